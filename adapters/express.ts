@@ -1,0 +1,104 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
+import type { Authmount, TokenRequirements } from '../src/authmount.ts'
+import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
+import { BODY_BYTES, readHeaders, splitUrl } from '../src/http/node.ts'
+import type { Endpoint } from '../src/http/routes.ts'
+import type { Body, HttpResponse } from '../src/http/types.ts'
+import type { TokenInfo } from '../src/oauth/bearer.ts'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** What the access token of this request says. Set by `requireToken`; undefined on routes without it. */
+      oauth?: TokenInfo
+    }
+  }
+}
+
+/**
+ * Every route of an authorization server, as Express middleware: `app.use(authmountRouter(authmount))`, before or after
+ * the host's own body parsers. It is mounted at the root of the app; where the routes live is `mountPath` in the options.
+ * Requests for other paths pass through untouched.
+ */
+export function authmountRouter(authmount: Authmount<Request>): (RequestHandler | ErrorRequestHandler)[] {
+  const answer = async (request: Request, response: Response, endpoint: Endpoint, body: Body): Promise<void> => {
+    const { query } = splitUrl(request.originalUrl)
+    const { ip, method } = request
+    send(
+      response,
+      await authmount.dispatch(endpoint, { method, params: {}, query, headers: readHeaders(request), body, ip, native: request }),
+    )
+  }
+  const findEndpoint = (request: Request): Endpoint | undefined => authmount.find(splitUrl(request.originalUrl).path)
+  const misplaced = warnOnce(authmount)
+
+  const route: RequestHandler = (request, response, next) => {
+    misplaced(request.baseUrl)
+    const endpoint = findEndpoint(request)
+    if (!endpoint) return next()
+    bodyOf(request, endpoint)
+      .then(body => answer(request, response, endpoint, body))
+      .catch(next)
+  }
+
+  /** A parser of the host's that could not read a body of ours leaves an error: it is ours to answer, in the shape our routes promise. */
+  const unreadable: ErrorRequestHandler = (error, request, response, next) => {
+    const endpoint = findEndpoint(request)
+    const status = parserStatus(error)
+    if (!endpoint || status === undefined) return next(error)
+    answer(request, response, endpoint, unreadableFrom(status)).catch(next)
+  }
+  return [route, unreadable]
+}
+
+/**
+ * Lets a request pass only with an access token that has all of `scopes`; `req.oauth` then says whose it is.
+ * Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
+ */
+export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): RequestHandler {
+  return (request, response, next) => {
+    authmount.checkRequest(request.headers.authorization, requirements).then(result => {
+      if ('refusal' in result) return send(response, result.refusal)
+      request.oauth = result.oauth
+      next()
+    }, next)
+  }
+}
+
+async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
+  if (!endpoint.takesBody(request.method)) return NO_BODY
+  // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
+  const parsed: unknown = request.body
+  const adopted = request.readableDidRead || (parsed !== undefined && !isEmptyObject(parsed))
+  return adopted ? adoptBody(request, parsed, BODY_BYTES) : readBody(request, BODY_BYTES)
+}
+
+function send(response: Response, { status, headers, body }: HttpResponse): void {
+  response.writeHead(status, status === 204 ? headers : { ...headers, 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+/** body-parser and its kin set `type` and a 4xx `status`; any other error is the host's. */
+function parserStatus(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('type' in error) || !('status' in error)) return undefined
+  const { status, type } = error
+  return typeof type === 'string' && typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+}
+
+/** Mounted below a path of its own, the router serves other addresses than it advertises: say so, once. */
+function warnOnce({ log, mountPath }: Authmount<Request>): (baseUrl: string) => void {
+  let said = false
+  return baseUrl => {
+    if (said || baseUrl === '') return
+    said = true
+    log.warn(
+      baseUrl === mountPath
+        ? `mounted below ${baseUrl}: the /.well-known documents are not served at the root, where clients look; use app.use(authmountRouter(authmount)) without a path`
+        : `mounted below ${baseUrl}, but mountPath is '${mountPath}': nothing is served; use app.use(authmountRouter(authmount)) without a path`,
+    )
+  }
+}

@@ -1,0 +1,357 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  App,
+  AppStore,
+  Consent,
+  ConsentStore,
+  Credential,
+  CredentialStore,
+  EpochMs,
+  Grant,
+  GrantStore,
+  Json,
+  JsonObject,
+  KeyRing,
+  KeyRingStore,
+  OneTime,
+  OneTimeKind,
+  OneTimeStore,
+  Spent,
+  Store,
+  Token,
+  TokenRef,
+} from '../src/store.ts'
+import { ExpiringMap, Sweeper } from './memory-sweeper.ts'
+
+export interface MemoryStoreOptions {
+  /** At most this many tokens and one-time values together; beyond it writes are refused, which requests see as 503. Default 1,000,000. */
+  readonly maxRecords?: number
+  /** The clock. Default `Date.now`. */
+  readonly now?: () => EpochMs
+}
+
+/**
+ * Everything in this process's memory: for development, tests, and hosts of one process that may forget on restart.
+ * Every method is atomic because none of them waits. Expired records are swept in slices of at most 5 milliseconds.
+ */
+export function memoryStore({ maxRecords = 1_000_000, now = Date.now }: MemoryStoreOptions = {}): Store {
+  const sweeper = new Sweeper(maxRecords, now)
+  return {
+    apps: memoryApps(),
+    oneTime: memoryOneTime(sweeper),
+    grants: memoryGrants(sweeper),
+    consents: memoryConsents(),
+    credentials: memoryCredentials(),
+    keys: memoryKeys(),
+  }
+}
+
+function memoryApps(): AppStore {
+  const apps = new Map<string, App>()
+  const save = saveByVersion(apps)
+  return {
+    get: async id => apps.get(id),
+    save: async app => save(app.id, app),
+    async list({ orgId, createdBy, status, search, offset, limit }) {
+      const needle = search?.toLowerCase()
+      const found = [...apps.values()].filter(
+        app =>
+          app.orgId === orgId &&
+          (createdBy === undefined || app.createdBy === createdBy) &&
+          (status === undefined ? app.status !== 'deleted' : app.status === status) &&
+          (needle === undefined || app.name.toLowerCase().includes(needle)),
+      )
+      found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
+      return { items: found.slice(offset, offset + limit), total: found.length }
+    },
+  }
+}
+
+interface OneTimeRecord {
+  readonly entry: OneTime
+  readonly expiresAt: EpochMs
+  attempt: string | undefined
+}
+
+function memoryOneTime(sweeper: Sweeper): OneTimeStore {
+  const entries = new ExpiringMap<OneTimeRecord>(sweeper, () => 1)
+  const live = <K extends OneTimeKind>(kind: K, id: string): (OneTimeRecord & { readonly entry: OneTime<K> }) | undefined => {
+    const record = entries.get(`${kind}:${id}`)
+    return record && record.expiresAt > sweeper.now() && isKind(record, kind) ? record : undefined
+  }
+  return {
+    async put(entry) {
+      entries.set(`${entry.kind}:${entry.id}`, { entry: frozenCopy(entry), expiresAt: entry.expiresAt, attempt: undefined })
+    },
+    peek: async (kind, id) => live(kind, id)?.entry,
+    async consume(kind, id, attempt) {
+      const record = live(kind, id)
+      if (!record) return undefined
+      record.attempt ??= attempt
+      return { entry: record.entry, first: record.attempt === attempt }
+    },
+  }
+}
+
+function isKind<K extends OneTimeKind>(record: OneTimeRecord, kind: K): record is OneTimeRecord & { readonly entry: OneTime<K> } {
+  return record.entry.kind === kind
+}
+
+/** A grant and every token descended from it. */
+interface Family {
+  readonly grant: Grant
+  tokens: readonly Token[]
+  /** By token id. */
+  spent: Map<string, Spent> | undefined
+  /** When its last token expires. */
+  expiresAt: EpochMs
+}
+
+/** How many grants one turn of the event loop may revoke: a few milliseconds' worth. */
+const GRANTS_PER_TURN = 2000
+
+/** Past this many tokens a rotation first drops those that have expired. */
+const PRUNE_ABOVE = 64
+
+function memoryGrants(sweeper: Sweeper): GrantStore {
+  const { now } = sweeper
+  const byClient = new Map<string, Set<Family>>()
+  const forget = (family: Family): void => {
+    const siblings = byClient.get(family.grant.clientId)
+    siblings?.delete(family)
+    if (siblings?.size === 0) byClient.delete(family.grant.clientId)
+  }
+  const families = new ExpiringMap<Family>(sweeper, family => family.tokens.length, forget)
+
+  const live = (grantId: string): Family | undefined => {
+    const family = families.get(grantId)
+    return family && family.expiresAt > now() ? family : undefined
+  }
+  const liveToken = (ref: TokenRef): { readonly family: Family; readonly token: Token } | undefined => {
+    const family = live(ref.grantId)
+    const token = family?.tokens.find(candidate => candidate.id === ref.tokenId && candidate.expiresAt > now())
+    return family && token && { family, token }
+  }
+
+  return {
+    async create(grant, tokens) {
+      const known = live(grant.id)
+      if (known)
+        return isDeepStrictEqual(known.grant, grant) && tokens.every(token => known.tokens.some(({ id }) => id === token.id))
+      const family: Family = {
+        grant: frozenCopy(grant),
+        tokens: tokens.map(token => frozenCopy(token)),
+        spent: undefined,
+        expiresAt: lastExpiry(tokens),
+      }
+      families.set(grant.id, family)
+      const siblings = byClient.get(grant.clientId)
+      if (siblings) siblings.add(family)
+      else byClient.set(grant.clientId, new Set([family]))
+      return true
+    },
+
+    async find(ref) {
+      const found = liveToken(ref)
+      return found && { grant: found.family.grant, token: found.token, spent: found.family.spent?.get(ref.tokenId) ?? null }
+    },
+
+    async rotate(ref, next, replay) {
+      const found = liveToken(ref)
+      if (found?.token.kind !== 'refresh') return 'missing'
+      const { family } = found
+      const spent = family.spent?.get(ref.tokenId)
+      if (spent) return spent.replay === replay ? 'rotated' : 'reused'
+      const kept = family.tokens.length > PRUNE_ABOVE ? family.tokens.filter(token => token.expiresAt > now()) : family.tokens
+      families.grow(kept.length + next.length - family.tokens.length, () => {
+        family.tokens = [...kept, ...next.map(token => frozenCopy(token))]
+      })
+      family.spent ??= new Map()
+      family.spent.set(ref.tokenId, Object.freeze({ at: now(), replay }))
+      family.expiresAt = lastExpiry(family.tokens)
+      return 'rotated'
+    },
+
+    async revokeToken(ref) {
+      const found = liveToken(ref)
+      if (!found) return false
+      const { family } = found
+      families.grow(-1, () => {
+        family.tokens = family.tokens.filter(token => token.id !== ref.tokenId)
+      })
+      if (family.tokens.length === 0) families.delete(ref.grantId)
+      return true
+    },
+
+    async revoke(grantId) {
+      const known = live(grantId)
+      families.delete(grantId)
+      return known !== undefined
+    },
+
+    async revokeByClient(clientId, userId) {
+      let revoked = 0
+      let looked = 0
+      for (const { grant } of byClient.get(clientId) ?? []) {
+        if (userId !== undefined && grant.userId !== userId) continue
+        if (live(grant.id)) revoked++
+        families.delete(grant.id)
+        if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
+      }
+      return revoked
+    },
+
+    async listTokens({ clientId, after, limit }) {
+      const at = now()
+      const cursor = after === undefined ? undefined : parseCursor(after)
+      const newest = new Newest(limit + 1)
+      let total = 0
+      for (const { grant, spent, tokens } of byClient.get(clientId) ?? []) {
+        for (const token of tokens) {
+          if (token.expiresAt <= at || spent?.has(token.id)) continue
+          total++
+          const item = { grant, token }
+          if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
+        }
+      }
+      const sorted = newest.sorted()
+      const items = sorted.slice(0, limit)
+      const last = items.at(-1)
+      return { items, total, next: sorted.length > limit && last ? formatCursor(last.token) : null }
+    },
+  }
+}
+
+type Listed = { readonly grant: Grant; readonly token: Token }
+
+/** Keeps the `size` newest of the tokens it is offered: a heap whose root is the oldest kept. */
+class Newest {
+  readonly #size: number
+  readonly #heap: Listed[] = []
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  offer(item: Listed): void {
+    const heap = this.#heap
+    if (heap.length < this.#size) {
+      let child = heap.push(item) - 1
+      while (child > 0) {
+        const parent = (child - 1) >> 1
+        if (!this.#swapIfOlder(child, parent)) return
+        child = parent
+      }
+    } else if (heap[0] && newerFirst(item.token, heap[0].token) < 0) {
+      heap[0] = item
+      this.#sink()
+    }
+  }
+
+  sorted(): readonly Listed[] {
+    return this.#heap.toSorted((a, b) => newerFirst(a.token, b.token))
+  }
+
+  #sink(): void {
+    const heap = this.#heap
+    for (let parent = 0; ; ) {
+      const left = heap[2 * parent + 1]
+      const right = heap[2 * parent + 2]
+      if (!left) return
+      const older = right && newerFirst(right.token, left.token) > 0 ? 2 * parent + 2 : 2 * parent + 1
+      if (!this.#swapIfOlder(older, parent)) return
+      parent = older
+    }
+  }
+
+  #swapIfOlder(child: number, parent: number): boolean {
+    const [below, above] = [this.#heap[child], this.#heap[parent]]
+    if (!below || !above || newerFirst(below.token, above.token) <= 0) return false
+    this.#heap[child] = above
+    this.#heap[parent] = below
+    return true
+  }
+}
+
+/** The order of a listing, made total by the id. */
+function newerFirst(a: Pick<Token, 'issuedAt' | 'id'>, b: Pick<Token, 'issuedAt' | 'id'>): number {
+  return b.issuedAt - a.issuedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+}
+
+function formatCursor({ id, issuedAt }: Token): string {
+  return `${issuedAt}.${id}`
+}
+
+function parseCursor(cursor: string): Pick<Token, 'issuedAt' | 'id'> {
+  const dot = cursor.indexOf('.')
+  return { issuedAt: Number(cursor.slice(0, dot)), id: cursor.slice(dot + 1) }
+}
+
+function lastExpiry(tokens: readonly Token[]): EpochMs {
+  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
+}
+
+function memoryConsents(): ConsentStore {
+  const consents = new Map<string, Consent>()
+  return {
+    get: async (userId, clientId) => consents.get(pairKey(userId, clientId)),
+    async put(consent) {
+      consents.set(pairKey(consent.userId, consent.clientId), frozenCopy(consent))
+    },
+    delete: async (userId, clientId) => consents.delete(pairKey(userId, clientId)),
+  }
+}
+
+function memoryCredentials(): CredentialStore {
+  const credentials = new Map<string, Credential>()
+  const save = saveByVersion(credentials)
+  return {
+    get: async (connectorId, ownerId) => credentials.get(pairKey(connectorId, ownerId)),
+    save: async credential => save(pairKey(credential.connectorId, credential.ownerId), credential),
+    delete: async (connectorId, ownerId) => credentials.delete(pairKey(connectorId, ownerId)),
+  }
+}
+
+function memoryKeys(): KeyRingStore {
+  const rings = new Map<string, KeyRing>()
+  const save = saveByVersion(rings)
+  return {
+    get: async () => rings.get(''),
+    save: async ring => save('', ring),
+  }
+}
+
+/** Writes iff the stored version is one less; a repeat of the write that is stored counts as that write. */
+function saveByVersion<Value extends { readonly version: number }>(
+  values: Map<string, Value>,
+): (key: string, value: Value) => boolean {
+  return (key, value) => {
+    const stored = values.get(key)
+    if (stored?.version === value.version) return isDeepStrictEqual(stored, value)
+    if ((stored?.version ?? 0) !== value.version - 1) return false
+    values.set(key, frozenCopy(value))
+    return true
+  }
+}
+
+/** Two ids as one key that no other two make. */
+function pairKey(first: string, second: string): string {
+  return `${first.length}:${first}${second}`
+}
+
+/**
+ * A copy that nobody can change, so that it may be handed out as often as it is asked for.
+ * A frozen list of strings is shared: thousands of tokens then hold their app's scopes once.
+ */
+function frozenCopy<Value extends object>(value: Value): Value
+function frozenCopy(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    if (Object.isFrozen(value) && value.every(item => typeof item === 'string')) return value
+    return Object.freeze(value.map(item => frozenCopy(item)))
+  }
+  const copy: Record<string, Json> = { ...(value as JsonObject) }
+  for (const [name, item] of Object.entries(copy)) if (typeof item === 'object' && item !== null) copy[name] = frozenCopy(item)
+  return Object.freeze(copy)
+}

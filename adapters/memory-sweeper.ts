@@ -1,0 +1,120 @@
+import type { EpochMs } from '../src/store.ts'
+
+/** How long a slice may keep the event loop, how soon the next slice follows, and how often a pass over everything begins. Milliseconds. */
+const SLICE_MS = 4
+const NEXT_SLICE_MS = 1
+const PASS_EVERY_MS = 1000
+/** Reading the time costs more than looking at a record. */
+const RECORDS_PER_LOOK = 64
+
+export interface Expiring {
+  readonly expiresAt: EpochMs
+}
+interface Sweepable {
+  /** Removes what has expired, looking at one record per step. */
+  sweep(): Iterable<void>
+}
+
+/**
+ * Bounds what expiring maps hold together, and sweeps them a slice at a time so that no sweep is felt.
+ * The timer exists only while there is something to sweep, and never keeps the process alive.
+ */
+export class Sweeper {
+  readonly now: () => EpochMs
+  readonly #maxRecords: number
+  readonly #maps: Sweepable[] = []
+  #used = 0
+  #timer: NodeJS.Timeout | undefined
+  #pass: Iterator<void> | undefined
+
+  constructor(maxRecords: number, now: () => EpochMs) {
+    this.#maxRecords = maxRecords
+    this.now = now
+  }
+
+  add(map: Sweepable): void {
+    this.#maps.push(map)
+  }
+
+  /** Makes room for `records` more (fewer, if negative). Throws when there is none. */
+  reserve(records: number): void {
+    if (this.#used + records > this.#maxRecords) this.#slice()
+    if (this.#used + records > this.#maxRecords)
+      throw new Error(`the memory store is full: it holds maxRecords (${this.#maxRecords})`)
+    this.#used += records
+    if (this.#used > 0) this.#schedule(PASS_EVERY_MS)
+  }
+
+  #schedule(inMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      const finished = this.#slice()
+      if (this.#used > 0) this.#schedule(finished ? PASS_EVERY_MS : NEXT_SLICE_MS)
+    }, inMs).unref()
+  }
+
+  /** Sweeps for a slice of time; true when that ended a pass. */
+  #slice(): boolean {
+    this.#pass ??= this.#sweepAll()
+    const until = performance.now() + SLICE_MS
+    for (let looked = 1; !this.#pass.next().done; looked++) {
+      if (looked % RECORDS_PER_LOOK === 0 && performance.now() > until) return false
+    }
+    this.#pass = undefined
+    return true
+  }
+
+  *#sweepAll(): Generator<void, undefined> {
+    for (const map of this.#maps) yield* map.sweep()
+    return undefined
+  }
+}
+
+/** A map whose records expire. What has expired is still returned until it is swept: callers compare `expiresAt`. */
+export class ExpiringMap<Value extends Expiring> {
+  readonly #sweeper: Sweeper
+  readonly #values = new Map<string, Value>()
+  readonly #weigh: (value: Value) => number
+  readonly #onDelete: (value: Value) => void
+
+  /** `weigh` counts a value's records against the bound; `onDelete` hears of every value that leaves. */
+  constructor(sweeper: Sweeper, weigh: (value: Value) => number, onDelete: (value: Value) => void = () => {}) {
+    this.#sweeper = sweeper
+    this.#weigh = weigh
+    this.#onDelete = onDelete
+    sweeper.add(this)
+  }
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key)
+  }
+
+  /** Throws, and changes nothing, when there is no room. */
+  set(key: string, value: Value): void {
+    this.#sweeper.reserve(this.#weigh(value))
+    this.delete(key)
+    this.#values.set(key, value)
+  }
+
+  /** Replaces a value's content in place by `change`, which makes it `more` records heavier. Throws before it when there is no room. */
+  grow(more: number, change: () => void): void {
+    this.#sweeper.reserve(more)
+    change()
+  }
+
+  delete(key: string): void {
+    const value = this.#values.get(key)
+    if (!value) return
+    this.#values.delete(key)
+    this.#sweeper.reserve(-this.#weigh(value))
+    this.#onDelete(value)
+  }
+
+  *sweep(): Generator<void, undefined> {
+    for (const [key, value] of this.#values) {
+      if (value.expiresAt <= this.#sweeper.now()) this.delete(key)
+      yield
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,23 @@
+/** Why a redirect URI may not be registered, in words for the person registering it; undefined when it may. */
+export function redirectUriProblem(uri: string): string | undefined {
+  if (uri.length > 2048) return 'must have at most 2048 characters'
+  if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes('\\')) return 'must be printable ASCII without spaces or backslashes'
+  if (!URL.canParse(uri)) return 'must be an absolute URI'
+  if (uri.includes('#')) return 'must not have a fragment'
+  if (uri.includes('*')) return 'must not have a wildcard: requests are compared with it exactly'
+
+  const { hash: _none, hostname, password, protocol, searchParams, username } = new URL(uri)
+  if (username || password || /^[^/?]*\/\/[^/?]*@/.test(uri)) return 'must not have a user name or password'
+  const reserved = RESERVED.find(name => searchParams.has(name))
+  if (reserved) return `must not have the query parameter ${reserved}: the answer adds its own`
+
+  if (/^https:\/\/[^/]/.test(uri)) return hostname.endsWith('.') ? 'must not have a host name that ends with a dot' : undefined
+  if (/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?([/?]|$)/.test(uri)) return undefined
+  if (protocol === 'http:') return 'must use https, except on localhost, 127.0.0.1 or [::1]'
+  // RFC 8252 §7.1: a scheme built on a domain name is one nobody else takes by accident; it also leaves out javascript: and its kin.
+  if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:\/?[^/]*/.test(uri)) return undefined
+  return 'must use https, http on a loopback host, or a private scheme in reverse-domain form such as com.example.app:/callback'
+}
+
+/** What authorization responses are made of (RFC 6749 §4.1.2, RFC 9207 §2). */
+const RESERVED = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri']

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto'
+import type { Context } from '../context.ts'
+import type { App } from '../store.ts'
+import { type NewApp, readNewApp } from './app-input.ts'
+import { makeSecret } from './app-secret.ts'
+
+/** For whom an app is registered. */
+export interface AppOwner {
+  readonly orgId: string
+  readonly userId: string
+}
+
+export interface RegisteredApp {
+  readonly clientId: string
+  /** Shown this once; null for a public app, which has none. */
+  readonly clientSecret: string | null
+  readonly app: App
+}
+
+/** Stores a new app. Rejects with ApiError VALIDATION_ERROR, naming every problem, or with StoreError. */
+export async function registerApp(
+  input: NewApp,
+  owner: AppOwner,
+  { config, store, events, now }: Omit<Context, 'principal'>,
+): Promise<RegisteredApp> {
+  const fields = readNewApp(input, config.scopes)
+  const secret = fields.isConfidential ? makeSecret(now) : null
+  const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
+  const profile = { homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
+  const app: App = {
+    id: randomBytes(12).toString('hex'),
+    orgId: owner.orgId,
+    createdBy: owner.userId,
+    name: fields.name,
+    description: fields.description,
+    status: 'active',
+    confidential: fields.isConfidential,
+    secrets: secret ? [secret.stored] : [],
+    redirectUris: fields.redirectUris,
+    grantTypes: fields.allowedGrantTypes,
+    scopes: fields.allowedScopes,
+    accessTokenSeconds: fields.accessTokenLifetime,
+    refreshTokenSeconds: fields.refreshTokenLifetime,
+    profile: Object.fromEntries(Object.entries(profile).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
+    createdAt: now,
+    updatedAt: now,
+    epoch: 1,
+    version: 1,
+  }
+  // Random ids of 96 bits do not meet; an id that is taken would be a fault worth hearing about.
+  if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
+  events.emit({ type: 'app_registered', at: now, clientId: app.id, orgId: owner.orgId, actorId: owner.userId })
+  return { clientId: app.id, clientSecret: secret?.value ?? null, app }
+}

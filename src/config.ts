@@ -1,0 +1,147 @@
+import { OptionsError } from './errors/options-error.ts'
+import type { AuthmountOptions, Log, ScopeDefinition } from './options.ts'
+import type { EpochMs, Store } from './store.ts'
+
+export interface Scope {
+  readonly name: string
+  readonly description: string
+  readonly category: string
+  readonly adminOnly: boolean
+  readonly userOnly: boolean
+}
+
+/** The host's options, checked once, with every default filled in. */
+export interface Config<Native = unknown> {
+  readonly issuer: string
+  readonly origin: string
+  readonly mountPath: string
+  readonly store: Store
+  readonly authenticate: AuthmountOptions<Native>['authenticate']
+  readonly scopes: ReadonlyMap<string, Scope>
+  readonly loginUrl: string
+  readonly consentUrl: string | null
+  readonly lenientAuthorize: boolean
+  readonly allowPlainPkce: boolean
+  readonly loopbackLocalhost: boolean
+  readonly codeSeconds: number
+  readonly consentSeconds: number
+  readonly rotationGraceSeconds: number
+  readonly storeTimeoutMs: number
+  readonly hookTimeoutMs: number
+  readonly log: Log
+  readonly now: () => EpochMs
+}
+
+/** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
+const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access'])
+
+/** Fills in defaults. Throws one OptionsError that lists every problem. */
+export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Native> {
+  const problems: string[] = []
+  const issuer = readIssuer(options.issuer, problems)
+  const mountPath = options.mountPath ?? ''
+
+  if (!/^(\/[\w.~-]+)*$/.test(mountPath)) problems.push(`mountPath must look like /api/v1: ${quote(mountPath)} does not`)
+  if (!isStore(options.store)) problems.push('store must implement the Store interface: try memoryStore()')
+  if (typeof options.authenticate !== 'function')
+    problems.push('authenticate must be a function that returns the signed-in user, or null')
+
+  const config: Config<Native> = {
+    issuer: options.issuer,
+    origin: issuer?.origin ?? '',
+    mountPath,
+    store: options.store,
+    authenticate: options.authenticate,
+    scopes: readScopes(options.scopes, problems),
+    loginUrl: readPageUrl('loginUrl', options.loginUrl ?? '/login', problems),
+    consentUrl: options.consentUrl === undefined ? null : readPageUrl('consentUrl', options.consentUrl, problems),
+    lenientAuthorize: options.lenientAuthorize ?? false,
+    allowPlainPkce: options.allowPlainPkce ?? false,
+    loopbackLocalhost: options.loopbackLocalhost ?? false,
+    codeSeconds: within('lifetimes.codeSeconds', options.lifetimes?.codeSeconds ?? DEFAULT_CODE_SECONDS, [1, 600], problems),
+    consentSeconds: within('lifetimes.consentSeconds', options.lifetimes?.consentSeconds ?? 600, [30, 3600], problems),
+    rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
+    storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
+    hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
+    log: options.log ?? CONSOLE,
+    now: options.now ?? Date.now,
+  }
+  if (problems.length > 0) throw new OptionsError(problems)
+  return Object.freeze(config)
+}
+
+/** Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes). */
+const DEFAULT_CODE_SECONDS = 60
+
+const CONSOLE: Log = {
+  error: (message, cause) => console.error(`authmount: ${message}`, ...(cause === undefined ? [] : [cause])),
+  warn: message => console.warn(`authmount: ${message}`),
+}
+
+function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
+  const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : null
+  if (!url || typeof issuer !== 'string') {
+    problems.push(`issuer must be an absolute URL such as https://example.com: ${quote(issuer)} is not`)
+    return undefined
+  }
+  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
+    problems.push('issuer must use https (http only on a loopback host, for development)')
+  }
+  if (url.username || url.password) problems.push('issuer must not contain a user name or password')
+  // RFC 8414 §2. Clients compare the issuer byte by byte, so what a URL parser would tidy up is refused instead.
+  if (/[?#]/.test(issuer)) problems.push('issuer must not have a query or a fragment')
+  else if (issuer !== url.origin && issuer !== url.origin + url.pathname) {
+    problems.push(`issuer must be written in its normal form: ${quote(url.href.replace(/\/$/, ''))}`)
+  }
+  if (issuer.endsWith('/')) problems.push('issuer must not end with a slash')
+  return url
+}
+
+function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Scope> {
+  const catalogue = new Map<string, Scope>()
+  if (typeof scopes !== 'object' || scopes === null) {
+    problems.push('scopes must map each scope to its definition')
+    return catalogue
+  }
+  for (const [name, definition] of Object.entries(scopes as Record<string, ScopeDefinition | undefined>)) {
+    // RFC 6749 §3.3
+    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name))
+      problems.push(`scopes: ${quote(name)} must be printable ASCII without spaces, quotes or backslashes`)
+    if (typeof definition?.description !== 'string' || !definition.description) {
+      problems.push(`scopes: ${quote(name)} needs a description for the people who will be asked to agree to it`)
+      continue
+    }
+    catalogue.set(name, {
+      name,
+      description: definition.description,
+      category: definition.category ?? '',
+      adminOnly: definition.adminOnly ?? false,
+      userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
+    })
+  }
+  if (catalogue.size === 0) problems.push('scopes must define at least one scope')
+  return catalogue
+}
+
+function readPageUrl(name: string, value: string, problems: string[]): string {
+  const absolute = URL.canParse(value) ? new URL(value) : null
+  const usable = absolute ? /^https?:$/.test(absolute.protocol) : /^\/(?![/\\])/.test(value)
+  if (!usable || value.includes('#'))
+    problems.push(`${name} must be a path such as /login, or an http(s) URL, without a fragment`)
+  return value
+}
+
+function within(name: string, value: number, [low, high]: readonly [number, number], problems: string[]): number {
+  if (!Number.isFinite(value) || value < low || value > high) problems.push(`${name} must be between ${low} and ${high}`)
+  return value
+}
+
+function isStore(store: unknown): boolean {
+  if (typeof store !== 'object' || store === null) return false
+  return ['apps', 'oneTime', 'grants', 'consents', 'credentials', 'keys'].every(part => part in store)
+}
+
+function quote(value: unknown): string {
+  return JSON.stringify(value) ?? String(value)
+}

@@ -1,0 +1,282 @@
+import type OAuth2Server from '@node-oauth/oauth2-server'
+import type { Context } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { Params } from '../http/params.ts'
+import { narrow, readScopes, scopesOfApp, scopesWithoutUser } from '../oauth/scopes.ts'
+import type { App, FoundToken, Grant, OneTime, Spent, Token, TokenRef } from '../store.ts'
+import { newGrantId, newToken, tokenRef } from '../tokens/opaque.ts'
+import { openSuccessor, sealSuccessor } from '../tokens/replay.ts'
+
+/** What a token request ends with. */
+export interface Issued {
+  readonly grant: Grant
+  readonly accessToken: string
+  readonly refreshToken: string | undefined
+  readonly scopes: readonly string[]
+  readonly expiresInSeconds: number
+}
+
+/**
+ * What the engine asks while it runs one token request of an app that has already been authenticated.
+ *
+ * One per request, because the engine forgets the old refresh token between revoking it and saving the new one:
+ * here both are the same single write.
+ */
+export class GrantModel
+  implements OAuth2Server.AuthorizationCodeModel, OAuth2Server.RefreshTokenModel, OAuth2Server.ClientCredentialsModel
+{
+  /** What stopped us, since the engine would wrap it and pass on its words. */
+  failure: unknown
+  readonly #params: Params
+  readonly #app: App
+  readonly #context: Context
+  #code: OneTime<'code'> | undefined
+  #refresh: Refresh | undefined
+  #issued: Issued | undefined
+
+  constructor(params: Params, app: App, context: Context) {
+    this.#params = params
+    this.#app = app
+    this.#context = context
+  }
+
+  get issued(): Issued {
+    if (!this.#issued) throw new Error('the engine succeeded without saving a token')
+    return this.#issued
+  }
+
+  async getClient(): Promise<OAuth2Server.Client> {
+    return this.#client()
+  }
+
+  getAuthorizationCode(code: string): Promise<OAuth2Server.AuthorizationCode | undefined> {
+    return this.#guard(async () => {
+      const entry = await this.#context.store.oneTime.peek('code', sha256(code))
+      // None of these consumes the code: another app's guess, or a mistyped address, must not burn it.
+      if (entry?.data.clientId !== this.#app.id || entry.data.epoch !== this.#app.epoch) return undefined
+      if (entry.data.redirectUri !== this.#params.get('redirect_uri')) return undefined
+      this.#code = entry
+      const { codeChallenge, codeChallengeMethod, userId } = entry.data
+      return {
+        authorizationCode: code,
+        client: this.#client(),
+        user: { id: userId },
+        // The store has already judged the expiry, by its own clock; the address has just been compared.
+        expiresAt: NEVER,
+        redirectUri: '',
+        ...(codeChallenge && codeChallengeMethod ? { codeChallenge, codeChallengeMethod } : {}),
+      }
+    })
+  }
+
+  /** Consumed before the verifier is compared, so that a code allows one guess. */
+  revokeAuthorizationCode(): Promise<boolean> {
+    return this.#guard(async () => {
+      const { store, events, now } = this.#context
+      const code = this.#code
+      if (!code) return false
+      const consumed = await store.oneTime.consume('code', code.id, randomId(16))
+      if (!consumed || consumed.first) return consumed?.first ?? false
+      // RFC 6749 §4.1.2: a code used twice revokes what its first use was given.
+      const { clientId, grantId, orgId, userId } = code.data
+      if (await store.grants.revoke(grantId)) events.emit({ type: 'code_replay', at: now, clientId, grantId, orgId, userId })
+      return false
+    })
+  }
+
+  getRefreshToken(value: string): Promise<OAuth2Server.RefreshToken | undefined> {
+    return this.#guard(async () => {
+      const ref = tokenRef(value)
+      if (ref?.kind !== 'refresh' || ref.clientId !== this.#app.id) return undefined
+      const found = await this.#context.store.grants.find(ref)
+      if (found?.token.kind !== 'refresh' || !this.#isOurs(found.grant)) return undefined
+      if (found.spent) this.#issued = await this.#repeat(value, found.grant, found.spent)
+      this.#refresh = { value, ref, found }
+      return { refreshToken: value, client: this.#client(), user: { id: found.grant.userId } }
+    })
+  }
+
+  /** Spending the old token and saving the new ones is one write: see saveToken. */
+  async revokeToken(): Promise<boolean> {
+    return true
+  }
+
+  async getUserFromClient(): Promise<OAuth2Server.User> {
+    return { id: null }
+  }
+
+  /** saveToken decides on scopes and makes the tokens, where the grant they belong to is known. */
+  async validateScope(): Promise<string[]> {
+    return []
+  }
+
+  async generateAccessToken(): Promise<string> {
+    return 'made by saveToken'
+  }
+
+  async generateRefreshToken(): Promise<string> {
+    return 'made by saveToken'
+  }
+
+  saveToken(token: OAuth2Server.Token, client: OAuth2Server.Client, user: OAuth2Server.User): Promise<OAuth2Server.Token> {
+    return this.#guard(async () => {
+      this.#issued ??= this.#refresh ? await this.#rotate(this.#refresh) : await this.#create()
+      return { ...token, client, user }
+    })
+  }
+
+  /** Never called: bearer tokens are checked without the engine. */
+  async getAccessToken(): Promise<undefined> {
+    return undefined
+  }
+
+  /** Never called: authorization requests are answered without the engine. */
+  async saveAuthorizationCode(): Promise<undefined> {
+    return undefined
+  }
+
+  async #create(): Promise<Issued> {
+    const { store, events, now } = this.#context
+    const code = this.#code?.data
+    const grant = code ? this.#grantOfCode(code) : this.#grantOfApp()
+    const { issued, tokens } = this.#makeTokens(grant, grant.scopes, code !== undefined)
+    if (!(await store.grants.create(grant, tokens))) throw this.#invalid()
+    const { id: grantId, clientId, orgId, userId, scopes } = grant
+    const grantType = code ? 'authorization_code' : 'client_credentials'
+    events.emit({ type: 'token_issued', at: now, clientId, grantId, orgId, userId, grantType, scopes })
+    return issued
+  }
+
+  #grantOfCode(code: OneTime<'code'>['data']): Grant {
+    const { clientId, epoch, grantId, nonce, authTime, orgId, userId } = code
+    // An app or a catalogue that has lost a scope since the user agreed does not get it back through an old code.
+    const scopes = this.#stillAllowed(code.scopes)
+    return { id: grantId, clientId, orgId, userId, scopes, createdAt: this.#context.now, epoch, context: { nonce, authTime } }
+  }
+
+  #grantOfApp(): Grant {
+    const { config, now } = this.#context
+    const { id: clientId, epoch, orgId } = this.#app
+    const allowed = scopesWithoutUser(this.#app, config.scopes)
+    const scope = this.#params.get('scope')
+    const scopes = scope === undefined ? allowed : readScopes(scope, allowed)
+    if (scopes.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could use without a user')
+    return { id: newGrantId(clientId), clientId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
+  }
+
+  async #rotate({ value, ref, found }: Refresh): Promise<Issued> {
+    const { store, events, now } = this.#context
+    const { grant } = found
+    const allowed = this.#stillAllowed(grant.scopes)
+    const scope = this.#params.get('scope')
+    const { issued, tokens } = this.#makeTokens(grant, scope === undefined ? allowed : readScopes(scope, allowed), true)
+    const replay = await sealSuccessor(value, issued)
+
+    const outcome = await store.grants.rotate(ref, tokens, replay)
+    if (outcome === 'missing') throw this.#invalid()
+    if (outcome === 'reused') {
+      const lost = await store.grants.find(ref)
+      if (!lost?.spent) throw this.#invalid()
+      return this.#repeat(value, lost.grant, lost.spent)
+    }
+    const { clientId, orgId, userId } = grant
+    events.emit({ type: 'token_refreshed', at: now, clientId, grantId: grant.id, orgId, userId, scopes: issued.scopes })
+    return issued
+  }
+
+  /**
+   * Answers a refresh token that has been spent: within the grace, with the successor it was spent for, if that is
+   * still unused (RFC 9700 §4.14.2 leaves how to tell a retry from a theft to us); otherwise the grant is over.
+   */
+  async #repeat(value: string, grant: Grant, spent: Spent): Promise<Issued> {
+    const { config, store, events, now } = this.#context
+    const graceMs = config.rotationGraceSeconds * 1000
+    // This clock is read after the store has answered: one read before the spend would make any age look negative.
+    if (graceMs > 0 && config.now() - spent.at <= graceMs) {
+      const { accessToken, refreshToken } = await openSuccessor(value, spent.replay)
+      const [refresh, access] = await Promise.all([this.#find(refreshToken), this.#find(accessToken)])
+      // Gone means revoked since: nothing to hand out, and nobody to punish.
+      if (!refresh || (!refresh.spent && !access)) throw this.#invalid()
+      if (!refresh.spent && access) {
+        const expiresInSeconds = Math.ceil((access.token.expiresAt - config.now()) / 1000)
+        return { grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds }
+      }
+    }
+    const { id: grantId, clientId, orgId, userId } = grant
+    if (await store.grants.revoke(grantId)) events.emit({ type: 'refresh_reuse', at: now, clientId, grantId, orgId, userId })
+    throw this.#invalid()
+  }
+
+  async #find(token: string | undefined): Promise<FoundToken | undefined> {
+    const ref = token === undefined ? undefined : tokenRef(token)
+    return ref && this.#context.store.grants.find(ref)
+  }
+
+  #makeTokens(
+    grant: Grant,
+    scopes: readonly string[],
+    refreshable: boolean,
+  ): { readonly issued: Issued; readonly tokens: readonly Token[] } {
+    const { now: issuedAt } = this.#context
+    const { accessTokenSeconds, grantTypes, refreshTokenSeconds } = this.#app
+    const access = newToken('access', grant.id)
+    const refresh = refreshable && grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
+    const tokens: Token[] = [{ id: access.id, kind: 'access', scopes, issuedAt, expiresAt: issuedAt + accessTokenSeconds * 1000 }]
+    // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
+    if (refresh) {
+      const expiresAt = issuedAt + refreshTokenSeconds * 1000
+      tokens.push({ id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt })
+    }
+    const issued = {
+      grant,
+      accessToken: access.value,
+      refreshToken: refresh?.value,
+      scopes,
+      expiresInSeconds: accessTokenSeconds,
+    }
+    return { issued, tokens }
+  }
+
+  #stillAllowed(granted: readonly string[]): readonly string[] {
+    const scopes = narrow(granted, scopesOfApp(this.#app, this.#context.config.scopes))
+    if (scopes.length === 0)
+      throw new OAuthError('invalid_scope', 'this app may no longer have any of the scopes that were granted')
+    return scopes
+  }
+
+  #isOurs(grant: Grant): boolean {
+    return grant.clientId === this.#app.id && grant.epoch === this.#app.epoch
+  }
+
+  #client(): OAuth2Server.Client {
+    return { id: this.#app.id, grants: [...this.#app.grantTypes] }
+  }
+
+  #invalid(): OAuthError {
+    return new OAuthError('invalid_grant', INVALID_GRANT)
+  }
+
+  /** Runs one answer to the engine, keeping what goes wrong for the caller. */
+  async #guard<T>(answer: () => Promise<T>): Promise<T> {
+    try {
+      return await answer()
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+  }
+}
+
+/** The one sentence for every code or refresh token that is not good: which of the reasons it was is not the caller's business. */
+export const INVALID_GRANT =
+  'the code or refresh token is not valid (any more), was issued to another app, or does not fit this request'
+
+interface Refresh {
+  readonly value: string
+  readonly ref: TokenRef
+  readonly found: FoundToken
+}
+
+const NO_CONTEXT = Object.freeze({})
+const NEVER = new Date(8.64e15)

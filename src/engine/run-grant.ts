@@ -1,0 +1,51 @@
+import OAuth2Server from '@node-oauth/oauth2-server'
+import type { Context } from '../context.ts'
+import { OAuthError, type OAuthErrorCode } from '../errors/oauth-error.ts'
+import type { Params } from '../http/params.ts'
+import type { App, GrantType } from '../store.ts'
+import { GrantModel, INVALID_GRANT, type Issued } from './grant-model.ts'
+
+/** The parameters of the token request that the engine may see: never a credential. */
+const ENGINE_PARAMS = ['code', 'code_verifier', 'refresh_token'] as const
+
+/**
+ * Runs one token request of an authenticated app through the engine (RFC 6749 §4.1.3, §4.4.2, §6).
+ * Rejects with OAuthError or StoreError only; nothing the engine says reaches a client in its own words.
+ */
+export async function runGrant(grantType: GrantType, params: Params, app: App, context: Context): Promise<Issued> {
+  const model = new GrantModel(params, app, context)
+  const body: Record<string, string> = { grant_type: grantType, client_id: app.id, client_secret: 'verified' }
+  for (const name of ENGINE_PARAMS) {
+    const value = params.get(name)
+    if (value !== undefined) body[name] = value
+  }
+  const server = new OAuth2Server({ model })
+  const request = new OAuth2Server.Request({ method: 'POST', headers: FORM_HEADERS, query: {}, body })
+  try {
+    await server.token(request, new OAuth2Server.Response(), {
+      enablePlainPKCE: context.config.allowPlainPkce,
+    } as OAuth2Server.TokenOptions)
+  } catch (error) {
+    throw model.failure ?? translate(error)
+  }
+  return model.issued
+}
+
+/** The engine reads a body only when the headers announce one. */
+const FORM_HEADERS = { 'content-type': 'application/x-www-form-urlencoded', 'transfer-encoding': 'chunked' }
+
+/**
+ * By the error's name, with our own words: the engine's may quote a driver.
+ * Parameters were checked before the engine saw them, so what it still finds wrong is the grant itself (RFC 6749 §5.2).
+ */
+const TRANSLATIONS: Readonly<Record<string, readonly [OAuthErrorCode, string]>> = {
+  invalid_grant: ['invalid_grant', INVALID_GRANT],
+  invalid_request: ['invalid_grant', INVALID_GRANT],
+  invalid_scope: ['invalid_scope', 'scope asks for something that was not granted'],
+  unauthorized_client: ['unauthorized_client', 'this app may not use this grant type'],
+}
+
+function translate(error: unknown): unknown {
+  const [code, description] = (error instanceof Error && TRANSLATIONS[error.name]) || []
+  return code && description ? new OAuthError(code, description) : error
+}

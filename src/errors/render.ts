@@ -1,0 +1,90 @@
+import { escapeHtml, page, pagePolicy } from '../http/page.ts'
+import { html, json, redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../oauth/redirect-uri.ts'
+import type { Log } from '../options.ts'
+import { OAuthError, TargetedError } from './oauth-error.ts'
+import { StoreError } from './store-error.ts'
+
+/** How a route shows its errors: as JSON (RFC 6749 §5.2), or to someone in a browser (§4.1.2.1). */
+export type ErrorStyle = 'oauth' | 'browser'
+
+interface Rendering {
+  readonly style: ErrorStyle
+  readonly issuer: string
+  readonly log: Log
+}
+
+/** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
+export function renderError(thrown: unknown, request: HttpRequest, { style, issuer, log }: Rendering): HttpResponse {
+  const error = known(thrown, log)
+  if (style === 'browser') return forBrowser(error, request, issuer)
+  return asJson(error, request)
+}
+
+/**
+ * The answer of a protected route to a request that may not pass (RFC 6750 §3).
+ * `thrown: undefined` means that no token was presented, which is no error and gets no error code.
+ */
+export function renderChallenge(
+  thrown: unknown,
+  scopes: readonly string[],
+  { issuer, log }: Omit<Rendering, 'style'>,
+): HttpResponse {
+  const realm = `Bearer realm="${issuer}"`
+  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
+  const error = known(thrown, log)
+  if (error.status !== 401 && error.status !== 403) return asJson(error)
+  const scope = error.code === 'insufficient_scope' ? `, scope="${scopes.join(' ')}"` : ''
+  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
+  return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
+}
+
+const NO_TOKEN = Object.freeze({
+  error: 'invalid_request',
+  error_description: 'this needs an access token: Authorization: Bearer',
+})
+
+function known(thrown: unknown, log: Log): OAuthError {
+  if (thrown instanceof OAuthError) return thrown
+  if (thrown instanceof StoreError) {
+    log.error(thrown.message, thrown.cause)
+    return new OAuthError('temporarily_unavailable', 'the server cannot answer at the moment: try again shortly')
+  }
+  log.error('a request failed', thrown)
+  return new OAuthError('server_error', 'the server met an unexpected condition')
+}
+
+function forBrowser(error: OAuthError, request: HttpRequest, issuer: string): HttpResponse {
+  const isJson = request.body.kind === 'json'
+  if (error instanceof TargetedError && !isJson) {
+    const { redirectUri, state } = error.target
+    const params = { error: error.code, error_description: printable(error.description), state, iss: issuer }
+    return redirect(request.method === 'POST' ? 303 : 302, withParams(redirectUri, params))
+  }
+  if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error, request)
+  const body = `<h1>This did not work</h1>\n<p>${escapeHtml(error.description)}</p>\n<p><code>${escapeHtml(error.code)}</code></p>`
+  return withRetryAfter(html(error.status, page('This did not work', body), pagePolicy()))
+}
+
+function asJson(error: OAuthError, request?: HttpRequest): HttpResponse {
+  // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
+  const triedBasic = error.status === 401 && request?.headers.authorization !== undefined
+  return withRetryAfter(
+    json(error.status, bodyOf(error), triedBasic ? { 'www-authenticate': 'Basic realm="OAuth client"' } : undefined),
+  )
+}
+
+function withRetryAfter(response: HttpResponse): HttpResponse {
+  return response.status === 503 ? { ...response, headers: { ...response.headers, 'retry-after': '1' } } : response
+}
+
+function bodyOf(error: OAuthError): object {
+  const state = error instanceof TargetedError ? (error.target.state ?? undefined) : undefined
+  return { error: error.code, error_description: printable(error.description), state }
+}
+
+/** The characters RFC 6749 §5.2 leaves to a description. They also keep it inside a quoted header value. */
+function printable(description: string): string {
+  return description.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
+}

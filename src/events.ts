@@ -1,0 +1,49 @@
+import { channel } from 'node:diagnostics_channel'
+import type { Log } from './options.ts'
+import type { EpochMs, GrantType } from './store.ts'
+
+interface Of<Type extends string> {
+  readonly type: Type
+  readonly at: EpochMs
+  readonly clientId: string
+}
+interface OfGrant<Type extends string> extends Of<Type> {
+  readonly grantId: string
+  readonly orgId: string
+  /** null where an app acts for itself. */
+  readonly userId: string | null
+}
+
+/** What happened that somebody may one day have to explain. Never contains a token, code or secret. */
+export type AuthmountEvent =
+  | (Of<'app_registered'> & { readonly orgId: string; readonly actorId: string })
+  | (Of<'consent_granted'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
+  | (Of<'consent_denied'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
+  | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })
+  | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
+  | (OfGrant<'token_revoked'> & { readonly tokenType: 'access' | 'refresh' })
+  /** A spent refresh token came back after the grace: its grant has been revoked. */
+  | OfGrant<'refresh_reuse'>
+  /** An authorization code came back: what it had been redeemed for has been revoked. */
+  | OfGrant<'code_replay'>
+
+export interface Events {
+  emit(event: AuthmountEvent): void
+}
+
+/** Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the caller. */
+export function createEvents(sink: ((event: AuthmountEvent) => void) | undefined, log: Log): Events {
+  const published = channel('authmount:event')
+  return {
+    emit(event) {
+      if (published.hasSubscribers) published.publish(event)
+      if (!sink) return
+      try {
+        // A sink may be async in spite of its type; its rejection must not go unhandled.
+        Promise.resolve(sink(event)).catch(cause => log.error('onEvent rejected', cause))
+      } catch (cause) {
+        log.error('onEvent threw', cause)
+      }
+    },
+  }
+}

@@ -1,0 +1,59 @@
+import type { Context } from '../context.ts'
+import { isAppId } from '../oauth/client-auth.ts'
+import type { HttpRequest, HttpResponse } from './types.ts'
+
+/** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */
+export type Cors = 'any' | 'app'
+
+/** The answer to a preflight. It lets the browser ask; whether the page may read the answer is decided there. */
+export function preflight(request: HttpRequest, cors: Cors, methods: string): HttpResponse {
+  const origin = cors === 'any' ? '*' : (pageOrigin(request) ?? 'null')
+  return {
+    status: 204,
+    headers: {
+      'access-control-allow-origin': origin,
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
+      'access-control-max-age': '600',
+      'cache-control': 'no-store',
+      vary: 'origin, access-control-request-method, access-control-request-headers',
+    },
+    body: '',
+  }
+}
+
+/** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
+export async function withCors(
+  request: HttpRequest,
+  response: HttpResponse,
+  cors: Cors,
+  context: Context,
+): Promise<HttpResponse> {
+  if (cors === 'any') return { ...response, headers: { ...response.headers, 'access-control-allow-origin': '*' } }
+  const headers: Record<string, string> = { ...response.headers, vary: 'origin' }
+  const origin = pageOrigin(request)
+  if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {
+    headers['access-control-allow-origin'] = origin
+    headers['access-control-expose-headers'] = 'www-authenticate, retry-after'
+  }
+  return { ...response, headers }
+}
+
+/** A browser app is public, names itself in the body, and lives where one of its redirect URIs does. */
+async function isOriginOfApp(origin: string, { body }: HttpRequest, { store }: Context): Promise<boolean> {
+  const clientId = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
+  if (!clientId || !isAppId(clientId)) return false
+  const app = await store.apps.get(clientId).catch(() => undefined)
+  return app?.confidential === false && app.redirectUris.some(uri => uri.startsWith('http') && new URL(uri).origin === origin)
+}
+
+function jsonClientId(json: unknown): string | null {
+  const clientId = typeof json === 'object' && json !== null && 'client_id' in json ? json.client_id : null
+  return typeof clientId === 'string' ? clientId : null
+}
+
+/** `null` is what sandboxed pages and local files call themselves: nobody in particular. */
+function pageOrigin(request: HttpRequest): string | undefined {
+  const { origin } = request.headers
+  return origin === undefined || origin === 'null' ? undefined : origin
+}

@@ -1,0 +1,27 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+
+/** At most this many bytes of body: a token request needs a few hundred. */
+export const BODY_BYTES = 16 * 1024
+
+const NO_QUERY = new URLSearchParams()
+
+/** Splits a raw request target. Only origin-form and absolute-form reach a route (RFC 9112 §3.2). */
+export function splitUrl(target: string): { readonly path: string; readonly query: URLSearchParams } {
+  const mark = target.indexOf('?')
+  if (mark < 0) return { path: target, query: NO_QUERY }
+  return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) }
+}
+
+/**
+ * A message's headers. Node keeps the first of several Authorization headers and hides the rest, so that two servers
+ * in a row may see two different clients: here they are joined, which no credential survives.
+ */
+export function readHeaders(message: IncomingMessage): IncomingHttpHeaders {
+  const { headers, rawHeaders } = message
+  if (headers.authorization === undefined) return headers
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.length === 13 && rawHeaders[index]?.toLowerCase() === 'authorization') count++
+  }
+  return count < 2 ? headers : { ...headers, authorization: `${headers.authorization}, and ${count - 1} more` }
+}

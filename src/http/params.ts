@@ -1,0 +1,83 @@
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { HttpRequest } from './types.ts'
+
+/** Parameters of one request, each a single string. */
+export type Params = ReadonlyMap<string, string>
+
+/** RFC 8707 §2: the only parameter that may be given more than once. */
+const REPEATABLE = 'resource'
+
+/** Names that carry secrets or requests, and so must not stand in the URL of a POST (RFC 6749 §2.3.1, §3.2). */
+const BODY_ONLY = [
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'redirect_uri',
+  'refresh_token',
+  'scope',
+  'token',
+  'token_type_hint',
+  'state',
+  'consent',
+  'consent_id',
+]
+
+/** Reads every parameter, refusing any that is given twice (RFC 6749 §3.1, §3.2). */
+export function readParams(source: URLSearchParams): Params {
+  const params = new Map<string, string>()
+  for (const [name, value] of source) {
+    if (params.has(name) && name !== REPEATABLE) {
+      throw new OAuthError('invalid_request', `${printable(name)} is given more than once`)
+    }
+    params.set(name, value)
+  }
+  return params
+}
+
+/** The parameters of a POST, form or JSON. Rejects with 400, 413 or 415 `invalid_request` when there are none to be had. */
+export function requireForm(request: HttpRequest): Params {
+  for (const name of BODY_ONLY) {
+    if (request.query.has(name)) throw new OAuthError('invalid_request', `${name} must be sent in the body, not in the URL`)
+  }
+  const { body } = request
+  switch (body.kind) {
+    case 'form':
+      return readParams(body.form)
+    case 'json':
+      return readJsonParams(body.json)
+    case 'unreadable':
+      throw new OAuthError('invalid_request', body.reason, { status: body.status })
+    case 'none':
+      throw new OAuthError('invalid_request', 'the request has no body')
+  }
+}
+
+/** A parameter that must be there and must not be empty. */
+export function one(params: Params, name: string): string {
+  const value = optional(params, name)
+  if (value === undefined) throw new OAuthError('invalid_request', `${name} is required`)
+  return value
+}
+
+/** A parameter, or undefined. One sent without a value counts as omitted (RFC 6749 §3.1). */
+export function optional(params: Params, name: string): string | undefined {
+  return params.get(name) || undefined
+}
+
+function readJsonParams(json: unknown): Params {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new OAuthError('invalid_request', 'the body must be a JSON object')
+  }
+  const params = new Map<string, string>()
+  for (const [name, value] of Object.entries(json)) {
+    if (typeof value !== 'string') throw new OAuthError('invalid_request', `${printable(name)} must be a string`)
+    params.set(name, value)
+  }
+  return params
+}
+
+function printable(name: string): string {
+  return /^\w{1,40}$/.test(name) ? name : 'a parameter'
+}

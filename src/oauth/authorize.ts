@@ -1,0 +1,76 @@
+import type { Context } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
+import { TargetedError } from '../errors/oauth-error.ts'
+import { redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Principal } from '../options.ts'
+import { type AuthorizeRequest, authorizeParams, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
+import { issueCode } from './issue-code.ts'
+import { isClaimedUri, withParams } from './redirect-uri.ts'
+
+/** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
+export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, principal, store } = context
+  const target = await trustTarget(request.query, context)
+  const asked = readAuthorizeRequest(request.query, target, context)
+
+  if (!principal) return toLogin(context, '/oauth/authorize', request.query)
+  refuseLookalike(principal, asked)
+
+  const consent = await store.consents.get(principal.userId, asked.app.id)
+  const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
+  // RFC 8252 §8.6: a public app on a loopback or private-scheme address can be anyone, so its user is always asked.
+  if (agreed && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
+    return redirect(302, await issueCode(asked, principal, context))
+  }
+
+  const consentId = await openConsent(asked, request.query, principal, context)
+  if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
+  return redirect(302, withParams(config.consentUrl, { ...authorizeParams(request.query), consent_id: consentId }))
+}
+
+/** Sends a browser to the host's login, to come back to where it was. */
+export function toLogin({ config }: Context, path: string, query: URLSearchParams): HttpResponse {
+  return redirect(302, withParams(config.loginUrl, { returnTo: `${config.mountPath}${path}?${query}` }))
+}
+
+/** The id under which a waiting consent is found by the parameters of its request. */
+export function consentLookupId(userId: string, params: URLSearchParams): string {
+  return sha256(JSON.stringify([userId, params.get('client_id'), params.get('redirect_uri'), params.get('state')]))
+}
+
+/** Keeps the whole request until the user decides, so that nothing that is posted later can change it. */
+async function openConsent(
+  asked: AuthorizeRequest,
+  query: URLSearchParams,
+  principal: Principal,
+  { config, now, store }: Context,
+): Promise<string> {
+  const consentId = randomId(32)
+  const id = sha256(consentId)
+  const expiresAt = now + config.consentSeconds * 1000
+  await store.oneTime.put({
+    kind: 'consent',
+    id,
+    expiresAt,
+    data: {
+      userId: principal.userId,
+      sessionId: principal.sessionId ?? null,
+      clientId: asked.app.id,
+      params: authorizeParams(query),
+    },
+  })
+  await store.oneTime.put({
+    kind: 'consent_lookup',
+    id: consentLookupId(principal.userId, query),
+    expiresAt,
+    data: { consentId: id },
+  })
+  return consentId
+}
+
+/** A token's `sub` is its `client_id` only where an app acts for itself; no user may look like that (RFC 9700 §4.15). */
+function refuseLookalike(principal: Principal, { app, redirectUri, state }: AuthorizeRequest): void {
+  if (principal.userId === app.id)
+    throw new TargetedError({ redirectUri, state }, 'access_denied', 'this user cannot authorize this app')
+}

@@ -1,0 +1,56 @@
+import type { Context } from '../context.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { EpochMs } from '../store.ts'
+import { tokenRef } from '../tokens/opaque.ts'
+
+/** What a valid access token says: which app may do what, and for whom. */
+export interface TokenInfo {
+  readonly clientId: string
+  /** null where the app acts for itself (`client_credentials`). */
+  readonly userId: string | null
+  /** The user's organisation; the app's own where it acts for itself. */
+  readonly orgId: string
+  readonly scopes: readonly string[]
+  /** The authorization this token descends from; the same after a refresh. */
+  readonly grantId: string
+  readonly expiresAt: EpochMs
+}
+
+/**
+ * Checks an access token and that it has every one of `scopes` (RFC 6750 §3.1).
+ * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ */
+export async function checkBearer(
+  token: string,
+  scopes: readonly string[],
+  { store, now }: Pick<Context, 'store' | 'now'>,
+): Promise<TokenInfo> {
+  const ref = tokenRef(token)
+  if (ref?.kind !== 'access') throw invalidToken()
+  // Both at once: whether the grant is there, and whether its app has revoked everything since.
+  const [found, app] = await Promise.all([store.grants.find(ref), store.apps.get(ref.clientId)])
+  if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
+  if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch) throw invalidToken()
+  const { grant } = found
+  for (const scope of scopes) {
+    if (!found.token.scopes.includes(scope))
+      throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+  }
+  return {
+    clientId: grant.clientId,
+    userId: grant.userId,
+    orgId: grant.orgId,
+    scopes: found.token.scopes,
+    grantId: grant.id,
+    expiresAt: found.token.expiresAt,
+  }
+}
+
+/** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
+export function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1]
+}
+
+function invalidToken(): OAuthError {
+  return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')
+}

@@ -1,0 +1,114 @@
+import type { Context } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, optional, type Params, requireForm } from '../http/params.ts'
+import { json, redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Principal } from '../options.ts'
+import type { OneTime } from '../store.ts'
+import { consentLookupId } from './authorize.ts'
+import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
+import { issueCode } from './issue-code.ts'
+import { withParams } from './redirect-uri.ts'
+
+/**
+ * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
+ *
+ * What is decided is the request that was opened by GET, found by `consent_id` or by the request's own parameters;
+ * a POST can repeat it but not change it.
+ */
+export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, events, now, principal, store } = context
+  const params = requireForm(request)
+  if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
+  const granted = readDecision(params)
+
+  const query = await takeRequest(request, params, principal, context)
+  const target = await trustTarget(query, context, { status: 403 })
+  const asked = readAuthorizeRequest(query, target, context)
+  const by = { at: now, clientId: asked.app.id, orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
+  if (!granted) {
+    events.emit({ type: 'consent_denied', ...by })
+    return answer(request, deniedUri(asked, config.issuer))
+  }
+
+  const earlier = await store.consents.get(principal.userId, asked.app.id)
+  const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
+  await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
+  events.emit({ type: 'consent_granted', ...by })
+  return answer(request, await issueCode(asked, principal, context))
+}
+
+/** The parameters of the authorization request this POST answers, taken so that no second POST can. */
+async function takeRequest(
+  request: HttpRequest,
+  params: Params,
+  principal: Principal,
+  { store }: Context,
+): Promise<URLSearchParams> {
+  const consentId = optional(params, 'consent_id')
+  // Without the id of a screen we opened, only a credential that no other site can make a browser send proves intent.
+  const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
+  if (consentId === undefined && !ownCredential) throw notOpen()
+
+  const entry = await findConsent(consentId, params, principal, store)
+  if (!entry) {
+    if (consentId !== undefined) throw notOpen()
+    return new URLSearchParams([...params].filter(([name]) => REQUEST_PARAMS.has(name)).concat([['response_type', 'code']]))
+  }
+
+  const { data, id } = entry
+  if (data.userId !== principal.userId || (data.sessionId !== null && data.sessionId !== (principal.sessionId ?? null))) {
+    throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
+  }
+  for (const [name, value] of params) {
+    if (REQUEST_PARAMS.has(name) && name !== 'nonce' && data.params[name] !== value) {
+      throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
+    }
+  }
+  const taken = await store.oneTime.consume('consent', id, randomId(16))
+  if (!taken?.first)
+    throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app')
+  return new URLSearchParams(taken.entry.data.params as Record<string, string>)
+}
+
+/** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
+const REQUEST_PARAMS = new Set([
+  'client_id',
+  'redirect_uri',
+  'scope',
+  'state',
+  'code_challenge',
+  'code_challenge_method',
+  'nonce',
+])
+
+async function findConsent(
+  consentId: string | undefined,
+  params: Params,
+  principal: Principal,
+  store: Context['store'],
+): Promise<OneTime<'consent'> | undefined> {
+  if (consentId !== undefined) return store.oneTime.peek('consent', sha256(consentId))
+  const lookup = await store.oneTime.peek('consent_lookup', consentLookupId(principal.userId, new URLSearchParams([...params])))
+  return lookup && store.oneTime.peek('consent', lookup.data.consentId)
+}
+
+function notOpen(): OAuthError {
+  return new OAuthError('access_denied', 'this consent screen is not open (any more): start again from the app', { status: 403 })
+}
+
+function readDecision(params: Params): boolean {
+  const decision = one(params, 'consent')
+  if (decision !== 'granted' && decision !== 'denied')
+    throw new OAuthError('invalid_request', 'consent must be granted or denied')
+  return decision === 'granted'
+}
+
+function deniedUri({ redirectUri, state }: AuthorizeRequest, issuer: string): string {
+  return withParams(redirectUri, { error: 'access_denied', error_description: 'the user did not agree', state, iss: issuer })
+}
+
+function answer(request: HttpRequest, uri: string): HttpResponse {
+  return request.body.kind === 'json' ? json(200, { redirect_uri: uri }) : redirect(303, uri)
+}

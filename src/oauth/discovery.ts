@@ -1,0 +1,48 @@
+import type { Config } from '../config.ts'
+import type { Context } from '../context.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+
+/** GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §3). */
+export async function metadata(_request: HttpRequest, { config }: Context): Promise<HttpResponse> {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },
+    body: JSON.stringify(describe(config)),
+  }
+}
+
+/** Only what works: a client believes every word of it. */
+function describe(config: Config<never>): object {
+  const at = (path: string) => `${config.origin}${config.mountPath}${path}`
+  return {
+    issuer: config.issuer,
+    authorization_endpoint: at('/oauth/authorize'),
+    token_endpoint: at('/oauth/token'),
+    revocation_endpoint: at('/oauth/revoke'),
+    introspection_endpoint: at('/oauth/introspect'),
+    scopes_supported: [...config.scopes.keys()],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'client_credentials', 'refresh_token'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+    revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    code_challenge_methods_supported: config.allowPlainPkce ? ['S256', 'plain'] : ['S256'],
+    authorization_response_iss_parameter_supported: true,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+  }
+}
+
+/**
+ * Every path at which a client may look for a document (RFC 8414 §3.1, §5; OpenID Connect Discovery §4):
+ * at the root, inserted before the issuer's path, and appended to it or to the mount path.
+ */
+export function wellKnownPaths(
+  name: string,
+  { issuer, origin, mountPath }: Pick<Config<never>, 'issuer' | 'origin' | 'mountPath'>,
+): readonly string[] {
+  const document = `/.well-known/${name}`
+  const prefixes = [issuer.slice(origin.length), mountPath].filter(path => path !== '')
+  return [...new Set([document, ...prefixes.flatMap(path => [`${document}${path}`, `${path}${document}`])])]
+}

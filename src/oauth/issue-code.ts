@@ -1,0 +1,30 @@
+import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
+import type { Principal } from '../options.ts'
+import { newCode, newGrantId } from '../tokens/opaque.ts'
+import type { AuthorizeRequest } from './authorize-request.ts'
+import { withParams } from './redirect-uri.ts'
+
+/** Stores a code for what the user agreed to, and returns the redirect that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
+export async function issueCode(asked: AuthorizeRequest, principal: Principal, { config, store, now }: Context): Promise<string> {
+  const code = newCode()
+  await store.oneTime.put({
+    kind: 'code',
+    id: sha256(code),
+    expiresAt: now + config.codeSeconds * 1000,
+    data: {
+      grantId: newGrantId(asked.app.id),
+      clientId: asked.app.id,
+      userId: principal.userId,
+      orgId: principal.orgId,
+      redirectUri: asked.redirectUri,
+      scopes: asked.scopes,
+      codeChallenge: asked.codeChallenge,
+      codeChallengeMethod: asked.codeChallengeMethod,
+      nonce: asked.nonce,
+      authTime: principal.authTime ?? null,
+      epoch: asked.app.epoch,
+    },
+  })
+  return withParams(asked.redirectUri, { code, state: asked.state, iss: config.issuer })
+}

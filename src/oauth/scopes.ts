@@ -1,0 +1,39 @@
+import type { Config } from '../config.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { App } from '../store.ts'
+
+type Catalogue = Config<never>['scopes']
+
+/**
+ * The scopes a request asks for, each once, checked against what the app may have (RFC 6749 §3.3).
+ * Throws `invalid_scope`; never grants less than what was asked without saying so.
+ */
+export function readScopes(scope: string, allowed: readonly string[]): readonly string[] {
+  // A refresh token comes with the grant, not with this scope: asking for it is allowed and changes nothing.
+  const names = new Set(scope.split(' ').filter(name => name !== 'offline_access' || allowed.includes(name)))
+  const known: string[] = []
+  for (const name of names) {
+    // The catalogue's own string: one cut from the request would keep all of the request alive.
+    const own = allowed.find(candidate => candidate === name)
+    if (own === undefined) throw new OAuthError('invalid_scope', 'scope asks for something this app may not have')
+    known.push(own)
+  }
+  if (known.length === 0) throw new OAuthError('invalid_scope', 'scope is empty')
+  return known
+}
+
+/** What an app may ask for today: its own scopes, as far as the catalogue still has them. */
+export function scopesOfApp(app: App, catalogue: Catalogue): readonly string[] {
+  return app.scopes.every(name => catalogue.has(name)) ? app.scopes : app.scopes.filter(name => catalogue.has(name))
+}
+
+/** What an app may ask for when it acts for itself: nothing that speaks of a user. */
+export function scopesWithoutUser(app: App, catalogue: Catalogue): readonly string[] {
+  const allowed = (name: string) => catalogue.get(name)?.userOnly === false
+  return app.scopes.every(allowed) ? app.scopes : app.scopes.filter(allowed)
+}
+
+/** Those of `scopes` that `allowed` still has. */
+export function narrow(scopes: readonly string[], allowed: readonly string[]): readonly string[] {
+  return scopes.every(name => allowed.includes(name)) ? scopes : scopes.filter(name => allowed.includes(name))
+}

@@ -1,0 +1,47 @@
+import type { Context } from '../context.ts'
+import { runGrant } from '../engine/run-grant.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, type Params, requireForm } from '../http/params.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { GrantType } from '../store.ts'
+import { authenticateClient } from './client-auth.ts'
+
+/** What each grant cannot do without (RFC 6749 §4.1.3, §4.4.2, §6). */
+const REQUIRED: Readonly<Record<GrantType, readonly string[]>> = {
+  authorization_code: ['code', 'redirect_uri'],
+  client_credentials: [],
+  refresh_token: ['refresh_token'],
+}
+
+/** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
+export async function token(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const params = requireForm(request)
+  const grantType = readGrantType(params)
+  const app = await authenticateClient(request, params, context)
+
+  if (!app.grantTypes.includes(grantType))
+    throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
+  // RFC 6749 §4.4: a secret is the only thing that could prove an app acting for itself.
+  if (grantType === 'client_credentials' && !app.confidential) {
+    throw new OAuthError('unauthorized_client', 'a public app has no credentials to act with')
+  }
+  for (const name of REQUIRED[grantType]) one(params, name)
+
+  const issued = await runGrant(grantType, params, app, context)
+  return json(200, {
+    access_token: issued.accessToken,
+    token_type: 'Bearer',
+    expires_in: issued.expiresInSeconds,
+    refresh_token: issued.refreshToken,
+    scope: issued.scopes.join(' '),
+  })
+}
+
+function readGrantType(params: Params): GrantType {
+  const grantType = one(params, 'grant_type')
+  if (!Object.hasOwn(REQUIRED, grantType)) {
+    throw new OAuthError('unsupported_grant_type', `grant_type must be one of ${Object.keys(REQUIRED).join(', ')}`)
+  }
+  return grantType as GrantType
+}

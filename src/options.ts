@@ -1,0 +1,84 @@
+import type { AuthmountEvent } from './events.ts'
+import type { HttpRequest } from './http/types.ts'
+import type { EpochMs, Store } from './store.ts'
+
+/** Who is calling, as the host's own session or token says. */
+export interface Principal {
+  /** Stable and never reassigned: it becomes `sub`. At most 255 characters. */
+  readonly userId: string
+  /** The organisation the user acts in. A host without organisations returns one constant for everyone. */
+  readonly orgId: string
+  /** May manage the organisation's OAuth apps. */
+  readonly isAdmin: boolean
+  /** How to name the user on the consent page. Default: the page does not name anyone. */
+  readonly displayName?: string
+  /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
+  readonly sessionId?: string
+  /** When the user proved who they are. */
+  readonly authTime?: EpochMs
+}
+
+export interface ScopeDefinition {
+  /** What an app may do with it, in words for the person who is asked. */
+  readonly description: string
+  /** Groups scopes on the consent page and in app settings. */
+  readonly category?: string
+  /** Only an admin may give it to an app. */
+  readonly adminOnly?: boolean
+  /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. */
+  readonly userOnly?: boolean
+}
+
+export interface Log {
+  error(message: string, cause?: unknown): void
+  warn(message: string): void
+}
+
+export interface AuthmountOptions<Native = unknown> {
+  // Required: nothing here has a safe default.
+  /**
+   * Issuer identifier (RFC 8414 §2): `https`, or `http` on a loopback host; no query, fragment or trailing slash.
+   * Its origin is the origin of every advertised URL, whatever a request's Host header says.
+   */
+  readonly issuer: string
+  readonly store: Store
+  /**
+   * The signed-in user, or null. `request.native` is the framework's own request.
+   * Rejecting is answered 500: an error is never taken for "signed out".
+   */
+  readonly authenticate: (request: HttpRequest<Native>) => Promise<Principal | null> | Principal | null
+  /** Every scope this server can grant. */
+  readonly scopes: Readonly<Record<string, ScopeDefinition>>
+
+  // Optional.
+  /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
+  readonly mountPath?: string
+  /** Where a browser that is not signed in goes. The authorize path is appended as `returnTo`. Default `/login`. */
+  readonly loginUrl?: string
+  /** The host's own consent page; it receives the request's parameters and `consent_id`. Default: the built-in page. */
+  readonly consentUrl?: string
+  /** Accept authorization requests without `state` or `scope`; a missing scope means all of the app's. Default false. */
+  readonly lenientAuthorize?: boolean
+  /** Accept the PKCE method `plain` (RFC 7636 §4.2), which protects less than S256. Default false. */
+  readonly allowPlainPkce?: boolean
+  /** Let the port of an `http://localhost` redirect URI differ, as it may for 127.0.0.1 and [::1] (RFC 8252 §7.3). Default false. */
+  readonly loopbackLocalhost?: boolean
+  readonly lifetimes?: {
+    /** Authorization codes. 1–600 seconds; default 60. */
+    readonly codeSeconds?: number
+    /** How long a consent screen may stay unanswered. 30–3600 seconds; default 600. */
+    readonly consentSeconds?: number
+  }
+  /** Within this long of a rotation, the old refresh token answers with the same successor. 0–60 seconds; 0: any reuse revokes. Default 10. */
+  readonly rotationGraceSeconds?: number
+  /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
+  readonly storeTimeoutMs?: number
+  /** How long a request waits for `authenticate` before it is answered 500. 10–60,000 milliseconds; default 5000. */
+  readonly hookTimeoutMs?: number
+  /** Receives every audit event. What it throws is logged and never fails a request. */
+  readonly onEvent?: (event: AuthmountEvent) => void
+  /** Default: the console. Never receives a token, code or secret. */
+  readonly log?: Log
+  /** The clock. Default `Date.now`. */
+  readonly now?: () => EpochMs
+}
