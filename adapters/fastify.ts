@@ -1,10 +1,17 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, preHandlerAsyncHookHandler } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HTTPMethods,
+  preHandlerAsyncHookHandler,
+  RouteOptions,
+} from 'fastify'
 import fp from 'fastify-plugin'
 import type { Authmount, TokenRequirements } from '../src/authmount.ts'
-import { NO_BODY, readBody } from '../src/http/body.ts'
+import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { BODY_BYTES, readHeaders, splitUrl } from '../src/http/node.ts'
 import type { Endpoint } from '../src/http/routes.ts'
-import type { HttpResponse } from '../src/http/types.ts'
+import type { Body, HttpResponse } from '../src/http/types.ts'
 import type { TokenInfo } from '../src/oauth/bearer.ts'
 
 declare module 'fastify' {
@@ -42,24 +49,33 @@ async function mount(app: FastifyInstance, { authmount }: AuthmountPluginOptions
     child.removeAllContentTypeParsers()
     // Left unread: the route reads the stream itself, with its own limit and its own errors.
     child.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    for (const endpoint of authmount.endpoints) {
-      child.route({ method: METHODS, url: endpoint.path, exposeHeadRoute: false, handler: handlerOf(authmount, endpoint) })
-    }
+    for (const endpoint of authmount.endpoints) child.route(routeOf(authmount, endpoint))
   })
 }
 
 /** All that Fastify routes: what an endpoint does not answer to is its 405, not the framework's 404. */
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
-function handlerOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): RouteOptions {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, body: Body): Promise<FastifyReply> => {
     const { ip, method, raw } = request
-    const body = endpoint.takesBody(method) ? await readBody(raw, BODY_BYTES) : NO_BODY
     const { query } = splitUrl(raw.url ?? '')
     return send(
       reply,
       await authmount.dispatch(endpoint, { method, params: {}, query, headers: readHeaders(raw), body, ip, native: request }),
     )
+  }
+  return {
+    method: METHODS,
+    url: endpoint.path,
+    exposeHeadRoute: false,
+    handler: async (request, reply) =>
+      answer(request, reply, endpoint.takesBody(request.method) ? await readBody(request.raw, BODY_BYTES) : NO_BODY),
+    // Fastify judges a media type before it looks for a parser; any other error is the host's.
+    errorHandler: async (error, request, reply) => {
+      if (!error.code?.startsWith('FST_ERR_CTP_')) throw error
+      return answer(request, reply, unreadableFrom(error.statusCode ?? 400))
+    },
   }
 }
 

@@ -140,8 +140,8 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       if (known)
         return isDeepStrictEqual(known.grant, grant) && tokens.every(token => known.tokens.some(({ id }) => id === token.id))
       const family: Family = {
-        grant: frozenCopy(grant),
-        tokens: tokens.map(token => frozenCopy(token)),
+        grant: frozenGrant(grant),
+        tokens: tokens.map(frozenToken),
         spent: undefined,
         expiresAt: lastExpiry(tokens),
       }
@@ -165,7 +165,7 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       if (spent) return spent.replay === replay ? 'rotated' : 'reused'
       const kept = family.tokens.length > PRUNE_ABOVE ? family.tokens.filter(token => token.expiresAt > now()) : family.tokens
       families.grow(kept.length + next.length - family.tokens.length, () => {
-        family.tokens = [...kept, ...next.map(token => frozenCopy(token))]
+        family.tokens = [...kept, ...next.map(frozenToken)]
       })
       family.spent ??= new Map()
       family.spent.set(ref.tokenId, Object.freeze({ at: now(), replay }))
@@ -338,6 +338,24 @@ function saveByVersion<Value extends { readonly version: number }>(
 /** Two ids as one key that no other two make. */
 function pairKey(first: string, second: string): string {
   return `${first.length}:${first}${second}`
+}
+
+/** Written out, as is the next: one of each is made for every token. */
+function frozenGrant({ id, clientId, orgId, userId, scopes, createdAt, epoch, context }: Grant): Grant {
+  return Object.freeze({
+    id,
+    clientId,
+    orgId,
+    userId,
+    scopes: frozenCopy(scopes),
+    createdAt,
+    epoch,
+    context: frozenCopy(context),
+  })
+}
+
+function frozenToken({ id, kind, scopes, issuedAt, expiresAt }: Token): Token {
+  return Object.freeze({ id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt })
 }
 
 /**

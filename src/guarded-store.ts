@@ -11,8 +11,10 @@ export class GuardedStore implements Store {
   readonly #inner: Store
   readonly #timeoutMs: number
   readonly #parts: { -readonly [Part in keyof Store]?: Store[Part] } = {}
+  /** What to call if the deadline passes, by the promise that is waited for. */
+  readonly #waiting = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
-  #deadline: Promise<typeof TOO_LATE> | undefined
+  #expired = false
 
   /** The deadline is `timeoutMs` milliseconds after the first call. */
   constructor(inner: Store, timeoutMs: number) {
@@ -57,22 +59,30 @@ export class GuardedStore implements Store {
     return part
   }
 
-  async #call(operation: string, run: () => unknown): Promise<unknown> {
-    this.#deadline ??= new Promise(resolve => {
-      this.#timer = setTimeout(resolve, this.#timeoutMs, TOO_LATE)
+  /** Written out rather than raced: this is on the way of every request, several times. */
+  #call(operation: string, run: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#timeoutMs} ms`) }))
+      if (this.#expired) return late()
+      this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs)
+      this.#waiting.add(late)
+      const failed = (cause: unknown) => {
+        this.#waiting.delete(late)
+        reject(new StoreError(operation, { cause }))
+      }
+      try {
+        run().then(answer => {
+          this.#waiting.delete(late)
+          resolve(answer)
+        }, failed)
+      } catch (cause) {
+        failed(cause)
+      }
     })
-    const answer = await Promise.race([attempt(operation, run), this.#deadline])
-    if (answer === TOO_LATE) throw new StoreError(operation, { cause: new Error(`no answer within ${this.#timeoutMs} ms`) })
-    return answer
   }
-}
 
-const TOO_LATE = Symbol('too late')
-
-async function attempt(operation: string, run: () => unknown): Promise<unknown> {
-  try {
-    return await run()
-  } catch (cause) {
-    throw new StoreError(operation, { cause })
+  #expire(): void {
+    this.#expired = true
+    for (const late of this.#waiting) late()
   }
 }

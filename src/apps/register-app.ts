@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { Context } from '../context.ts'
+import { randomText } from '../crypto.ts'
 import type { App } from '../store.ts'
 import { type NewApp, readNewApp } from './app-input.ts'
 import { makeSecret } from './app-secret.ts'
@@ -28,7 +28,7 @@ export async function registerApp(
   const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
   const profile = { homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
   const app: App = {
-    id: randomBytes(12).toString('hex'),
+    id: randomText(12, 'hex'),
     orgId: owner.orgId,
     createdBy: owner.userId,
     name: fields.name,

@@ -119,10 +119,10 @@ export class GrantModel
     return 'made by saveToken'
   }
 
-  saveToken(token: OAuth2Server.Token, client: OAuth2Server.Client, user: OAuth2Server.User): Promise<OAuth2Server.Token> {
+  saveToken(): Promise<OAuth2Server.Token> {
     return this.#guard(async () => {
       this.#issued ??= this.#refresh ? await this.#rotate(this.#refresh) : await this.#create()
-      return { ...token, client, user }
+      return SAVED
     })
   }
 
@@ -278,5 +278,7 @@ interface Refresh {
   readonly found: FoundToken
 }
 
+/** All the engine needs to hear: the answer to the client is made from `issued`. */
+const SAVED: OAuth2Server.Token = { accessToken: 'made by saveToken', client: { id: '', grants: [] }, user: {} }
 const NO_CONTEXT = Object.freeze({})
 const NEVER = new Date(8.64e15)

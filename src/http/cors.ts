@@ -29,7 +29,9 @@ export async function withCors(
   cors: Cors,
   context: Context,
 ): Promise<HttpResponse> {
+  // Even where no origin was sent: a cache may keep the answer for someone who sends one.
   if (cors === 'any') return { ...response, headers: { ...response.headers, 'access-control-allow-origin': '*' } }
+  if (request.headers.origin === undefined) return response
   const headers: Record<string, string> = { ...response.headers, vary: 'origin' }
   const origin = pageOrigin(request)
   if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {

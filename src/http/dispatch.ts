@@ -25,26 +25,21 @@ export async function dispatch<Native>(
   if (!route) return otherMethod(endpoint, request)
 
   const store = new GuardedStore(config.store, config.storeTimeoutMs)
+  const { cors, errors: style, flow, guard } = route
   const context: Context = { config, store, events, principal: null, now: config.now() }
   try {
-    const response = await answer(route, request, context, config)
-    return route.cors && request.headers.origin !== undefined ? await withCors(request, response, route.cors, context) : response
+    let response: HttpResponse
+    try {
+      response = await flow(
+        request,
+        guard === 'none' ? context : { ...context, principal: await resolvePrincipal(request, config) },
+      )
+    } catch (error) {
+      response = renderError(error, request, { style, issuer: config.issuer, log: config.log })
+    }
+    return cors ? await withCors(request, response, cors, context) : response
   } finally {
     store.release()
-  }
-}
-
-async function answer<Native>(
-  route: Route,
-  request: HttpRequest<Native>,
-  context: Context,
-  config: Config<Native>,
-): Promise<HttpResponse> {
-  try {
-    if (route.guard === 'none') return await route.flow(request, context)
-    return await route.flow(request, { ...context, principal: await resolvePrincipal(request, config) })
-  } catch (error) {
-    return renderError(error, request, { style: route.errors, issuer: config.issuer, log: config.log })
   }
 }
 

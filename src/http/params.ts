@@ -38,10 +38,11 @@ export function readParams(source: URLSearchParams): Params {
 
 /** The parameters of a POST, form or JSON. Rejects with 400, 413 or 415 `invalid_request` when there are none to be had. */
 export function requireForm(request: HttpRequest): Params {
-  for (const name of BODY_ONLY) {
-    if (request.query.has(name)) throw new OAuthError('invalid_request', `${name} must be sent in the body, not in the URL`)
+  const { body, query } = request
+  if (query.size > 0) {
+    const misplaced = BODY_ONLY.find(name => query.has(name))
+    if (misplaced) throw new OAuthError('invalid_request', `${misplaced} must be sent in the body, not in the URL`)
   }
-  const { body } = request
   switch (body.kind) {
     case 'form':
       return readParams(body.form)

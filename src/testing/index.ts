@@ -1,0 +1,1 @@
+export { runStoreContract, type StoreCase, storeCases } from './store-contract.ts'

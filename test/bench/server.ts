@@ -1,0 +1,73 @@
+/**
+ * One server to put under load, in a process of its own: `server.ts <kind>`.
+ * Says where it listens, and answers `cpu` with the processor time it has used, in microseconds.
+ */
+import formbody from '@fastify/formbody'
+import { type Authmount, createAuthmount } from 'authmount'
+import { authmountRouter, requireToken } from 'authmount/express'
+import authmountPlugin, { requireToken as requireTokenHook } from 'authmount/fastify'
+import { memoryStore } from 'authmount/stores/memory'
+import express from 'express'
+import Fastify from 'fastify'
+
+const kind = process.argv[2] ?? ''
+const authmount: Authmount = createAuthmount({
+  issuer: 'http://localhost',
+  store: memoryStore({ maxRecords: 10_000_000 }),
+  authenticate: () => null,
+  scopes: { 'read:records': { description: 'Read your records' } },
+})
+const app = await authmount.registerApp(
+  { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
+  { orgId: 'bench', userId: 'bench' },
+)
+const body = `grant_type=client_credentials&scope=read%3Arecords&client_id=${app.clientId}&client_secret=${app.clientSecret}`
+
+/** What the token endpoint answers, made without doing any of its work. */
+const answer = () => ({
+  access_token: `am_at_${app.clientId}aaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`,
+  token_type: 'Bearer',
+  expires_in: 3600,
+  scope: 'read:records',
+})
+
+const url = kind.startsWith('express') ? await listenExpress() : await listenFastify()
+const answered = await fetch(`${url}/oauth/token`, { method: 'POST', body: new URLSearchParams(body) })
+const { access_token: token } = (await answered.json()) as { access_token: string }
+process.on('message', () => {
+  const { user, system } = process.cpuUsage()
+  process.send?.({ cpu: user + system })
+})
+process.on('SIGINT', () => process.exit(0))
+process.send?.({ url, body, token })
+
+async function listenExpress(): Promise<string> {
+  const server = express()
+  if (kind === 'express-bare') {
+    server.use(express.urlencoded({ extended: false }))
+    server.post('/oauth/token', (_request, response) => {
+      response.json(answer())
+    })
+  } else server.use(authmountRouter(authmount))
+  server.get('/open', (_request, response) => {
+    response.json({ ok: true })
+  })
+  server.get('/guarded', requireToken(authmount, { scopes: ['read:records'] }), (_request, response) => {
+    response.json({ ok: true })
+  })
+  const listening = server.listen(0, '127.0.0.1')
+  await new Promise(resolve => listening.once('listening', resolve))
+  const address = listening.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+async function listenFastify(): Promise<string> {
+  const server = Fastify()
+  if (kind === 'fastify-bare') {
+    server.register(formbody)
+    server.post('/oauth/token', async () => answer())
+  } else server.register(authmountPlugin, { authmount })
+  server.get('/open', async () => ({ ok: true }))
+  server.get('/guarded', { preHandler: requireTokenHook(authmount, { scopes: ['read:records'] }) }, async () => ({ ok: true }))
+  return server.listen({ port: 0, host: '127.0.0.1' })
+}

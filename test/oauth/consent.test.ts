@@ -1,0 +1,240 @@
+import type { TestApp } from '../support/client.ts'
+import { CHALLENGE, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import type { TestHost } from '../support/host.ts'
+import { onBoth } from '../support/on-both.ts'
+
+/** The consent POST as a single-page app of the host makes it: the documented parameters, and the host's own bearer token. */
+function decideAsJson(host: TestHost, app: TestApp, fields: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
+  const query = host.authorizeQuery(app)
+  query.delete('response_type')
+  return host.send('/oauth/authorize', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer host-anna', ...headers },
+    body: JSON.stringify({ ...Object.fromEntries(query), consent: 'granted', ...fields }),
+  })
+}
+
+onBoth('the page says who asks, as whom, for what, and where it leads', async (t, host) => {
+  const app = await host.confidentialApp({ name: 'Tax <b>Helper</b>', homepageUrl: 'https://app.example/?a=1&b="' })
+  const screen = await host.authorize(app, { scope: 'read:records write:records' })
+  const page = await host.browse(String(screen.headers.get('location')), 'anna')
+  t.equal(page.status, 200)
+  t.match(page.text, 'Tax &lt;b&gt;Helper&lt;/b&gt;')
+  t.match(page.text, 'Read your records')
+  t.match(page.text, 'Change your records')
+  t.match(page.text, 'Anna')
+  t.match(page.text, 'app.example')
+  t.match(page.text, 'href="https://app.example/?a=1&amp;b=&quot;"', 'the link is escaped')
+})
+
+onBoth('the page can be neither framed nor scripted', async (t, host) => {
+  const app = await host.confidentialApp({
+    name: '"><script>alert(1)</script>',
+    description: '<img src=x onerror=alert(1)>{{7*7}}',
+  })
+  const page = await host.browse(String((await host.authorize(app)).headers.get('location')), 'anna')
+  const policy = page.headers.get('content-security-policy') ?? ''
+  t.match(policy, /default-src 'none'/)
+  t.match(policy, /frame-ancestors 'none'/)
+  t.match(policy, /base-uri 'none'/)
+  t.match(policy, /form-action 'self' https: https:\/\/app\.example/)
+  t.notMatch(policy, /unsafe/)
+  t.equal(page.headers.get('x-frame-options'), 'DENY')
+  t.equal(page.headers.get('referrer-policy'), 'no-referrer')
+  t.equal(page.headers.get('cache-control'), 'no-store')
+  t.notMatch(page.text, /<script|<img/)
+})
+
+onBoth('the same question can be had as JSON, for a page of the host', async (t, host) => {
+  const app = await host.confidentialApp({ name: 'Helper' })
+  const screen = await host.authorize(app)
+  const answer = await host.browse(String(screen.headers.get('location')), 'anna', { headers: { accept: 'application/json' } })
+  t.match(answer.body, {
+    consent_id: screen.params.consent_id,
+    client: { client_id: app.clientId, name: 'Helper' },
+    redirect_uri: REDIRECT_URI,
+    scopes: [{ name: 'read:records', description: 'Read your records', category: 'Records' }],
+  })
+})
+
+onBoth(
+  'a host with a consent page of its own is sent the request and the id of the screen',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const screen = await host.authorize(app)
+    t.equal(screen.location?.pathname, '/consent')
+    t.match(screen.params, { client_id: app.clientId, scope: 'read:records', state: 'state-1', consent_id: String })
+    const answer = await decideAsJson(host, app, { consent_id: screen.params.consent_id })
+    t.match(answer.body.redirect_uri, /^https:\/\/app\.example\/cb\?code=/)
+  },
+  { consentUrl: '/consent' },
+)
+
+onBoth('agreeing redirects a form with 303 and tells JSON where to go', async (t, host) => {
+  const app = await host.confidentialApp()
+  const form = await host.decide(await host.authorize(app))
+  t.equal(form.status, 303)
+  t.match(form.params, { code: /^am_ac_/, state: 'state-1', iss: 'https://issuer.example' })
+  const json = await decideAsJson(host, app, { state: 'state-2' })
+  t.equal(json.status, 200)
+  t.strictSame(Object.keys(json.body), ['redirect_uri'])
+  const uri = new URL(String(json.body.redirect_uri))
+  t.match(Object.fromEntries(uri.searchParams), { code: /^am_ac_/, state: 'state-2', iss: 'https://issuer.example' })
+  t.equal((await host.redeem(app, uri.searchParams.get('code') ?? '')).status, 200)
+})
+
+onBoth('denying sends access_denied, and the screen is closed', async (t, host) => {
+  const app = await host.confidentialApp()
+  const screen = await host.authorize(app)
+  const denied = await host.decide(screen, 'denied')
+  t.equal(denied.status, 303)
+  t.match(denied.params, { error: 'access_denied', state: 'state-1', iss: 'https://issuer.example' })
+  t.equal(denied.params.code, undefined)
+  t.equal((await host.decide(screen)).status, 400)
+  const json = await decideAsJson(host, app, { consent: 'denied', state: 'other' })
+  t.match(json.body.redirect_uri, /[?&]error=access_denied&/)
+  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+  t.equal(host.events.filter(({ type }) => type === 'consent_denied').length, 2)
+})
+
+onBoth('a form without the id of an open screen is refused', async (t, host) => {
+  const app = await host.confidentialApp()
+  await host.authorize(app)
+  const fields = Object.fromEntries(host.authorizeQuery(app))
+  for (const consent_id of [undefined, '', 'A'.repeat(43), 'forged']) {
+    const answer = await host.browse('/oauth/authorize', 'anna', {
+      method: 'POST',
+      body: defined({ ...fields, consent: 'granted', consent_id }),
+    })
+    t.equal(answer.status, 403, String(consent_id))
+    t.equal(answer.location, undefined)
+  }
+  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+})
+
+onBoth('JSON needs a credential that no other site can send, unless it names the screen', async (t, host) => {
+  const app = await host.confidentialApp()
+  const query = Object.fromEntries(host.authorizeQuery(app))
+  const byCookie = await host.browse('/oauth/authorize', 'anna', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...query, consent: 'granted' }),
+  })
+  t.equal(byCookie.status, 403)
+  const screen = await host.authorize(app)
+  const named = await host.browse('/oauth/authorize', 'anna', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ consent_id: screen.params.consent_id, consent: 'granted' }),
+  })
+  t.equal(named.status, 200)
+})
+
+onBoth('a screen can be answered only by the one who opened it', async (t, host) => {
+  const app = await host.confidentialApp()
+  const screen = await host.authorize(app)
+  t.equal((await host.decide(screen, 'granted', 'bert')).status, 403)
+  t.equal((await host.browse(String(screen.headers.get('location')), 'bert')).status, 403)
+  t.equal((await host.decide(screen, 'granted', null)).status, 401)
+  t.equal((await host.decide(screen, 'granted', 'anna')).status, 303, 'and it is still open to her')
+})
+
+onBoth('of twenty answers to one screen, one gets a code; a later one gets none', async (t, host) => {
+  const app = await host.confidentialApp()
+  const screen = await host.authorize(app)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => host.decide(screen)))
+  t.equal(answers.filter(({ params }) => params.code).length, 1)
+  t.equal(answers.filter(({ status }) => status === 400).length, 19)
+  t.equal((await host.decide(screen)).status, 400)
+})
+
+onBoth('a POST can repeat the request but not change it', async (t, host) => {
+  const app = await host.confidentialApp()
+  const other = await host.confidentialApp({ redirectUris: ['https://other.example/cb'] })
+  const changes = {
+    scope: 'read:records write:records',
+    redirect_uri: 'https://other.example/cb',
+    client_id: other.clientId,
+    state: 'another',
+    code_challenge: VERIFIER,
+    code_challenge_method: 'plain',
+  }
+  for (const [name, value] of Object.entries(changes)) {
+    const screen = await host.authorize(app, { scope: 'read:records', state: `state of ${name}` })
+    const changed = await host.decide(screen, 'granted', 'anna', { [name]: value })
+    t.equal(changed.status, 400, name)
+    t.equal(changed.location, undefined, name)
+    const repeated = await host.decide(screen, 'granted', 'anna', {
+      client_id: app.clientId,
+      redirect_uri: REDIRECT_URI,
+      nonce: 'ignored',
+    })
+    t.equal(repeated.status, 303, name)
+    const { body } = await host.redeem(app, repeated.params.code ?? '')
+    t.equal(body.scope, 'read:records')
+    await host.store.consents.delete('anna', app.clientId)
+  }
+})
+
+onBoth('JSON that answers an open screen takes from it what it does not say', async (t, host) => {
+  const app = await host.publicApp()
+  await host.authorize(app, { nonce: 'n-1' })
+  const answer = await decideAsJson(host, app, { code_challenge: undefined, code_challenge_method: undefined, nonce: 'other' })
+  t.equal(answer.status, 200)
+  const code = new URL(String(answer.body.redirect_uri)).searchParams.get('code') ?? ''
+  t.equal(
+    (await host.redeem(app, code, { code_verifier: undefined })).body.error,
+    'invalid_grant',
+    'the challenge of the request holds',
+  )
+  t.equal((await decideAsJson(host, app)).status, 400, 'and the screen is closed')
+})
+
+onBoth('JSON without a screen is checked as a request is', async (t, host) => {
+  const app = await host.publicApp()
+  const cases: readonly (readonly [fields: Record<string, unknown>, status: number, error: string])[] = [
+    [{ code_challenge: undefined, code_challenge_method: undefined }, 400, 'invalid_request'],
+    [{ code_challenge: VERIFIER, code_challenge_method: 'plain' }, 400, 'invalid_request'],
+    [{ redirect_uri: 'https://evil.example/cb' }, 403, 'invalid_request'],
+    [{ client_id: 'f'.repeat(24) }, 403, 'invalid_client'],
+    [{ scope: 'bogus' }, 400, 'invalid_scope'],
+    [{ scope: undefined }, 400, 'invalid_request'],
+    [{ state: undefined }, 400, 'invalid_request'],
+    [{ redirect_uri: undefined }, 400, 'invalid_request'],
+    [{ client_id: undefined }, 400, 'invalid_request'],
+    [{ consent: undefined }, 400, 'invalid_request'],
+    [{ consent: 'yes' }, 400, 'invalid_request'],
+    [{ consent: true }, 400, 'invalid_request'],
+    [{ scope: ['read:records'] }, 400, 'invalid_request'],
+    [{ consent_id: 'unknown' }, 403, 'access_denied'],
+  ]
+  for (const [fields, status, error] of cases) {
+    const answer = await decideAsJson(host, app, fields)
+    t.equal(answer.status, status, JSON.stringify(fields))
+    t.equal(answer.body.error, error, JSON.stringify(fields))
+    t.equal(answer.body.redirect_uri, undefined)
+  }
+  t.equal((await decideAsJson(host, app, {}, { authorization: 'Bearer nobody' })).status, 401)
+  t.equal((await decideAsJson(host, app, { code_challenge: CHALLENGE })).status, 200)
+})
+
+onBoth('an app that is suspended while the user decides gets no code', async (t, host) => {
+  const app = await host.confidentialApp()
+  const screen = await host.authorize(app)
+  const stored = await host.store.apps.get(app.clientId)
+  if (!stored) throw new Error('the app is not stored')
+  await host.store.apps.save({ ...stored, status: 'suspended', version: 2 })
+  const page = await host.browse(String(screen.headers.get('location')), 'anna')
+  t.equal(page.status, 400)
+  const answer = await host.decide(screen)
+  t.equal(answer.status, 403)
+  t.equal(answer.location, undefined)
+})
+
+onBoth('a screen closes by itself', async (t, host) => {
+  const app = await host.confidentialApp()
+  const screen = await host.authorize(app)
+  host.clock.advance(601)
+  t.equal((await host.browse(String(screen.headers.get('location')), 'anna')).status, 400)
+  t.equal((await host.decide(screen)).status, 403)
+})

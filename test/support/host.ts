@@ -1,0 +1,153 @@
+import formbody from '@fastify/formbody'
+import {
+  type AuthmountEvent,
+  type AuthmountOptions,
+  createAuthmount,
+  type HttpRequest,
+  type Log,
+  type Principal,
+  type Store,
+} from 'authmount'
+import { authmountRouter, requireToken } from 'authmount/express'
+import authmountPlugin from 'authmount/fastify'
+import { memoryStore } from 'authmount/stores/memory'
+import express, { type Express } from 'express'
+import express4 from 'express4'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { TestClient } from './client.ts'
+import { Clock } from './clock.ts'
+
+export const SCOPES = {
+  'read:records': { description: 'Read your records', category: 'Records' },
+  'write:records': { description: 'Change your records', category: 'Records' },
+  profile: { description: 'See your name' },
+} as const
+
+/** The host's users, by session cookie (`session=anna`) or by its own bearer tokens (`Bearer host-anna`). */
+export const USERS: Readonly<Record<string, Principal>> = {
+  anna: { userId: 'anna', orgId: 'org-1', isAdmin: true, displayName: 'Anna', sessionId: 'session-of-anna' },
+  bert: { userId: 'bert', orgId: 'org-1', isAdmin: false, sessionId: 'session-of-bert' },
+  cora: { userId: 'cora', orgId: 'org-2', isAdmin: true, sessionId: 'session-of-cora' },
+}
+
+export type HostOptions = Partial<AuthmountOptions> & { readonly makeStore?: (now: () => number) => Store }
+
+/** A small host with authmount mounted, listening on a port of its own. */
+export interface TestHost extends TestClient {
+  readonly close: () => Promise<void>
+}
+
+export type Listening = { readonly url: string; readonly close: () => Promise<void> }
+type Authmount = ReturnType<typeof createAuthmount>
+/** Builds the host's app around an authmount, and listens. */
+export type Mount = (authmount: Authmount) => Promise<Listening>
+
+/** The two frameworks as most hosts run them. Every flow is tested on both. */
+export const frameworks: Readonly<Record<string, Mount>> = {
+  express: async authmount => {
+    const app = express()
+    app.use(authmountRouter(authmount))
+    app.use(express.json(), express.urlencoded({ extended: true }))
+    return listenExpress(app, authmount)
+  },
+  fastify: authmount => listenFastify(authmount, async () => {}),
+}
+
+/** Every way to mount that a host may choose. */
+export const mounts: Readonly<Record<string, Mount>> = {
+  ...frameworks,
+  'express, after the host parsers': async authmount => {
+    const app = express()
+    app.use(express.json(), express.urlencoded({ extended: true }))
+    app.use(authmountRouter(authmount))
+    return listenExpress(app, authmount)
+  },
+  'express, after simple and text parsers': async authmount => {
+    const app = express()
+    app.use(express.text({ type: 'application/json' }), express.urlencoded({ extended: false }))
+    app.use(authmountRouter(authmount))
+    return listenExpress(app, authmount)
+  },
+  'express 4, after its JSON parser': async authmount => {
+    const app = express4() as unknown as Express
+    app.use(express4.json())
+    app.use(authmountRouter(authmount))
+    return listenExpress(app, authmount)
+  },
+  'express, below its mount path': async authmount => {
+    const app = express()
+    app.use(authmount.mountPath || '/', authmountRouter(authmount))
+    app.use(express.json(), express.urlencoded({ extended: true }))
+    return listenExpress(app, authmount)
+  },
+  'fastify, with form parser and hooks of the host': authmount =>
+    listenFastify(authmount, async app => {
+      await app.register(formbody)
+      app.addHook('preValidation', async () => {})
+      app.setErrorHandler(async (_error, _request, reply) => reply.code(500).send({ host: 'error' }))
+    }),
+}
+
+export async function startHost(mount: Mount, options: HostOptions = {}): Promise<TestHost> {
+  const clock = new Clock()
+  const events: AuthmountEvent[] = []
+  const logged: unknown[] = []
+  const log: Log = { error: (message, cause) => logged.push([message, cause]), warn: message => logged.push([message]) }
+  const { makeStore = (now: () => number) => memoryStore({ now }), ...rest } = options
+  const store = rest.store ?? makeStore(clock.now)
+  const authmount = createAuthmount({
+    issuer: 'https://issuer.example',
+    store,
+    authenticate,
+    scopes: SCOPES,
+    now: clock.now,
+    onEvent: event => events.push(event),
+    log,
+    ...rest,
+  })
+  const listening = await mount(authmount)
+  const client = new TestClient({ url: listening.url, authmount, store, clock, events, logged })
+  return Object.assign(client, { close: listening.close })
+}
+
+export async function authenticate(request: HttpRequest): Promise<Principal | null> {
+  const session = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
+  const bearer = /^Bearer host-(.+)$/.exec(request.headers.authorization ?? '')?.[1]
+  return USERS[session ?? bearer ?? ''] ?? null
+}
+
+async function listenExpress(app: Express, authmount: Authmount): Promise<Listening> {
+  app.get('/records', requireToken(authmount, { scopes: ['read:records'] }), (request, response) => {
+    response.json(request.oauth)
+  })
+  app.get('/any', requireToken(authmount), (request, response) => {
+    response.json(request.oauth)
+  })
+  app.get('/open', (request, response) => {
+    response.json({ open: true, oauth: request.oauth ?? null })
+  })
+  app.post('/echo', (request, response) => {
+    response.json({ body: request.body ?? null })
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+    },
+  }
+}
+
+async function listenFastify(authmount: Authmount, prepare: (app: FastifyInstance) => Promise<void>): Promise<Listening> {
+  const app = Fastify({ forceCloseConnections: true })
+  await prepare(app)
+  await app.register(authmountPlugin, { authmount })
+  app.get('/records', { preHandler: app.requireToken({ scopes: ['read:records'] }) }, async request => request.oauth)
+  app.get('/any', { preHandler: app.requireToken() }, async request => request.oauth)
+  app.get('/open', async request => ({ open: true, oauth: request.oauth }))
+  app.post('/echo', async request => ({ body: request.body ?? null }))
+  return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
+}
