@@ -1,0 +1,122 @@
+import * as oauth from 'oauth4webapi'
+import t from 'tap'
+import { REDIRECT_URI } from '../support/client.ts'
+import { frameworks, startHost } from '../support/host.ts'
+import { startTlsFront } from '../support/https.ts'
+
+for (const [framework, mount] of Object.entries(frameworks)) {
+  for (const kind of ['confidential, Basic', 'confidential, in the body', 'public'] as const) {
+    t.test(`${framework}: oauth4webapi, as it comes, takes a ${kind} app through everything`, async t => {
+      const front = await startTlsFront()
+      const host = await startHost(mount, { issuer: front.url, mountPath: '/api/v1' })
+      t.teardown(async () => {
+        await front.close()
+        await host.close()
+      })
+      front.forwardTo(host.url)
+      const options = { [oauth.customFetch]: front.fetch }
+
+      const app = kind === 'public' ? await host.publicApp() : await host.confidentialApp()
+      const client: oauth.Client = { client_id: app.clientId }
+      const auth = {
+        'confidential, Basic': oauth.ClientSecretBasic(app.clientSecret ?? '-'),
+        'confidential, in the body': oauth.ClientSecretPost(app.clientSecret ?? '-'),
+        public: oauth.None(),
+      }[kind]
+
+      const issuer = new URL(front.url)
+      const server = await oauth.processDiscoveryResponse(
+        issuer,
+        await oauth.discoveryRequest(issuer, { ...options, algorithm: 'oauth2' }),
+      )
+      t.equal(server.token_endpoint, `${front.url}/api/v1/oauth/token`)
+
+      const verifier = oauth.generateRandomCodeVerifier()
+      const state = oauth.generateRandomState()
+      const authorizationUrl = new URL(server.authorization_endpoint ?? '')
+      authorizationUrl.search = new URLSearchParams({
+        client_id: app.clientId,
+        redirect_uri: REDIRECT_URI,
+        response_type: 'code',
+        scope: 'read:records write:records',
+        state,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+      }).toString()
+      const done = await host.decide(await host.browse(authorizationUrl.pathname + authorizationUrl.search, 'anna'))
+      const callback = oauth.validateAuthResponse(server, client, done.location ?? new URL('about:blank'), state)
+      const granted = await oauth.processAuthorizationCodeResponse(
+        server,
+        client,
+        await oauth.authorizationCodeGrantRequest(server, client, auth, callback, REDIRECT_URI, verifier, options),
+      )
+      t.match(granted, { token_type: 'bearer', expires_in: 3600, scope: 'read:records write:records', refresh_token: String })
+
+      const refreshed = await oauth.processRefreshTokenResponse(
+        server,
+        client,
+        await oauth.refreshTokenGrantRequest(server, client, auth, granted.refresh_token ?? '', {
+          ...options,
+          additionalParameters: { scope: 'read:records' },
+        }),
+      )
+      t.equal(refreshed.scope, 'read:records')
+      const resource = await oauth.protectedResourceRequest(
+        refreshed.access_token,
+        'GET',
+        new URL('/records', front.url),
+        undefined,
+        undefined,
+        options,
+      )
+      t.match(await resource.json(), { clientId: app.clientId, userId: 'anna', scopes: ['read:records'] })
+
+      if (kind !== 'public') {
+        const machine = await oauth.processClientCredentialsResponse(
+          server,
+          client,
+          await oauth.clientCredentialsGrantRequest(server, client, auth, { scope: 'read:records' }, options),
+        )
+        t.equal(machine.scope, 'read:records')
+        const introspected = await oauth.processIntrospectionResponse(
+          server,
+          client,
+          await oauth.introspectionRequest(server, client, auth, refreshed.access_token, options),
+        )
+        t.match(introspected, { active: true, client_id: app.clientId, sub: 'anna', scope: 'read:records' })
+      }
+
+      await oauth.processRevocationResponse(
+        await oauth.revocationRequest(server, client, auth, refreshed.refresh_token ?? '', options),
+      )
+      await t.rejects(
+        oauth.protectedResourceRequest(
+          refreshed.access_token,
+          'GET',
+          new URL('/records', front.url),
+          undefined,
+          undefined,
+          options,
+        ),
+        { name: 'WWWAuthenticateChallengeError', status: 401 },
+      )
+      await t.rejects(
+        oauth
+          .refreshTokenGrantRequest(server, client, auth, refreshed.refresh_token ?? '', options)
+          .then(response => oauth.processRefreshTokenResponse(server, client, response)),
+        { name: 'ResponseBodyError', error: 'invalid_grant' },
+      )
+    })
+  }
+
+  t.test(`${framework}: oauth4webapi understands a user who does not agree`, async t => {
+    const host = await startHost(mount)
+    t.teardown(host.close)
+    const app = await host.confidentialApp()
+    const denied = await host.decide(await host.authorize(app), 'denied')
+    const server = { issuer: 'https://issuer.example', authorization_response_iss_parameter_supported: true }
+    const validate = () =>
+      oauth.validateAuthResponse(server, { client_id: app.clientId }, denied.location ?? new URL('about:blank'), 'state-1')
+    t.throws(validate, { name: 'AuthorizationResponseError', error: 'access_denied' })
+  })
+}

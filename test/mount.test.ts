@@ -1,0 +1,102 @@
+import { createAuthmount } from 'authmount'
+import authmountPlugin from 'authmount/fastify'
+import { memoryStore } from 'authmount/stores/memory'
+import Fastify from 'fastify'
+import t from 'tap'
+import { mounts, startHost } from './support/host.ts'
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+for (const [name, mount] of Object.entries(mounts)) {
+  for (const mountPath of ['', '/api/v1']) {
+    t.test(`${name}, ${mountPath || 'without a prefix'}`, async t => {
+      const host = await startHost(mount, { mountPath })
+      t.teardown(host.close)
+      const app = await host.confidentialApp()
+
+      t.test('the whole flow works', async t => {
+        const { access, refresh } = await host.tokens(app)
+        t.equal(await host.records(access), 200)
+        const { body } = await host.refresh(app, refresh)
+        t.equal(await host.isActive(app, body.access_token), true)
+        t.equal((await host.post('/oauth/revoke', app, { token: String(body.refresh_token) })).status, 200)
+        t.equal(await host.records(body.access_token), 401)
+      })
+
+      t.test('JSON bodies work as well', async t => {
+        const body = JSON.stringify({
+          grant_type: 'client_credentials',
+          client_id: app.clientId,
+          client_secret: app.clientSecret,
+        })
+        const answer = await host.send(`${mountPath}/oauth/token`, { method: 'POST', headers: JSON_TYPE, body })
+        t.equal(answer.status, 200)
+      })
+
+      t.test('bad bodies get our answers, not the framework’s', async t => {
+        const cases: readonly (readonly [type: string, body: string, statuses: readonly number[]])[] = [
+          ['application/json', '{', [400]],
+          ['application/json', `{"a":"${'x'.repeat(200_000)}"}`, [413]],
+          ['application/x-www-form-urlencoded', `a=${'x'.repeat(200_000)}`, [413]],
+          ['application/x-www-form-urlencoded', `a=${'x'.repeat(17_000)}`, [413]],
+          ['application/x-www-form-urlencoded', `grant_type=client_credentials&client_id[$ne]=x`, [400, 401]],
+          ['application/x-www-form-urlencoded', `grant_type=client_credentials&grant_type=client_credentials`, [400]],
+          ['application/x-www-form-urlencoded; charset=utf-7', 'a=b', [415]],
+          ['text/plain', 'a=b', [415]],
+        ]
+        for (const [type, body, statuses] of cases) {
+          const answer = await host.send(`${mountPath}/oauth/token`, { method: 'POST', headers: { 'content-type': type }, body })
+          t.ok(statuses.includes(answer.status), `${type} ${body.slice(0, 40)}: ${answer.status}`)
+          t.match(answer.body, { error: /^invalid_(request|client)$/, error_description: String })
+          t.equal(answer.headers.get('cache-control'), 'no-store')
+        }
+      })
+
+      t.test('wrong methods are 405', async t => {
+        for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+          t.equal((await host.send(`${mountPath}/oauth/token`, { method })).status, 405, method)
+        }
+      })
+
+      t.test('the host goes on as before', async t => {
+        const echo = await host.send('/echo', { method: 'POST', headers: JSON_TYPE, body: '{"a":{"b":[1]}}' })
+        const parsed = echo.body.body
+        t.strictSame(typeof parsed === 'string' ? JSON.parse(parsed) : parsed, { a: { b: [1] } })
+        t.equal((await host.send('/nothing')).status, 404)
+        t.equal((await host.send('/open')).status, 200)
+        const form = await host.send('/echo', { method: 'POST', body: new URLSearchParams({ a: 'b' }) })
+        // A bare Fastify takes no forms, and authmount's parser must not leak to it.
+        t.equal(form.status, name === 'fastify' ? 415 : 200)
+      })
+    })
+  }
+}
+
+t.test('fastify: registered below a prefix, it refuses to start and says what to do', async t => {
+  const authmount = createAuthmount({
+    issuer: 'https://issuer.example',
+    store: memoryStore(),
+    authenticate: () => null,
+    scopes: { read: { description: 'Read' } },
+  })
+  const app = Fastify()
+  app.register(async child => child.register(authmountPlugin, { authmount }), { prefix: '/api' })
+  await t.rejects(async () => await app.ready(), /must be registered at the root of the app, not below \/api: set mountPath/)
+})
+
+t.test('fastify: two servers live in one app', async t => {
+  const make = (mountPath: string) =>
+    createAuthmount({
+      issuer: `https://issuer.example${mountPath}`,
+      mountPath,
+      store: memoryStore(),
+      authenticate: () => null,
+      scopes: { read: { description: 'Read' } },
+    })
+  const app = Fastify()
+  await app.register(authmountPlugin, { authmount: make('/one') })
+  // The documents of the root are the first one's: the second must not claim them.
+  await t.rejects(async () => await app.register(authmountPlugin, { authmount: make('/two') }), {
+    code: 'FST_ERR_DUPLICATED_ROUTE',
+  })
+})

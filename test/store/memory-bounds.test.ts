@@ -1,0 +1,91 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Grant, Token } from 'authmount'
+import { memoryStore } from 'authmount/stores/memory'
+import t from 'tap'
+import { ExpiringMap, Sweeper } from '../../adapters/memory-sweeper.ts'
+import { Clock } from '../support/clock.ts'
+
+const CLIENT = 'a'.repeat(24)
+
+function grantOf(index: number, clock: Clock): readonly [Grant, Token] {
+  const id = `${CLIENT}${String(index).padStart(22, '0')}`
+  const now = clock.now()
+  return [
+    { id, clientId: CLIENT, orgId: 'o', userId: null, scopes: ['a'], createdAt: now, epoch: 1, context: {} },
+    { id: `token-${index}`, kind: 'access', scopes: ['a'], issuedAt: now, expiresAt: now + 60_000 },
+  ]
+}
+
+t.test('a store that is full refuses to write, and goes on reading', async t => {
+  const clock = new Clock()
+  const { grants, oneTime } = memoryStore({ maxRecords: 10, now: clock.now })
+  for (let index = 0; index < 10; index++) {
+    const [grant, token] = grantOf(index, clock)
+    await grants.create(grant, [token])
+  }
+  const [grant, token] = grantOf(10, clock)
+  await t.rejects(grants.create(grant, [token]), /the memory store is full/)
+  await t.rejects(
+    oneTime.put({ kind: 'consent_lookup', id: 'x', expiresAt: clock.now() + 1000, data: { consentId: 'y' } }),
+    /the memory store is full/,
+  )
+  t.ok(await grants.find({ grantId: grantOf(3, clock)[0].id, tokenId: 'token-3' }))
+  await grants.revoke(grantOf(3, clock)[0].id)
+  t.equal(await grants.create(grant, [token]), true, 'what is revoked makes room')
+  clock.advance(61)
+  for (let index = 20; index < 30; index++) t.equal(await grants.create(...pair(index, clock)), true, 'so does what has expired')
+})
+
+function pair(index: number, clock: Clock): [Grant, readonly Token[]] {
+  const [grant, token] = grantOf(index, clock)
+  return [grant, [token]]
+}
+
+t.test('an expired record is absent at its very instant', async t => {
+  let at = 1000
+  const { oneTime } = memoryStore({ now: () => at })
+  await oneTime.put({ kind: 'consent_lookup', id: 'x', expiresAt: 2000, data: { consentId: 'y' } })
+  at = 1999
+  t.ok(await oneTime.peek('consent_lookup', 'x'))
+  at = 2000
+  t.equal(await oneTime.peek('consent_lookup', 'x'), undefined)
+})
+
+t.test('what has expired is swept by itself, in slices that nobody feels', async t => {
+  const clock = new Clock()
+  const count = 300_000
+  let deleted = 0
+  const records = new ExpiringMap(
+    new Sweeper(count, clock.now),
+    () => 1,
+    () => deleted++,
+  )
+  for (let index = 0; index < count; index++) records.set(`record ${index}`, { expiresAt: clock.now() + 60_000 })
+  clock.advance(61)
+  const gaps: number[] = []
+  let last = performance.now()
+  while (deleted < count) {
+    await setImmediate()
+    gaps.push(performance.now() - last)
+    last = performance.now()
+  }
+  // A slice is of 4 ms; the rest is room for a busy machine, which may stop us for a while but not often.
+  const long = gaps.filter(gap => gap > 20)
+  t.ok(long.length < 10, `of ${gaps.length} turns of the event loop ${long.length} took over 20 ms`)
+})
+
+t.test('the sweeper does not keep a process alive', async t => {
+  const { execFile } = await import('node:child_process')
+  const { promisify } = await import('node:util')
+  const code = `
+    import { memoryStore } from 'authmount/stores/memory'
+    const { consents, oneTime } = memoryStore()
+    await oneTime.put({ kind: 'consent_lookup', id: 'x', expiresAt: Date.now() + 1e6, data: { consentId: 'y' } })
+    console.log('stored')`
+  const began = Date.now()
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+    timeout: 20_000,
+  })
+  t.match(stdout, 'stored')
+  t.ok(Date.now() - began < 20_000)
+})
