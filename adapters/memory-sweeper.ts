@@ -36,13 +36,17 @@ export class Sweeper {
     this.#maps.push(map)
   }
 
-  /** Makes room for `records` more (fewer, if negative). Throws when there is none. */
+  /** Makes room for `records` more. Throws when there is none. */
   reserve(records: number): void {
     if (this.#used + records > this.#maxRecords) this.#slice()
     if (this.#used + records > this.#maxRecords)
       throw new Error(`the memory store is full: it holds maxRecords (${this.#maxRecords})`)
     this.#used += records
-    if (this.#used > 0) this.#schedule(PASS_EVERY_MS)
+    this.#schedule(PASS_EVERY_MS)
+  }
+
+  release(records: number): void {
+    this.#used -= records
   }
 
   #schedule(inMs: number): void {
@@ -98,7 +102,8 @@ export class ExpiringMap<Value extends Expiring> {
 
   /** Replaces a value's content in place by `change`, which makes it `more` records heavier. Throws before it when there is no room. */
   grow(more: number, change: () => void): void {
-    this.#sweeper.reserve(more)
+    if (more > 0) this.#sweeper.reserve(more)
+    else this.#sweeper.release(-more)
     change()
   }
 
@@ -106,7 +111,7 @@ export class ExpiringMap<Value extends Expiring> {
     const value = this.#values.get(key)
     if (!value) return
     this.#values.delete(key)
-    this.#sweeper.reserve(-this.#weigh(value))
+    this.#sweeper.release(this.#weigh(value))
     this.#onDelete(value)
   }
 
