@@ -120,7 +120,7 @@ function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Sc
       userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
     })
   }
-  if (catalogue.size === 0) problems.push('scopes must define at least one scope')
+  if (Object.keys(scopes).length === 0) problems.push('scopes must define at least one scope')
   return catalogue
 }
 

@@ -1,0 +1,64 @@
+import type { Server } from 'node:http'
+import { authmountRouter, requireToken } from 'authmount/express'
+import express from 'express'
+import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
+import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
+import { addRecord, allRecords, recordsOf } from '../host/records.ts'
+import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
+import { describeWalkthrough } from '../host/walkthrough.ts'
+
+/** The example host on Express. Resolves when it listens on `port` of the loopback interface. */
+export async function startExpress(
+  port: number,
+): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: Server }> {
+  const app = express()
+  const server = app.listen(port, '127.0.0.1')
+  await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
+  const address = server.address()
+  const origin = `http://localhost:${typeof address === 'object' ? address?.port : port}`
+
+  const authmount = createAuthorization(origin)
+  const apps = await seedApps(authmount, origin)
+  const walkthrough = describeWalkthrough('Express', origin, apps)
+
+  // authmount: the OAuth routes, in one line.
+  app.use(authmountRouter(authmount))
+
+  // The host's own API, now open to apps that the user has allowed.
+  app.get('/api/records', requireToken(authmount, { scopes: ['read:records'] }), (request, response) => {
+    const userId = request.oauth?.userId
+    response.json(userId ? recordsOf(userId) : allRecords())
+  })
+  app.post('/api/records', requireToken(authmount, { scopes: ['write:records'] }), express.json(), (request, response) => {
+    const userId = request.oauth?.userId
+    const text: unknown = request.body?.text
+    if (!userId || typeof text !== 'string') response.status(400).json({ error: 'send { "text": "…" } with a user’s token' })
+    else response.status(201).json(addRecord(userId, text))
+  })
+
+  // The host's own pages and login.
+  app.get('/', (request, response) => {
+    response.send(homePage(sessionOf(request.headers.cookie)?.user ?? null, walkthrough.authorizeUrl))
+  })
+  app.get('/login', (request, response) => {
+    response.send(loginPage(safeReturnTo(String(request.query.returnTo ?? '/'))))
+  })
+  app.post('/login', express.urlencoded({ extended: false }), (request, response) => {
+    const { name = '', password = '', returnTo } = request.body as Record<string, string | undefined>
+    const sessionId = signIn(name, password)
+    if (sessionId) response.setHeader('set-cookie', sessionCookie(sessionId)).redirect(303, safeReturnTo(returnTo))
+    else response.status(401).send(loginPage(safeReturnTo(returnTo), true))
+  })
+  app.post('/logout', (request, response) => {
+    signOut(request.headers.cookie)
+    response.redirect(303, '/')
+  })
+  app.get('/callback', (request, response) => {
+    const query = new URL(request.originalUrl, origin).searchParams
+    const code = query.get('code')
+    response.send(callbackPage(query, code && walkthrough.redeemCommand(code)))
+  })
+
+  console.log(walkthrough.text)
+  return { origin, apps, server }
+}

@@ -1,0 +1,70 @@
+import formbody from '@fastify/formbody'
+import authmountPlugin from 'authmount/fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
+import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
+import { addRecord, allRecords, recordsOf } from '../host/records.ts'
+import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
+import { describeWalkthrough } from '../host/walkthrough.ts'
+
+/** The example host on Fastify. Resolves when it listens on `port` of the loopback interface. */
+export async function startFastify(
+  port: number,
+): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: FastifyInstance }> {
+  const origin = `http://localhost:${port}`
+  const authmount = createAuthorization(origin)
+  const apps = await seedApps(authmount, origin)
+  const walkthrough = describeWalkthrough('Fastify', origin, apps)
+  const app = Fastify({ forceCloseConnections: true })
+
+  // authmount: the OAuth routes, in one line.
+  await app.register(authmountPlugin, { authmount })
+
+  // The host's own API, now open to apps that the user has allowed.
+  app.get('/api/records', { preHandler: app.requireToken({ scopes: ['read:records'] }) }, async request => {
+    const userId = request.oauth?.userId
+    return userId ? recordsOf(userId) : allRecords()
+  })
+  app.post<{ Body: { text?: unknown } | undefined }>(
+    '/api/records',
+    { preHandler: app.requireToken({ scopes: ['write:records'] }) },
+    async (request, reply) => {
+      const userId = request.oauth?.userId
+      const text = request.body?.text
+      if (!userId || typeof text !== 'string') return reply.code(400).send({ error: 'send { "text": "…" } with a user’s token' })
+      return reply.code(201).send(addRecord(userId, text))
+    },
+  )
+
+  // The host's own pages and login.
+  await app.register(formbody)
+  const html = 'text/html; charset=utf-8'
+  app.get('/', async (request, reply) =>
+    reply.type(html).send(homePage(sessionOf(request.headers.cookie)?.user ?? null, walkthrough.authorizeUrl)),
+  )
+  app.get<{ Querystring: { returnTo?: string } }>('/login', async (request, reply) =>
+    reply.type(html).send(loginPage(safeReturnTo(request.query.returnTo))),
+  )
+  app.post<{ Body: Record<string, string | undefined> }>('/login', async (request, reply) => {
+    const { name = '', password = '', returnTo } = request.body
+    const sessionId = signIn(name, password)
+    if (sessionId) return reply.header('set-cookie', sessionCookie(sessionId)).redirect(safeReturnTo(returnTo), 303)
+    return reply
+      .code(401)
+      .type(html)
+      .send(loginPage(safeReturnTo(returnTo), true))
+  })
+  app.post('/logout', async (request, reply) => {
+    signOut(request.headers.cookie)
+    return reply.redirect('/', 303)
+  })
+  app.get('/callback', async (request, reply) => {
+    const query = new URL(request.url, origin).searchParams
+    const code = query.get('code')
+    return reply.type(html).send(callbackPage(query, code && walkthrough.redeemCommand(code)))
+  })
+
+  await app.listen({ port, host: '127.0.0.1' })
+  console.log(walkthrough.text)
+  return { origin, apps, server: app }
+}

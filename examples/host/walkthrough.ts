@@ -1,0 +1,52 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { SeededApps } from './authorization.ts'
+
+/** What a person can open and paste to see the server at work. */
+export interface Walkthrough {
+  readonly authorizeUrl: string
+  /** The curl command that redeems a code sent back to the public app. */
+  redeemCommand(code: string): string
+  readonly text: string
+}
+
+export function describeWalkthrough(framework: string, origin: string, apps: SeededApps): Walkthrough {
+  const verifier = randomBytes(32).toString('base64url')
+  const redirectUri = `${origin}/callback`
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: apps.public.clientId,
+    redirect_uri: redirectUri,
+    scope: 'read:records write:records',
+    state: randomBytes(8).toString('hex'),
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  })
+  const authorizeUrl = `${origin}/oauth/authorize?${query}`
+  return {
+    authorizeUrl,
+    redeemCommand: code =>
+      `curl -s ${origin}/oauth/token -d grant_type=authorization_code -d client_id=${apps.public.clientId} -d code_verifier=${verifier} -d redirect_uri=${redirectUri} -d code=${code}`,
+    text: `
+A host on ${framework} with its own users and an API, and authmount mounted on it: ${origin}
+
+1. Open this, sign in as anna / anna-demo, and allow the app:
+
+   ${authorizeUrl}
+
+   The page you land on shows the command that redeems the code.
+   Then call the API with the token:
+
+   curl -s ${origin}/api/records -H 'Authorization: Bearer <access_token>'
+
+2. Or let an app act for itself:
+
+   curl -s ${origin}/oauth/token -u '${apps.confidential.clientId}:${apps.confidential.clientSecret}' -d grant_type=client_credentials
+
+3. What clients discover:
+
+   curl -s ${origin}/.well-known/oauth-authorization-server
+
+Everything is kept in memory and gone when this process ends (Ctrl-C).
+`,
+  }
+}

@@ -1,0 +1,12 @@
+/** Runs an example host: `npm start`, or `npm start -- fastify`. `PORT` chooses the port (3000). */
+import { startExpress } from './express/app.ts'
+import { startFastify } from './fastify/app.ts'
+
+const port = Number(process.env.PORT ?? 3000)
+const framework = process.argv[2] ?? 'express'
+if (framework === 'express') await startExpress(port)
+else if (framework === 'fastify') await startFastify(port)
+else {
+  console.error(`There is an example for express and one for fastify, none for ${framework}.`)
+  process.exitCode = 1
+}

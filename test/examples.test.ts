@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { resolve } from 'node:path'
+import t from 'tap'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** Runs one of the package's scripts as its user would. */
+function run(script: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    detached: true,
+  })
+  let output = ''
+  child.stdout.on('data', chunk => {
+    output += chunk
+  })
+  child.stderr.on('data', chunk => {
+    output += chunk
+  })
+  return { child, output: () => output, stop: () => process.kill(-(child.pid ?? 0), 'SIGTERM') }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' ? (address?.port ?? 0) : 0
+}
+
+for (const framework of ['express', 'fastify']) {
+  t.test(`npm start serves the ${framework} example, and what it prints works`, async t => {
+    const port = await freePort()
+    const { child, output, stop } = run('start', [framework], { PORT: String(port) })
+    t.teardown(stop)
+    while (!output().includes('Ctrl-C')) {
+      const [chunk] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => [null])])
+      if (chunk === null) throw new Error(output())
+    }
+    const text = output()
+    const authorizeUrl = /http:\/\/localhost:\d+\/oauth\/authorize\S+/.exec(text)?.[0] ?? ''
+    const toLogin = await fetch(authorizeUrl, { redirect: 'manual' })
+    t.match(toLogin.headers.get('location'), /^\/login\?returnTo=/)
+
+    const [, id = '', secret = ''] = /-u '(\w+):([\w-]+)'/.exec(text) ?? []
+    const origin = `http://localhost:${port}`
+    const granted = await fetch(`${origin}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    })
+    const { access_token: token } = (await granted.json()) as { access_token: string }
+    const records = await fetch(`${origin}/api/records`, { headers: { authorization: `Bearer ${token}` } })
+    t.equal(records.status, 200)
+
+    const login = await fetch(`${origin}/login`, {
+      method: 'POST',
+      redirect: 'manual',
+      body: new URLSearchParams({ name: 'bert', password: 'bert-demo', returnTo: '//evil.example' }),
+    })
+    t.equal(new URL(login.headers.get('location') ?? '', origin).origin, origin, 'the login redirects nowhere else')
+    t.equal(
+      (await fetch(`${origin}/login`, { method: 'POST', body: new URLSearchParams({ name: 'bert', password: 'x' }) })).status,
+      401,
+    )
+  })
+}
+
+t.test('npm run demo goes through everything on both frameworks', async t => {
+  const { child, output } = run('demo')
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0, output().slice(-2000))
+  t.match(output(), '✔ Express: complete')
+  t.match(output(), '✔ Fastify: complete')
+})

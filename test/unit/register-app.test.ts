@@ -1,0 +1,139 @@
+import { ApiError, createAuthmount, type NewApp } from 'authmount'
+import { memoryStore } from 'authmount/stores/memory'
+import t from 'tap'
+
+const authmount = createAuthmount({
+  issuer: 'https://example.com',
+  store: memoryStore(),
+  authenticate: () => null,
+  scopes: { read: { description: 'Read' }, write: { description: 'Write' } },
+})
+const OWNER = { orgId: 'o', userId: 'u' }
+const GOOD: NewApp = { name: 'App', redirectUris: ['https://app.example/cb'], allowedScopes: ['read'] }
+
+async function problemsOf(fields: object): Promise<readonly string[]> {
+  try {
+    await authmount.registerApp({ ...GOOD, ...fields }, OWNER)
+    return []
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'VALIDATION_ERROR')
+      return error.details.map(({ message, path }) => `${path}: ${message}`)
+    throw error
+  }
+}
+
+t.test('an app is registered with safe defaults, and its secret is kept as a hash', async t => {
+  const { app, clientId, clientSecret } = await authmount.registerApp(GOOD, OWNER)
+  t.match(clientId, /^[0-9a-f]{24}$/)
+  t.match(clientSecret, /^am_cs_[\w-]{43}$/)
+  t.match(app, { id: clientId, orgId: 'o', createdBy: 'u', status: 'active', confidential: true, epoch: 1, version: 1 })
+  t.match(app, {
+    accessTokenSeconds: 3600,
+    refreshTokenSeconds: 604_800,
+    grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+  })
+  t.notMatch(JSON.stringify(app), String(clientSecret))
+  t.equal((await authmount.registerApp({ ...GOOD, isConfidential: false }, OWNER)).clientSecret, null)
+})
+
+t.test('every problem of an app is named at once, with its path', async t => {
+  const problems = await problemsOf({
+    name: '',
+    allowedScopes: ['nope'],
+    redirectUris: ['https://ok.example', 'ftp://x'],
+    accessTokenLifetime: 1,
+    status: 'active',
+  })
+  for (const path of ['name', 'allowedScopes.0', 'redirectUris.1', 'accessTokenLifetime']) {
+    t.ok(
+      problems.some(problem => problem.startsWith(`${path}: `)),
+      path,
+    )
+  }
+  t.ok(
+    problems.some(problem => problem.includes('status')),
+    'a field that is not the caller’s to set',
+  )
+})
+
+t.test('each rule is enforced', async t => {
+  const bad = [
+    { name: 'x'.repeat(101) },
+    { name: '   ' },
+    { name: 7 },
+    { description: 'x'.repeat(501) },
+    { redirectUris: [] },
+    { redirectUris: Array.from({ length: 11 }, (_, index) => `https://a.example/${index}`) },
+    { redirectUris: 'https://a.example' },
+    { allowedScopes: [] },
+    { allowedGrantTypes: [] },
+    { allowedGrantTypes: ['password'] },
+    { isConfidential: 'yes' },
+    { accessTokenLifetime: 299 },
+    { accessTokenLifetime: 86_401 },
+    { accessTokenLifetime: 300.5 },
+    { refreshTokenLifetime: 3599 },
+    { refreshTokenLifetime: 31_536_001 },
+    { homepageUrl: 'javascript:alert(1)' },
+    { privacyPolicyUrl: 'data:text/html,x' },
+    { clientId: 'x' },
+    { orgId: 'other' },
+    { version: 7 },
+  ]
+  for (const fields of bad) t.ok((await problemsOf(fields)).length > 0, JSON.stringify(fields).slice(0, 60))
+  t.strictSame(await problemsOf({ redirectUris: undefined, allowedGrantTypes: ['client_credentials'] }), [])
+})
+
+t.test('redirect URIs that lead astray cannot be registered', async t => {
+  const bad = [
+    'javascript://localhost/%0aalert(1)',
+    'java\tscript://localhost/%0aalert(1)',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'data://localhost/x',
+    'vbscript:x',
+    'blob:https://a/b',
+    'file:///etc/passwd',
+    'about:blank',
+    'ws://h/',
+    'https://user:pw@h.example/',
+    'https://user@h.example/',
+    'https://@h.example/',
+    'https://h.example/cb#',
+    'https://h.example/cb#f',
+    'https://*.h.example/cb',
+    'https://h.example/*',
+    '/relative',
+    'relative',
+    '',
+    `https://h.example/${'x'.repeat(2048)}`,
+    'https://h.example/\u0000',
+    'https://h.example/\r\n',
+    'https://h.example/a b',
+    'https://h.example\\cb',
+    'https://h.example./cb',
+    'https:///cb',
+    'https:h.example/cb',
+    'http://h.example/cb',
+    'http://localhost.evil.example/cb',
+    'http://127.0.0.1@evil.example/cb',
+    'https://h.example/cb?code=x',
+    'https://h.example/cb?a=1&state=x',
+    'https://h.example/cb?iss=x',
+    'https://h.example/cb?error=x',
+    'myapp:/cb',
+    'myapp://cb',
+  ]
+  for (const uri of bad) t.ok((await problemsOf({ redirectUris: [uri] })).length > 0, JSON.stringify(uri).slice(0, 60))
+  const good = [
+    'https://app.example/cb',
+    'https://app.example',
+    'https://app.example:8443/cb?tenant=1',
+    'http://localhost:3000/callback',
+    'http://127.0.0.1/cb',
+    'http://[::1]:8080/cb',
+    'com.example.app:/cb',
+    'com.example.app://callback',
+  ]
+  for (const uri of good) t.strictSame(await problemsOf({ redirectUris: [uri] }), [], uri)
+})
