@@ -190,11 +190,11 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       return known !== undefined
     },
 
-    async revokeByClient(clientId, userId) {
+    async revokeByClient({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
       let revoked = 0
       let looked = 0
       for (const { grant } of byClient.get(clientId) ?? []) {
-        if (userId !== undefined && grant.userId !== userId) continue
+        if ((userId !== undefined && grant.userId !== userId) || grant.epoch >= epochBelow) continue
         if (live(grant.id)) revoked++
         families.delete(grant.id)
         if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
@@ -202,12 +202,13 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       return revoked
     },
 
-    async listTokens({ clientId, after, limit }) {
+    async listTokens({ clientId, epoch, after, limit }) {
       const at = now()
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new Newest(limit + 1)
       let total = 0
       for (const { grant, spent, tokens } of byClient.get(clientId) ?? []) {
+        if (grant.epoch !== epoch) continue
         for (const token of tokens) {
           if (token.expiresAt <= at || spent?.has(token.id)) continue
           total++

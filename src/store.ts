@@ -195,9 +195,19 @@ export interface FoundToken {
 }
 export interface TokenQuery {
   readonly clientId: string
+  /** Only tokens whose grant has this epoch: what an older one has is dead, swept or not. */
+  readonly epoch: number
   /** `next` of the previous page. Pages stay consistent while tokens are added. */
   readonly after?: string
   readonly limit: number
+}
+/** Which of a client's grants to revoke: all but what the other two leave out. */
+export interface RevokeQuery {
+  readonly clientId: string
+  /** Only of this user. */
+  readonly userId?: string
+  /** Only of epochs before this one: what was granted since "revoke all" lives on. */
+  readonly epochBelow?: number
 }
 export interface TokenPage {
   readonly items: readonly { readonly grant: Grant; readonly token: Token }[]
@@ -216,9 +226,9 @@ export interface GrantStore {
   revokeToken(ref: TokenRef): Promise<boolean>
   /** ATOMIC. Revokes the grant and every token in it, including any a concurrent `rotate` is adding. */
   revoke(grantId: string): Promise<boolean>
-  /** Revokes every grant of a client (of one user, if given). Returns how many grants. Grants created meanwhile may survive. */
-  revokeByClient(clientId: string, userId?: string): Promise<number>
-  /** Live tokens (not spent, revoked or expired), newest first. `limit: 0` just counts. */
+  /** Revokes grants of a client. Returns how many grants. Grants created meanwhile may survive. */
+  revokeByClient(query: RevokeQuery): Promise<number>
+  /** Live tokens (not spent, revoked or expired), newest first. `total` ignores `after` and `limit`; `limit: 0` just counts. */
   listTokens(query: TokenQuery): Promise<TokenPage>
 }
 

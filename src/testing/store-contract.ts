@@ -240,7 +240,7 @@ export const storeCases: readonly StoreCase[] = [
       assert.equal((await grants.find(refOf(grant, refresh)))?.spent?.replay, 'first')
       assert.equal(await grants.find(refOf(grant, second)), undefined)
       assert.deepEqual((await grants.find(refOf(grant, first)))?.token, first)
-      const { total } = await grants.listTokens({ clientId: grant.clientId, limit: 0 })
+      const { total } = await grants.listTokens({ clientId: grant.clientId, epoch: 1, limit: 0 })
       assert.equal(total, 2, 'the access token and the first successor')
     },
   },
@@ -347,13 +347,31 @@ export const storeCases: readonly StoreCase[] = [
       const mine = await withGrant(grants, { clientId, userId: 'anna' })
       const hers = await withGrant(grants, { clientId, userId: 'berta' })
       const other = await withGrant(grants, { clientId: otherId, userId: 'anna' })
-      assert.equal(await grants.revokeByClient(clientId, 'anna'), 1)
+      assert.equal(await grants.revokeByClient({ clientId, userId: 'anna' }), 1)
       assert.equal(await grants.find(refOf(mine.grant, mine.access)), undefined)
       assert.ok(await grants.find(refOf(hers.grant, hers.access)))
-      assert.equal(await grants.revokeByClient(clientId), 1)
+      assert.equal(await grants.revokeByClient({ clientId }), 1)
       assert.equal(await grants.find(refOf(hers.grant, hers.access)), undefined)
-      assert.equal(await grants.revokeByClient(clientId), 0)
+      assert.equal(await grants.revokeByClient({ clientId }), 0)
       assert.ok(await grants.find(refOf(other.grant, other.access)))
+    },
+  },
+  {
+    name: 'grants: an epoch divides what is listed, and what is revoked, from what is not',
+    async run({ grants }) {
+      const clientId = newClientId()
+      const before = await withGrant(grants, { clientId, epoch: 1 })
+      const after = await withGrant(grants, { clientId, epoch: 2 })
+      const listed = async (epoch: number) => {
+        const { items, total } = await grants.listTokens({ clientId, epoch, limit: 10 })
+        return { ids: items.map(({ token }) => token.id).toSorted(), total }
+      }
+      assert.deepEqual(await listed(1), { ids: [before.access.id, before.refresh.id].toSorted(), total: 2 })
+      assert.deepEqual(await listed(2), { ids: [after.access.id, after.refresh.id].toSorted(), total: 2 })
+      assert.equal(await grants.revokeByClient({ clientId, epochBelow: 2 }), 1)
+      assert.equal(await grants.find(refOf(before.grant, before.access)), undefined)
+      assert.ok(await grants.find(refOf(after.grant, after.access)))
+      assert.deepEqual([await listed(1), (await listed(2)).total], [{ ids: [], total: 0 }, 2])
     },
   },
   {
@@ -370,14 +388,14 @@ export const storeCases: readonly StoreCase[] = [
       const next = newToken('refresh', { issuedAt: at + 30 })
       await grants.rotate(refOf(grant, refresh), [next], 'replay')
       const expected = [next, ...tokens.toReversed()]
-      assert.deepEqual(await grants.listTokens({ clientId, limit: 10 }), {
+      assert.deepEqual(await grants.listTokens({ clientId, epoch: 1, limit: 10 }), {
         items: expected.map(token => ({ grant, token })),
         total: expected.length,
         next: null,
       })
-      assert.deepEqual(await grants.listTokens({ clientId: newClientId(), limit: 10 }), { items: [], total: 0, next: null })
+      assert.deepEqual(await grants.listTokens({ clientId: newClientId(), epoch: 1, limit: 10 }), { items: [], total: 0, next: null })
       await grants.revoke(grant.id)
-      assert.equal((await grants.listTokens({ clientId, limit: 0 })).total, 0)
+      assert.equal((await grants.listTokens({ clientId, epoch: 1, limit: 0 })).total, 0)
     },
   },
   {
@@ -395,7 +413,7 @@ export const storeCases: readonly StoreCase[] = [
       const seen: string[] = []
       let after: string | undefined
       do {
-        const page = await grants.listTokens({ clientId, limit: 5, ...(after === undefined ? {} : { after }) })
+        const page = await grants.listTokens({ clientId, epoch: 1, limit: 5, ...(after === undefined ? {} : { after }) })
         seen.push(...page.items.map(({ token }) => token.id))
         after = page.next ?? undefined
         await grants.create(newGrant({ clientId }), [newToken('access', { issuedAt: at + 5000 + seen.length })])
