@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Authmount, TokenRequirements } from '../src/authmount.ts'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { BODY_BYTES, readHeaders, splitUrl } from '../src/http/node.ts'
-import type { Endpoint } from '../src/http/routes.ts'
+import { readHeaders, splitUrl } from '../src/http/node.ts'
+import type { Endpoint, FoundEndpoint } from '../src/http/routes.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
 import type { TokenInfo } from '../src/oauth/bearer.ts'
 
@@ -21,32 +21,32 @@ declare global {
  * Requests for other paths pass through untouched.
  */
 export function authmountRouter(authmount: Authmount<Request>): (RequestHandler | ErrorRequestHandler)[] {
-  const answer = async (request: Request, response: Response, endpoint: Endpoint, body: Body): Promise<void> => {
+  const answer = async (request: Request, response: Response, { endpoint, params }: FoundEndpoint, body: Body): Promise<void> => {
     const { query } = splitUrl(request.originalUrl)
     const { ip, method } = request
     send(
       response,
-      await authmount.dispatch(endpoint, { method, params: {}, query, headers: readHeaders(request), body, ip, native: request }),
+      await authmount.dispatch(endpoint, { method, params, query, headers: readHeaders(request), body, ip, native: request }),
     )
   }
-  const findEndpoint = (request: Request): Endpoint | undefined => authmount.find(splitUrl(request.originalUrl).path)
+  const find = (request: Request): FoundEndpoint | undefined => authmount.find(splitUrl(request.originalUrl).path)
   const misplaced = warnOnce(authmount)
 
   const route: RequestHandler = (request, response, next) => {
     misplaced(request.baseUrl)
-    const endpoint = findEndpoint(request)
-    if (!endpoint) return next()
-    bodyOf(request, endpoint)
-      .then(body => answer(request, response, endpoint, body))
+    const found = find(request)
+    if (!found) return next()
+    bodyOf(request, found.endpoint)
+      .then(body => answer(request, response, found, body))
       .catch(next)
   }
 
   /** A parser of the host's that could not read a body of ours leaves an error: it is ours to answer, in the shape our routes promise. */
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
-    const endpoint = findEndpoint(request)
+    const found = find(request)
     const status = parserStatus(error)
-    if (!endpoint || status === undefined) return next(error)
-    answer(request, response, endpoint, unreadableFrom(status)).catch(next)
+    if (!found || status === undefined) return next(error)
+    answer(request, response, found, unreadableFrom(status)).catch(next)
   }
   return [route, unreadable]
 }
@@ -56,8 +56,9 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
  * Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
 export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): RequestHandler {
+  const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    authmount.checkRequest(request.headers.authorization, requirements).then(result => {
+    guard(request.headers.authorization).then(result => {
       if ('refusal' in result) return send(response, result.refusal)
       request.oauth = result.oauth
       next()
@@ -66,11 +67,12 @@ export function requireToken(authmount: Authmount<never>, requirements: TokenReq
 }
 
 async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
-  if (!endpoint.takesBody(request.method)) return NO_BODY
+  const limit = endpoint.bodyLimit(request.method)
+  if (limit === 0) return NO_BODY
   // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
   const parsed: unknown = request.body
   const adopted = request.readableDidRead || (parsed !== undefined && !isEmptyObject(parsed))
-  return adopted ? adoptBody(request, parsed, BODY_BYTES) : readBody(request, BODY_BYTES)
+  return adopted ? adoptBody(request, parsed, limit) : readBody(request, limit)
 }
 
 function send(response: Response, { status, headers, body }: HttpResponse): void {
@@ -98,7 +100,7 @@ function warnOnce({ log, mountPath }: Authmount<Request>): (baseUrl: string) => 
     log.warn(
       baseUrl === mountPath
         ? `mounted below ${baseUrl}: the /.well-known documents are not served at the root, where clients look; use app.use(authmountRouter(authmount)) without a path`
-        : `mounted below ${baseUrl}, but mountPath is '${mountPath}': nothing is served; use app.use(authmountRouter(authmount)) without a path`,
+        : `mounted below ${baseUrl}, but mountPath is '${mountPath}': nothing is served; use app.use(authmountRouter(authmount)) without a path, and mountPath: '${baseUrl}' in the options`,
     )
   }
 }

@@ -1,15 +1,8 @@
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  HTTPMethods,
-  preHandlerAsyncHookHandler,
-  RouteOptions,
-} from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Authmount, TokenRequirements } from '../src/authmount.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { BODY_BYTES, readHeaders, splitUrl } from '../src/http/node.ts'
+import { readHeaders, splitUrl } from '../src/http/node.ts'
 import type { Endpoint } from '../src/http/routes.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
 import type { TokenInfo } from '../src/oauth/bearer.ts'
@@ -17,7 +10,7 @@ import type { TokenInfo } from '../src/oauth/bearer.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /** {@link requireToken} for the server that was registered first. */
-    requireToken(requirements?: TokenRequirements): preHandlerAsyncHookHandler
+    requireToken(requirements?: TokenRequirements): TokenPreHandler
   }
   interface FastifyRequest {
     /** What the access token of this request says. Set by `requireToken`; null on routes without it. */
@@ -27,6 +20,8 @@ declare module 'fastify' {
 
 export interface AuthmountPluginOptions {
   readonly authmount: Authmount<FastifyRequest>
+  /** Refused: where the routes live is `mountPath`, so that what is advertised follows. */
+  readonly prefix?: string
 }
 
 /**
@@ -35,10 +30,11 @@ export interface AuthmountPluginOptions {
  */
 export default fp<AuthmountPluginOptions>(mount, { name: 'authmount', fastify: '5.x' })
 
-async function mount(app: FastifyInstance, { authmount }: AuthmountPluginOptions): Promise<void> {
-  if (app.prefix !== '') {
+async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: AuthmountPluginOptions): Promise<void> {
+  if (!authmount?.endpoints) throw new TypeError('register the plugin with what createAuthmount returned: { authmount }')
+  if (prefix !== '') {
     throw new Error(
-      `authmount must be registered at the root of the app, not below ${app.prefix}: set mountPath in its options instead`,
+      `authmount must be registered at the root of the app, not below ${prefix}: set mountPath in its options instead`,
     )
   }
   // Two servers in one app: the decorator is the first one's, the other is guarded by the function.
@@ -57,20 +53,30 @@ async function mount(app: FastifyInstance, { authmount }: AuthmountPluginOptions
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
 function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): RouteOptions {
-  const answer = async (request: FastifyRequest, reply: FastifyReply, body: Body): Promise<FastifyReply> => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, body: Body): Promise<unknown> => {
     const { ip, method, raw } = request
     const { query } = splitUrl(raw.url ?? '')
     return send(
       reply,
-      await authmount.dispatch(endpoint, { method, params: {}, query, headers: readHeaders(raw), body, ip, native: request }),
+      await authmount.dispatch(endpoint, {
+        method,
+        params: request.params as Record<string, string>,
+        query,
+        headers: readHeaders(raw),
+        body,
+        ip,
+        native: request,
+      }),
     )
   }
   return {
     method: METHODS,
     url: endpoint.path,
     exposeHeadRoute: false,
-    handler: async (request, reply) =>
-      answer(request, reply, endpoint.takesBody(request.method) ? await readBody(request.raw, BODY_BYTES) : NO_BODY),
+    handler: async (request, reply) => {
+      const limit = endpoint.bodyLimit(request.method)
+      return answer(request, reply, limit === 0 ? NO_BODY : await readBody(request.raw, limit))
+    },
     // Fastify judges a media type before it looks for a parser; any other error is the host's.
     errorHandler: async (error, request, reply) => {
       if (!error.code?.startsWith('FST_ERR_CTP_')) throw error
@@ -79,19 +85,36 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
   }
 }
 
+/** As much of a reply as a guard needs, whatever logger, server or type provider the host has chosen. */
+interface GuardedReply {
+  code(status: number): unknown
+  headers(values: Record<string, string>): unknown
+  /** `never`, because a host may have narrowed what its own replies carry. */
+  send(body: never): unknown
+}
+
+/** A preHandler of any Fastify instance. */
+export type TokenPreHandler = (
+  request: { readonly headers: { readonly authorization?: string | undefined }; oauth: TokenInfo | null },
+  reply: GuardedReply,
+) => Promise<unknown>
+
 /**
  * A preHandler that lets a request pass only with an access token that has all of `scopes`; `request.oauth` then says
  * whose it is. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
-export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): preHandlerAsyncHookHandler {
+export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): TokenPreHandler {
+  const guard = authmount.guard(requirements)
   return async (request, reply) => {
-    const result = await authmount.checkRequest(request.headers.authorization, requirements)
+    const result = await guard(request.headers.authorization)
     if ('refusal' in result) return send(reply, result.refusal)
     request.oauth = result.oauth
     return undefined
   }
 }
 
-function send(reply: FastifyReply, { status, headers, body }: HttpResponse): FastifyReply {
-  return reply.code(status).headers(headers).send(body)
+function send(reply: GuardedReply, { status, headers, body }: HttpResponse): unknown {
+  reply.code(status)
+  reply.headers(headers)
+  return reply.send(body as never)
 }

@@ -285,8 +285,9 @@ function formatCursor({ id, issuedAt }: Token): string {
 }
 
 function parseCursor(cursor: string): Pick<Token, 'issuedAt' | 'id'> {
-  const dot = cursor.indexOf('.')
-  return { issuedAt: Number(cursor.slice(0, dot)), id: cursor.slice(dot + 1) }
+  const [, issuedAt, id] = /^(\d+)\.(.*)$/.exec(cursor) ?? []
+  // A cursor that is none of ours has nothing after it.
+  return { issuedAt: Number(issuedAt ?? Number.NEGATIVE_INFINITY), id: id ?? '' }
 }
 
 function lastExpiry(tokens: readonly Token[]): EpochMs {

@@ -6,16 +6,24 @@ import { renderChallenge } from './errors/render.ts'
 import { createEvents } from './events.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { dispatch } from './http/dispatch.ts'
-import { type Endpoint, endpointFinder, listEndpoints } from './http/routes.ts'
+import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from './http/routes.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
+import { createLimits } from './limits.ts'
 import { bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
+import { openapiDocument } from './openapi/document.ts'
 import type { AuthmountOptions, Log } from './options.ts'
+import type { JsonObject } from './store.ts'
 
 /** What a protected route asks of an access token. */
 export interface TokenRequirements {
   /** All of these. Default: any valid token will do. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
 }
+
+/** Checks the Authorization header of a request: what its token says, or the answer to send instead (RFC 6750 §3). */
+export type TokenGuard = (
+  authorization: string | undefined,
+) => Promise<{ readonly oauth: TokenInfo } | { readonly refusal: HttpResponse }>
 
 /** An authorization server, ready to be mounted. `Native` is the request type of the framework it will be mounted on. */
 export interface Authmount<Native = unknown> {
@@ -23,8 +31,8 @@ export interface Authmount<Native = unknown> {
   readonly endpoints: readonly Endpoint[]
   readonly mountPath: string
   readonly log: Log
-  /** The endpoint of a path, if it is one of ours. */
-  find(path: string): Endpoint | undefined
+  /** The endpoint of a path, and the path's parameters, if it is one of ours. */
+  find(path: string): FoundEndpoint | undefined
   /** Answers a request to one of our endpoints. Never rejects. */
   dispatch(endpoint: Endpoint, request: HttpRequest<Native>): Promise<HttpResponse>
   /**
@@ -32,22 +40,22 @@ export interface Authmount<Native = unknown> {
    * Rejects with OAuthError `invalid_token` or `insufficient_scope`, or with StoreError when the store does not answer.
    */
   checkToken(token: string, requirements?: TokenRequirements): Promise<TokenInfo>
-  /** Checks an Authorization header for a protected route: what the token says, or the answer to send instead (RFC 6750 §3). */
-  checkRequest(
-    authorization: string | undefined,
-    requirements?: TokenRequirements,
-  ): Promise<{ readonly oauth: TokenInfo } | { readonly refusal: HttpResponse }>
+  /** A guard for a protected route. Throws TypeError, where the route is defined, for a requirement that makes no sense. */
+  guard(requirements?: TokenRequirements): TokenGuard
   /**
    * Registers an app from the host's own code, as a set-up script would.
    * Rejects with ApiError VALIDATION_ERROR that names every problem, or with StoreError.
    */
   registerApp(app: NewApp, owner: AppOwner): Promise<RegisteredApp>
+  /** The OpenAPI 3.1 document of every route it serves. */
+  openapi(): JsonObject
 }
 
 /** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
 export function createAuthmount<Native = unknown>(options: AuthmountOptions<Native>): Authmount<Native> {
   const config = readConfig(options)
   const events = createEvents(options.onEvent, config.log)
+  const limits = createLimits(config, events)
   const endpoints = listEndpoints(config)
 
   async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
@@ -64,17 +72,42 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     mountPath: config.mountPath,
     log: config.log,
     find: endpointFinder(endpoints),
-    dispatch: (endpoint, request) => dispatch(endpoint, request, { config, events }),
-    checkToken: (token, { scopes = [] } = {}) => withContext(context => checkBearer(token, scopes, context)),
-    async checkRequest(authorization, { scopes = [] } = {}) {
-      const token = bearerToken(authorization)
-      if (token === undefined) return { refusal: renderChallenge(undefined, scopes, config) }
-      try {
-        return { oauth: await withContext(context => checkBearer(token, scopes, context)) }
-      } catch (error) {
-        return { refusal: renderChallenge(error, scopes, config) }
+    dispatch: (endpoint, request) => dispatch(endpoint, request, { config, events, limits }),
+    checkToken(token, requirements) {
+      const scopes = readRequirements(requirements, config.scopes)
+      return withContext(context => checkBearer(token, scopes, context))
+    },
+    guard(requirements) {
+      const scopes = readRequirements(requirements, config.scopes)
+      return async authorization => {
+        const token = bearerToken(authorization)
+        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, config) }
+        try {
+          return { oauth: await withContext(context => checkBearer(token, scopes, context)) }
+        } catch (error) {
+          return { refusal: renderChallenge(error, scopes, config) }
+        }
       }
     },
+    openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }
+}
+
+/** A guard that misread what it was told would let everyone in. */
+function readRequirements(requirements: TokenRequirements = {}, catalogue: ReadonlyMap<string, unknown>): readonly string[] {
+  const example = "{ scopes: ['read:records'] }"
+  if (typeof requirements !== 'object' || requirements === null || Array.isArray(requirements)) {
+    throw new TypeError(`what a route requires of a token must be an object such as ${example}`)
+  }
+  for (const name of Object.keys(requirements)) {
+    if (name !== 'scopes') throw new TypeError(`${name} is not something a route can require of a token: use ${example}`)
+  }
+  const { scopes = [] } = requirements
+  if (!Array.isArray(scopes)) throw new TypeError(`scopes must be an array, as in ${example}`)
+  for (const scope of scopes) {
+    if (!catalogue.has(scope))
+      throw new TypeError(`${scope} is not one of this server's scopes: ${[...catalogue.keys()].join(', ')}`)
+  }
+  return [...scopes]
 }

@@ -6,7 +6,6 @@ export interface Scope {
   readonly name: string
   readonly description: string
   readonly category: string
-  readonly adminOnly: boolean
   readonly userOnly: boolean
 }
 
@@ -28,6 +27,7 @@ export interface Config<Native = unknown> {
   readonly rotationGraceSeconds: number
   readonly storeTimeoutMs: number
   readonly hookTimeoutMs: number
+  readonly rateLimiter: AuthmountOptions['rateLimiter'] | undefined
   readonly log: Log
   readonly now: () => EpochMs
 }
@@ -38,6 +38,8 @@ const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone',
 /** Fills in defaults. Throws one OptionsError that lists every problem. */
 export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Native> {
   const problems: string[] = []
+  nameUnknown('', options, KNOWN, problems)
+  nameUnknown('lifetimes.', options.lifetimes ?? {}, KNOWN_LIFETIMES, problems)
   const issuer = readIssuer(options.issuer, problems)
   const mountPath = options.mountPath ?? ''
 
@@ -63,11 +65,39 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
+    rateLimiter: options.rateLimiter,
     log: options.log ?? CONSOLE,
     now: options.now ?? Date.now,
   }
   if (problems.length > 0) throw new OptionsError(problems)
   return Object.freeze(config)
+}
+
+const KNOWN: readonly (keyof AuthmountOptions)[] = [
+  'issuer',
+  'store',
+  'authenticate',
+  'scopes',
+  'mountPath',
+  'loginUrl',
+  'consentUrl',
+  'lenientAuthorize',
+  'allowPlainPkce',
+  'loopbackLocalhost',
+  'lifetimes',
+  'rotationGraceSeconds',
+  'storeTimeoutMs',
+  'hookTimeoutMs',
+  'rateLimiter',
+  'onEvent',
+  'log',
+  'now',
+]
+const KNOWN_LIFETIMES: readonly string[] = ['codeSeconds', 'consentSeconds']
+
+/** A misspelt option would otherwise be a default that nobody asked for. */
+function nameUnknown(prefix: string, given: object, known: readonly string[], problems: string[]): void {
+  for (const name of Object.keys(given)) if (!known.includes(name)) problems.push(`${prefix}${name} is not an option`)
 }
 
 /** Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes). */
@@ -116,7 +146,6 @@ function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Sc
       name,
       description: definition.description,
       category: definition.category ?? '',
-      adminOnly: definition.adminOnly ?? false,
       userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
     })
   }

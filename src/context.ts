@@ -14,3 +14,8 @@ export interface Context {
   /** When the request arrived. */
   readonly now: EpochMs
 }
+
+/** The same, on a route that answers nobody but a signed-in user. */
+export interface SignedInContext extends Context {
+  readonly principal: Principal
+}

@@ -7,6 +7,11 @@ interface Of<Type extends string> {
   readonly at: EpochMs
   readonly clientId: string
 }
+interface OfApp<Type extends string> extends Of<Type> {
+  readonly orgId: string
+  /** The user who did it. */
+  readonly actorId: string
+}
 interface OfGrant<Type extends string> extends Of<Type> {
   readonly grantId: string
   readonly orgId: string
@@ -16,7 +21,15 @@ interface OfGrant<Type extends string> extends Of<Type> {
 
 /** What happened that somebody may one day have to explain. Never contains a token, code or secret. */
 export type AuthmountEvent =
-  | (Of<'app_registered'> & { readonly orgId: string; readonly actorId: string })
+  | OfApp<'app_created'>
+  | (OfApp<'app_updated'> & { readonly changed: readonly string[] })
+  | OfApp<'app_deleted'>
+  | OfApp<'app_suspended'>
+  | OfApp<'app_activated'>
+  | (OfApp<'app_secret_regenerated'> & { readonly overlapSeconds: number })
+  | (OfApp<'app_tokens_revoked'> & { readonly count: number })
+  /** The store of the rate limits failed: each process counts for itself until it is back. */
+  | { readonly type: 'rate_limiter_unavailable'; readonly at: EpochMs }
   | (Of<'consent_granted'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
   | (Of<'consent_denied'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
   | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })

@@ -1,32 +1,32 @@
+import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { AuthmountEvent } from './events.ts'
 import type { HttpRequest } from './http/types.ts'
+import type { RateLimit } from './limits.ts'
 import type { EpochMs, Store } from './store.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
-  /** Stable and never reassigned: it becomes `sub`. At most 255 characters. */
+  /** A string, stable and never reassigned: it becomes `sub`. At most 255 characters. */
   readonly userId: string
-  /** The organisation the user acts in. A host without organisations returns one constant for everyone. */
+  /** The organisation the user acts in, as a string. A host without organisations returns one constant for everyone. */
   readonly orgId: string
   /** May manage the organisation's OAuth apps. */
   readonly isAdmin: boolean
   /** How to name the user on the consent page. Default: the page does not name anyone. */
-  readonly displayName?: string
+  readonly displayName?: string | undefined
   /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
   /** When the user proved who they are. */
-  readonly authTime?: EpochMs
+  readonly authTime?: EpochMs | undefined
 }
 
 export interface ScopeDefinition {
   /** What an app may do with it, in words for the person who is asked. */
   readonly description: string
   /** Groups scopes on the consent page and in app settings. */
-  readonly category?: string
-  /** Only an admin may give it to an app. */
-  readonly adminOnly?: boolean
+  readonly category?: string | undefined
   /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. */
-  readonly userOnly?: boolean
+  readonly userOnly?: boolean | undefined
 }
 
 export interface Log {
@@ -46,39 +46,44 @@ export interface AuthmountOptions<Native = unknown> {
    * The signed-in user, or null. `request.native` is the framework's own request.
    * Rejecting is answered 500: an error is never taken for "signed out".
    */
-  readonly authenticate: (request: HttpRequest<Native>) => Promise<Principal | null> | Principal | null
+  readonly authenticate: (request: HttpRequest<Native>) => Promise<Principal | null | undefined> | Principal | null | undefined
   /** Every scope this server can grant. */
   readonly scopes: Readonly<Record<string, ScopeDefinition>>
 
   // Optional.
   /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
-  readonly mountPath?: string
+  readonly mountPath?: string | undefined
   /** Where a browser that is not signed in goes. The authorize path is appended as `returnTo`. Default `/login`. */
-  readonly loginUrl?: string
+  readonly loginUrl?: string | undefined
   /** The host's own consent page; it receives the request's parameters and `consent_id`. Default: the built-in page. */
-  readonly consentUrl?: string
+  readonly consentUrl?: string | undefined
   /** Accept authorization requests without `state` or `scope`; a missing scope means all of the app's. Default false. */
-  readonly lenientAuthorize?: boolean
+  readonly lenientAuthorize?: boolean | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), which protects less than S256. Default false. */
-  readonly allowPlainPkce?: boolean
+  readonly allowPlainPkce?: boolean | undefined
   /** Let the port of an `http://localhost` redirect URI differ, as it may for 127.0.0.1 and [::1] (RFC 8252 §7.3). Default false. */
-  readonly loopbackLocalhost?: boolean
+  readonly loopbackLocalhost?: boolean | undefined
   readonly lifetimes?: {
     /** Authorization codes. 1–600 seconds; default 60. */
-    readonly codeSeconds?: number
+    readonly codeSeconds?: number | undefined
     /** How long a consent screen may stay unanswered. 30–3600 seconds; default 600. */
-    readonly consentSeconds?: number
+    readonly consentSeconds?: number | undefined
   }
   /** Within this long of a rotation, the old refresh token answers with the same successor. 0–60 seconds; 0: any reuse revokes. Default 10. */
-  readonly rotationGraceSeconds?: number
+  readonly rotationGraceSeconds?: number | undefined
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
-  readonly storeTimeoutMs?: number
+  readonly storeTimeoutMs?: number | undefined
   /** How long a request waits for `authenticate` before it is answered 500. 10–60,000 milliseconds; default 5000. */
-  readonly hookTimeoutMs?: number
+  readonly hookTimeoutMs?: number | undefined
+  /**
+   * Makes the limiter of changes to apps, so that all processes count together, as in
+   * `limit => new RateLimiterRedis({ storeClient: redis, ...limit })` of rate-limiter-flexible. Default: each process for itself.
+   */
+  readonly rateLimiter?: ((limit: RateLimit) => RateLimiterAbstract) | undefined
   /** Receives every audit event. What it throws is logged and never fails a request. */
-  readonly onEvent?: (event: AuthmountEvent) => void
+  readonly onEvent?: ((event: AuthmountEvent) => void) | undefined
   /** Default: the console. Never receives a token, code or secret. */
-  readonly log?: Log
+  readonly log?: Log | undefined
   /** The clock. Default `Date.now`. */
-  readonly now?: () => EpochMs
+  readonly now?: (() => EpochMs) | undefined
 }

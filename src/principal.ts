@@ -12,18 +12,20 @@ export async function resolvePrincipal<Native>(request: HttpRequest<Native>, con
   if (carriesOwnToken(request.headers.authorization)) return null
   const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs)
   if (answer === null || answer === undefined) return null
-  if (!isPrincipal(answer)) throw new TypeError('authenticate must return { userId, orgId, isAdmin } or null')
+  const problem = problemOf(answer)
+  if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)
   return answer
 }
 
-function isPrincipal(value: unknown): value is Principal {
-  if (typeof value !== 'object' || value === null) return false
-  const { userId, orgId, isAdmin } = value as Partial<Record<keyof Principal, unknown>>
-  return isId(userId) && isId(orgId) && typeof isAdmin === 'boolean'
-}
-
-function isId(value: unknown): boolean {
-  return typeof value === 'string' && value.length > 0 && value.length <= 255
+/** What is wrong with the host's answer, in words for whoever wrote the hook. */
+function problemOf(answer: Principal): string | undefined {
+  if (typeof answer !== 'object') return `it returned ${typeof answer}`
+  for (const name of ['userId', 'orgId'] as const) {
+    const value: unknown = answer[name]
+    if (typeof value !== 'string') return `${name} is ${typeof value}, and must be a string`
+    if (value.length === 0 || value.length > 255) return `${name} must have 1 to 255 characters`
+  }
+  return typeof answer.isAdmin === 'boolean' ? undefined : `isAdmin is ${typeof answer.isAdmin}, and must be true or false`
 }
 
 async function inTime<T>(run: () => Promise<T>, timeoutMs: number): Promise<T> {

@@ -84,6 +84,23 @@ t.test('fastify: registered below a prefix, it refuses to start and says what to
   await t.rejects(async () => await app.ready(), /must be registered at the root of the app, not below \/api: set mountPath/)
 })
 
+t.test('fastify: a prefix of its own, or no server at all, is refused', async t => {
+  const authmount = createAuthmount({
+    issuer: 'https://issuer.example',
+    store: memoryStore(),
+    authenticate: () => null,
+    scopes: { read: { description: 'Read' } },
+  })
+  await t.rejects(
+    async () => await Fastify().register(authmountPlugin, { authmount, prefix: '/api' }),
+    /not below \/api: set mountPath/,
+  )
+  await t.rejects(
+    async () => await Fastify().register(authmountPlugin, authmount as never),
+    /register the plugin with what createAuthmount returned/,
+  )
+})
+
 t.test('fastify: two servers live in one app', async t => {
   const make = (mountPath: string) =>
     createAuthmount({

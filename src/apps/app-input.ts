@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { ApiError } from '../errors/api-error.ts'
 import type { GrantType } from '../store.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
+
+type Catalogue = Config<never>['scopes']
 
 const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const satisfies readonly GrantType[]
 
@@ -32,49 +33,59 @@ export interface NewApp {
   readonly termsOfServiceUrl?: string | undefined
 }
 
-/** An app's fields, checked, with defaults filled in. */
-export type CheckedApp = z.output<ReturnType<typeof newAppSchema>>
-
-/** Checks the fields of a new app. Throws ApiError VALIDATION_ERROR that names every problem at once. */
-export function readNewApp(input: unknown, scopes: Config<never>['scopes']): CheckedApp {
-  const result = newAppSchema(scopes).safeParse(input)
-  if (result.success) return result.data
-  const details = result.error.issues.map(issue => ({ path: issue.path.join('.'), message: issue.message }))
-  throw new ApiError('VALIDATION_ERROR', 'the app is not valid', details)
-}
-
-function newAppSchema(scopes: Config<never>['scopes']) {
-  const url = z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL').optional()
+/** The fields of a new app, with their rules and defaults. */
+export function newAppSchema(scopes: Catalogue) {
+  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(scopes)
   return z
     .strictObject({
-      name: z.string().trim().min(1, 'must have 1 to 100 characters').max(100, 'must have 1 to 100 characters'),
-      description: z.string().max(500, 'must have at most 500 characters').default(''),
-      redirectUris: z.array(z.string().superRefine(checkRedirectUri)).max(10, 'must have at most 10 entries').default([]),
-      allowedScopes: z
-        .array(z.string().refine(name => scopes.has(name), 'is not a scope this server knows'))
-        .min(1, 'must have at least one entry')
-        .transform(unique),
-      allowedGrantTypes: z
-        .array(z.enum(GRANT_TYPES, `must be one of ${GRANT_TYPES.join(', ')}`))
-        .min(1, 'must have at least one entry')
-        .transform(unique)
-        .default([...GRANT_TYPES]),
+      ...fields,
+      description: description.default(''),
+      redirectUris: redirectUris.default([]),
+      allowedGrantTypes: allowedGrantTypes.default([...GRANT_TYPES]),
       isConfidential: z.boolean().default(true),
-      accessTokenLifetime: seconds(300, 86_400).default(3600),
-      refreshTokenLifetime: seconds(3600, 31_536_000).default(604_800),
-      homepageUrl: url,
-      privacyPolicyUrl: url,
-      termsOfServiceUrl: url,
+      accessTokenLifetime: fields.accessTokenLifetime.default(3600),
+      refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
+      homepageUrl: url.optional(),
+      privacyPolicyUrl: url.optional(),
+      termsOfServiceUrl: url.optional(),
     })
-    .superRefine((app, context) => {
-      if (app.redirectUris.length === 0 && app.allowedGrantTypes.includes('authorization_code')) {
-        context.addIssue({
-          code: 'custom',
-          path: ['redirectUris'],
-          message: 'must have at least one entry for the authorization_code grant',
-        })
-      }
-    })
+    .superRefine(checkRedirectsOfGrants)
+}
+
+/** The fields that can be changed: those that are left out stay, and a URL that is null is cleared. */
+export function appChangesSchema(scopes: Catalogue) {
+  const { url, ...fields } = appFields(scopes)
+  const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
+  return z.strictObject({ ...fields, ...links }).partial()
+}
+
+/** Whoever is sent back with a code needs somewhere to be sent. */
+export function checkRedirectsOfGrants(
+  app: { readonly redirectUris: readonly string[]; readonly allowedGrantTypes: readonly GrantType[] },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  if (app.redirectUris.length > 0 || !app.allowedGrantTypes.includes('authorization_code')) return
+  const message = 'must have at least one entry for the authorization_code grant'
+  context.addIssue({ code: 'custom', path: ['redirectUris'], message })
+}
+
+function appFields(scopes: Catalogue) {
+  return {
+    name: z.string().trim().min(1, 'must have 1 to 100 characters').max(100, 'must have 1 to 100 characters'),
+    description: z.string().max(500, 'must have at most 500 characters'),
+    redirectUris: z.array(z.string().superRefine(checkRedirectUri)).max(10, 'must have at most 10 entries'),
+    allowedScopes: z
+      .array(z.string().refine(name => scopes.has(name), 'is not a scope this server knows'))
+      .min(1, 'must have at least one entry')
+      .overwrite(unique),
+    allowedGrantTypes: z
+      .array(z.enum(GRANT_TYPES, `must be one of ${GRANT_TYPES.join(', ')}`))
+      .min(1, 'must have at least one entry')
+      .overwrite(unique),
+    accessTokenLifetime: seconds(300, 86_400),
+    refreshTokenLifetime: seconds(3600, 31_536_000),
+    url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),
+  }
 }
 
 function checkRedirectUri(uri: string, context: z.RefinementCtx): void {
@@ -91,6 +102,6 @@ function isWebUrl(value: string): boolean {
   return /^https?:\/\//i.test(value) && URL.canParse(value)
 }
 
-function unique<T>(items: readonly T[]): readonly T[] {
+function unique<T>(items: T[]): T[] {
   return [...new Set(items)]
 }

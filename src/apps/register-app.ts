@@ -1,8 +1,12 @@
+import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { randomText } from '../crypto.ts'
 import type { App } from '../store.ts'
-import { type NewApp, readNewApp } from './app-input.ts'
+import { type NewApp, newAppSchema } from './app-input.ts'
 import { makeSecret } from './app-secret.ts'
+import { checkInput } from './check-input.ts'
+
+const ownerSchema = z.object({ orgId: z.string().min(1).max(255), userId: z.string().min(1).max(255) })
 
 /** For whom an app is registered. */
 export interface AppOwner {
@@ -23,14 +27,16 @@ export async function registerApp(
   owner: AppOwner,
   { config, store, events, now }: Omit<Context, 'principal'>,
 ): Promise<RegisteredApp> {
-  const fields = readNewApp(input, config.scopes)
+  const fields = checkInput(newAppSchema(config.scopes), input)
+  const { orgId, userId } = checkInput(ownerSchema, owner)
   const secret = fields.isConfidential ? makeSecret(now) : null
   const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
-  const profile = { homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
+  const id = randomText(12, 'hex')
+  const profile = { slug: slugOf(fields.name, id), homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
   const app: App = {
-    id: randomText(12, 'hex'),
-    orgId: owner.orgId,
-    createdBy: owner.userId,
+    id,
+    orgId,
+    createdBy: userId,
     name: fields.name,
     description: fields.description,
     status: 'active',
@@ -49,6 +55,15 @@ export async function registerApp(
   }
   // Random ids of 96 bits do not meet; an id that is taken would be a fault worth hearing about.
   if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
-  events.emit({ type: 'app_registered', at: now, clientId: app.id, orgId: owner.orgId, actorId: owner.userId })
+  events.emit({ type: 'app_created', at: now, clientId: app.id, orgId, actorId: userId })
   return { clientId: app.id, clientSecret: secret?.value ?? null, app }
+}
+
+/** A name for URLs and file names, told apart from others of the same name by the end of the id. */
+function slugOf(name: string, id: string): string {
+  const words = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .match(/[a-z0-9]+/g) ?? ['app']
+  return `${words.join('-').slice(0, 60)}-${id.slice(-6)}`
 }

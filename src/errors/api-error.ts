@@ -19,6 +19,12 @@ const STATUS: Readonly<Record<ApiErrorCode, number>> = {
   INTERNAL: 500,
 }
 
+export interface ApiErrorOptions {
+  readonly cause?: unknown
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** One thing that is wrong with an input. `path` names the field, as in `redirectUris.0`. */
 export interface Problem {
   readonly path: string
@@ -33,10 +39,14 @@ export class ApiError extends Error {
   /** Every problem of the input, each with its path. */
   readonly details: readonly Problem[]
 
-  constructor(code: ApiErrorCode, message: string, details: readonly Problem[] = [], options: { readonly cause?: unknown } = {}) {
-    super(message, options)
+  /** Headers that say more, such as when to try again. */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ApiErrorCode, message: string, details: readonly Problem[] = [], options: ApiErrorOptions = {}) {
+    super(message, { cause: options.cause })
     this.code = code
-    this.status = STATUS[code]
+    this.status = options.status ?? STATUS[code]
     this.details = details
+    this.headers = options.headers ?? {}
   }
 }

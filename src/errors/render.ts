@@ -3,11 +3,12 @@ import { html, json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../oauth/redirect-uri.ts'
 import type { Log } from '../options.ts'
+import { ApiError } from './api-error.ts'
 import { OAuthError, TargetedError } from './oauth-error.ts'
 import { StoreError } from './store-error.ts'
 
-/** How a route shows its errors: as JSON (RFC 6749 §5.2), or to someone in a browser (§4.1.2.1). */
-export type ErrorStyle = 'oauth' | 'browser'
+/** How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), or as the management API does. */
+export type ErrorStyle = 'oauth' | 'browser' | 'api'
 
 interface Rendering {
   readonly style: ErrorStyle
@@ -17,6 +18,7 @@ interface Rendering {
 
 /** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
 export function renderError(thrown: unknown, request: HttpRequest, { style, issuer, log }: Rendering): HttpResponse {
+  if (style === 'api') return forApi(thrown, log)
   const error = known(thrown, log)
   if (style === 'browser') return forBrowser(error, request, issuer)
   return asJson(error, request)
@@ -53,6 +55,20 @@ function known(thrown: unknown, log: Log): OAuthError {
   }
   log.error('a request failed', thrown)
   return new OAuthError('server_error', 'the server met an unexpected condition')
+}
+
+function forApi(thrown: unknown, log: Log): HttpResponse {
+  const error = thrown instanceof ApiError ? thrown : apiErrorOf(known(thrown, log))
+  const { code, details, headers, message, status } = error
+  const challenge = status === 401 ? { 'www-authenticate': 'Bearer realm="management API"' } : {}
+  return withRetryAfter(
+    json(status, { error: { code, message, details: details.length > 0 ? details : undefined } }, { ...challenge, ...headers }),
+  )
+}
+
+function apiErrorOf({ code, description, status }: OAuthError): ApiError {
+  if (code === 'temporarily_unavailable') return new ApiError('UNAVAILABLE', description)
+  return status >= 500 ? new ApiError('INTERNAL', description) : new ApiError('VALIDATION_ERROR', description, [], { status })
 }
 
 function forBrowser(error: OAuthError, request: HttpRequest, issuer: string): HttpResponse {

@@ -46,6 +46,8 @@ export function unreadableFrom(status: number): Body {
 
 function parseBody(kind: 'form' | 'json', text: string): Body {
   if (kind === 'form') return { kind: 'form', form: new URLSearchParams(text) }
+  // Clients that always name a type send this where they have nothing to say.
+  if (text === '') return NO_BODY
   try {
     return { kind: 'json', json: JSON.parse(text) }
   } catch {

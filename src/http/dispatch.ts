@@ -1,9 +1,10 @@
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
-import { OAuthError } from '../errors/oauth-error.ts'
+import { ApiError } from '../errors/api-error.ts'
 import { renderError } from '../errors/render.ts'
 import type { Events } from '../events.ts'
 import { GuardedStore } from '../guarded-store.ts'
+import type { Limits } from '../limits.ts'
 import { resolvePrincipal } from '../principal.ts'
 import { preflight, withCors } from './cors.ts'
 import { empty, json } from './reply.ts'
@@ -13,33 +14,57 @@ import type { HttpRequest, HttpResponse } from './types.ts'
 export interface Runtime<Native> {
   readonly config: Config<Native>
   readonly events: Events
+  readonly limits: Limits
 }
 
 /** Answers one request: guard, flow, error boundary. Never rejects. */
 export async function dispatch<Native>(
   endpoint: Endpoint,
   request: HttpRequest<Native>,
-  { config, events }: Runtime<Native>,
+  runtime: Runtime<Native>,
 ): Promise<HttpResponse> {
+  const { config, events } = runtime
   const route = routeOf(endpoint, request.method)
   if (!route) return otherMethod(endpoint, request)
 
   const store = new GuardedStore(config.store, config.storeTimeoutMs)
-  const { cors, errors: style, flow, guard } = route
   const context: Context = { config, store, events, principal: null, now: config.now() }
   try {
     let response: HttpResponse
     try {
-      response = await flow(
-        request,
-        guard === 'none' ? context : { ...context, principal: await resolvePrincipal(request, config) },
-      )
+      response =
+        route.guard === 'none' ? await route.flow(request, context) : await answerSomeone(route, request, context, runtime)
     } catch (error) {
-      response = renderError(error, request, { style, issuer: config.issuer, log: config.log })
+      response = renderError(error, request, { style: route.errors, issuer: config.issuer, log: config.log })
     }
-    return cors ? await withCors(request, response, cors, context) : response
+    return route.cors ? await withCors(request, response, route.cors, context) : response
   } finally {
     store.release()
+  }
+}
+
+/** Asks the host who is calling, and keeps out those whom the route is not for. */
+async function answerSomeone<Native>(
+  route: Route,
+  request: HttpRequest<Native>,
+  context: Context,
+  { config, limits }: Runtime<Native>,
+): Promise<HttpResponse> {
+  const principal = await resolvePrincipal(request, config)
+  if (route.guard === 'none' || route.guard === 'session') return route.flow(request, { ...context, principal })
+
+  if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
+  if (route.guard === 'admin' && !principal.isAdmin)
+    throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
+  if (!route.limited) return route.flow(request, { ...context, principal })
+  const headers = await limits.countMutation(principal)
+  try {
+    const response = await route.flow(request, { ...context, principal })
+    return { ...response, headers: { ...response.headers, ...headers } }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    const { cause, code, details, message, status } = error
+    throw new ApiError(code, message, details, { cause, status, headers: { ...headers, ...error.headers } })
   }
 }
 
@@ -57,6 +82,8 @@ function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {
   if (request.method === 'OPTIONS' && cors && request.headers['access-control-request-method'])
     return preflight(request, cors, allow)
   if (request.method === 'HEAD') return empty(405, { allow })
-  const error = new OAuthError('invalid_request', `use ${allow} here`, { status: 405 })
-  return json(405, { error: error.code, error_description: error.description }, { allow })
+  const message = `use ${allow} here`
+  const isApi = [...routes.values()].some(({ errors }) => errors === 'api')
+  if (isApi) return json(405, { error: { code: 'METHOD_NOT_ALLOWED', message } }, { allow })
+  return json(405, { error: 'invalid_request', error_description: message }, { allow })
 }

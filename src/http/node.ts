@@ -1,8 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
-/** At most this many bytes of body: a token request needs a few hundred. */
-export const BODY_BYTES = 16 * 1024
-
 const NO_QUERY = new URLSearchParams()
 
 /** Splits a raw request target. Only origin-form and absolute-form reach a route (RFC 9112 §3.2). */

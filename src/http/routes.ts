@@ -1,5 +1,9 @@
+import { listScopes } from '../apps/app-scopes.ts'
+import { listTokens, revokeAllTokens } from '../apps/app-tokens.ts'
+import { activateApp, createApp, deleteApp, getApp, listApps, suspendApp, updateApp } from '../apps/apps.ts'
+import { regenerateSecret } from '../apps/regenerate-secret.ts'
 import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
+import type { Context, SignedInContext } from '../context.ts'
 import type { ErrorStyle } from '../errors/render.ts'
 import { authorize } from '../oauth/authorize.ts'
 import { decideConsent } from '../oauth/consent.ts'
@@ -12,23 +16,35 @@ import type { Cors } from './cors.ts'
 import type { HttpRequest, HttpResponse, Method } from './types.ts'
 
 export type Flow = (request: HttpRequest, context: Context) => Promise<HttpResponse>
+/** A flow that is run for signed-in users only. */
+export type SignedInFlow = (request: HttpRequest, context: SignedInContext) => Promise<HttpResponse>
 
-export interface Route {
+interface RouteBase {
   readonly method: Method
   readonly path: string
-  readonly flow: Flow
-  /** `session`: the host is asked who is signed in; the flow decides what nobody means. */
-  readonly guard: 'none' | 'session'
   readonly errors: ErrorStyle
   readonly cors?: Cors
+  /** A change: counted against the caller's rate limit. */
+  readonly limited?: boolean
 }
+/** `session`: the host is asked who is signed in, and the flow decides what nobody means. */
+interface OpenRoute extends RouteBase {
+  readonly guard: 'none' | 'session'
+  readonly flow: Flow
+}
+/** `user`: nobody is 401. `admin`: anyone but an admin is 403. */
+interface GuardedRoute extends RouteBase {
+  readonly guard: 'user' | 'admin'
+  readonly flow: SignedInFlow
+}
+export type Route = OpenRoute | GuardedRoute
 
-/** A path and what it answers to. */
+/** A path, in which `:name` stands for any one segment, and what it answers to. */
 export interface Endpoint {
   readonly path: string
   readonly routes: ReadonlyMap<string, Route>
-  /** Whether a request of this method has a body that its flow reads. */
-  readonly takesBody: (method: string) => boolean
+  /** At most how many bytes of body a flow of this method reads; 0: none. */
+  readonly bodyLimit: (method: string) => number
 }
 
 /** Every path authmount serves, once. Adapters mount this table; nothing else registers a route. */
@@ -39,7 +55,22 @@ const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/oauth/token', flow: token, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, guard: 'none', errors: 'oauth' },
+  management('GET', '', listApps, 'user'),
+  management('POST', '', createApp, 'admin'),
+  management('GET', '/scopes', listScopes, 'user'),
+  management('GET', '/:appId', getApp, 'user'),
+  management('PUT', '/:appId', updateApp, 'admin'),
+  management('DELETE', '/:appId', deleteApp, 'admin'),
+  management('POST', '/:appId/regenerate-secret', regenerateSecret, 'admin'),
+  management('POST', '/:appId/suspend', suspendApp, 'admin'),
+  management('POST', '/:appId/activate', activateApp, 'admin'),
+  management('GET', '/:appId/tokens', listTokens, 'admin'),
+  management('POST', '/:appId/revoke-all-tokens', revokeAllTokens, 'admin'),
 ]
+
+function management(method: Method, path: string, flow: SignedInFlow, guard: 'user' | 'admin'): Route {
+  return { method, path: `/oauth-clients${path}`, flow, guard, errors: 'api', limited: method !== 'GET' }
+}
 
 const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
   { name: 'oauth-authorization-server', flow: metadata },
@@ -62,12 +93,56 @@ export function listEndpoints(config: Config<never>): readonly Endpoint[] {
   return [...byPath].map(([path, methods]) => ({
     path,
     routes: methods,
-    takesBody: method => method !== 'GET' && methods.has(method),
+    bodyLimit: method => bodyLimit(methods.get(method)),
   }))
 }
 
-/** Finds the endpoint of a path, for frameworks whose router is not used. */
-export function endpointFinder(endpoints: readonly Endpoint[]): (path: string) => Endpoint | undefined {
-  const byPath = new Map(endpoints.map(endpoint => [endpoint.path, endpoint]))
-  return path => byPath.get(path)
+/** A token request needs a few hundred bytes, the longest app about twenty thousand. */
+function bodyLimit(route: Route | undefined): number {
+  if (route?.method !== 'POST' && route?.method !== 'PUT') return 0
+  return route.errors === 'api' ? 64 * 1024 : 16 * 1024
+}
+
+export interface FoundEndpoint {
+  readonly endpoint: Endpoint
+  readonly params: Readonly<Record<string, string>>
+}
+
+/** Finds the endpoint of a path, for frameworks whose router is not used. A path without parameters goes first. */
+export function endpointFinder(endpoints: readonly Endpoint[]): (path: string) => FoundEndpoint | undefined {
+  const fixed = new Map(endpoints.map(endpoint => [endpoint.path, { endpoint, params: NO_PARAMS }]))
+  const patterns = endpoints
+    .filter(({ path }) => path.includes(':'))
+    .map(endpoint => ({ endpoint, pattern: patternOf(endpoint.path) }))
+  return path => {
+    const known = fixed.get(path)
+    if (known) return known
+    for (const { endpoint, pattern } of patterns) {
+      const params = pattern.exec(path)?.groups
+      if (params) return { endpoint, params: decoded(params) }
+    }
+    return undefined
+  }
+}
+
+const NO_PARAMS = Object.freeze({})
+
+function patternOf(path: string): RegExp {
+  const source = path
+    .split(/:(\w+)/)
+    .map((part, index) => (index % 2 === 1 ? `(?<${part}>[^/]+)` : part.replace(/[.~]/g, '\\$&')))
+  return new RegExp(`^${source.join('')}$`)
+}
+
+/** What cannot be decoded stays as it is: it is nobody's id. */
+function decoded(params: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => {
+      try {
+        return [name, decodeURIComponent(value)]
+      } catch {
+        return [name, value]
+      }
+    }),
+  )
 }

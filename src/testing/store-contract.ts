@@ -393,7 +393,11 @@ export const storeCases: readonly StoreCase[] = [
         total: expected.length,
         next: null,
       })
-      assert.deepEqual(await grants.listTokens({ clientId: newClientId(), epoch: 1, limit: 10 }), { items: [], total: 0, next: null })
+      assert.deepEqual(await grants.listTokens({ clientId: newClientId(), epoch: 1, limit: 10 }), {
+        items: [],
+        total: 0,
+        next: null,
+      })
       await grants.revoke(grant.id)
       assert.equal((await grants.listTokens({ clientId, epoch: 1, limit: 0 })).total, 0)
     },

@@ -68,7 +68,7 @@ async function heapPerToken(): Promise<void> {
     { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
     { orgId: 'bench', userId: 'bench' },
   )
-  const endpoint = authmount.find('/oauth/token')
+  const endpoint = authmount.find('/oauth/token')?.endpoint
   if (!endpoint) throw new Error('no token endpoint')
   const text = `grant_type=client_credentials&scope=read%3Arecords&client_id=${clientId}&client_secret=${clientSecret}`
   const issue = () =>

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Authmount, AuthmountEvent, NewApp, Store } from 'authmount'
 import type { Clock } from './clock.ts'
+import { assertDescribed } from './described.ts'
 
 export const REDIRECT_URI = 'https://app.example/cb'
 export const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
@@ -66,6 +67,7 @@ export class TestClient implements Parts {
   async send(path: string, init: RequestInit = {}): Promise<Answer> {
     const response = await fetch(new URL(path, this.url), { redirect: 'manual', ...init })
     const text = await response.text()
+    assertDescribed(this.authmount, init.method ?? 'GET', response, text)
     const location = response.headers.get('location')
     const url = location === null ? undefined : new URL(location, this.url)
     return {

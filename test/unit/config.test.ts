@@ -1,4 +1,6 @@
-import { type AuthmountOptions, createAuthmount, OptionsError } from 'authmount'
+import { type AuthmountOptions, createAuthmount, OptionsError, type TokenRequirements } from 'authmount'
+import { requireToken } from 'authmount/express'
+import { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
 
@@ -83,6 +85,8 @@ t.test('paths, pages, scopes and limits are checked', async t => {
     { rotationGraceSeconds: Number.NaN },
     { storeTimeoutMs: 1 },
     { hookTimeoutMs: 1e6 },
+    { mountpath: '/x' },
+    { lifetimes: { accessTokenSeconds: 5 } },
   ]
   for (const fields of bad) t.equal(problemsOf(fields).length, 1, JSON.stringify(fields))
   const good = [
@@ -99,4 +103,26 @@ t.test('a problem says what to do', async t => {
     () => createAuthmount({ ...GOOD, issuer: 'https://a.example/' }),
     /authmount options are not usable:\n {2}- issuer must/,
   )
+})
+
+t.test('a requirement that makes no sense is refused where the route is defined', async t => {
+  const authmount = createAuthmount(GOOD)
+  const bad: readonly unknown[] = [
+    ['read'],
+    { scope: ['read'] },
+    { scopes: 'read' },
+    { scopes: ['wriet'] },
+    { scopes: [7] },
+    null,
+    'read',
+  ]
+  for (const requirements of bad) {
+    for (const define of [requireToken, requireTokenHook]) {
+      t.throws(() => define(authmount, requirements as TokenRequirements), TypeError, JSON.stringify(requirements))
+    }
+    t.throws(() => authmount.checkToken('x', requirements as TokenRequirements), TypeError)
+  }
+  for (const requirements of [undefined, {}, { scopes: [] }, { scopes: undefined }, { scopes: ['read'] }]) {
+    t.doesNotThrow(() => requireToken(authmount, requirements))
+  }
 })

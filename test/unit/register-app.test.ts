@@ -56,6 +56,12 @@ t.test('every problem of an app is named at once, with its path', async t => {
   )
 })
 
+t.test('an owner is needed, whole', async t => {
+  for (const owner of [null, {}, { orgId: 'o' }, { orgId: 7, userId: 'u' }]) {
+    await t.rejects(authmount.registerApp(GOOD, owner as typeof OWNER), { name: 'ApiError', message: /not valid: / })
+  }
+})
+
 t.test('each rule is enforced', async t => {
   const bad = [
     { name: 'x'.repeat(101) },

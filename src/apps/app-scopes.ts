@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import type { SignedInContext } from '../context.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+
+export const scopeViewSchema = z.object({ name: z.string(), description: z.string(), category: z.string() })
+
+/** GET /oauth-clients/scopes: what apps can be allowed, in the host's words. */
+export async function listScopes(_request: HttpRequest, { config }: SignedInContext): Promise<HttpResponse> {
+  return json(
+    200,
+    [...config.scopes.values()].map(({ name, description, category }) => ({ name, description, category })),
+  )
+}

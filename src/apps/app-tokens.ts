@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import type { SignedInContext } from '../context.ts'
+import { sha256 } from '../crypto.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Grant, Token } from '../store.ts'
+import { actor } from './apps.ts'
+import { changeApp, findApp } from './change-app.ts'
+import { checkQuery } from './check-input.ts'
+import { sweepRevoked } from './sweep-revoked.ts'
+
+export const listTokensQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+  after: z.string().max(500).optional(),
+})
+
+export const tokenViewSchema = z.object({
+  id: z.string(),
+  tokenType: z.enum(['access', 'refresh']),
+  userId: z.string().optional(),
+  scopes: z.array(z.string()),
+  createdAt: z.iso.datetime({ precision: 3 }),
+  expiresAt: z.iso.datetime({ precision: 3 }),
+  isRevoked: z.literal(false),
+})
+
+/** GET /oauth-clients/{appId}/tokens: every live token, newest first. More pages are named in the Link header (RFC 8288). */
+export async function listTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, store } = context
+  const { after, limit } = checkQuery(listTokensQuery, request)
+  const { epoch, id: clientId } = await findApp(request, context)
+  const page = await store.grants.listTokens({ clientId, epoch, limit, ...(after === undefined ? {} : { after }) })
+  if (page.next === null) return json(200, page.items.map(viewToken))
+  const next = new URLSearchParams({ limit: String(limit), after: page.next })
+  const url = `${config.origin}${config.mountPath}/oauth-clients/${clientId}/tokens?${next}`
+  return json(200, page.items.map(viewToken), { link: `<${url}>; rel="next"` })
+}
+
+/** POST /oauth-clients/{appId}/revoke-all-tokens. One write ends every token, including those being issued now. */
+export async function revokeAllTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const app = await changeApp(request, context, ({ epoch }) => ({ epoch: epoch + 1 }))
+  // Counted after the write: nothing joins an epoch that is over.
+  const { total: count } = await context.store.grants.listTokens({ clientId: app.id, epoch: app.epoch - 1, limit: 0 })
+  sweepRevoked(app, context)
+  context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: app.id, count })
+  return json(200, { message: 'All tokens revoked successfully', count })
+}
+
+function viewToken({ grant, token }: { readonly grant: Grant; readonly token: Token }): z.output<typeof tokenViewSchema> {
+  return {
+    // Not the stored id, which is the token's hash.
+    id: sha256(`listed ${token.id}`),
+    tokenType: token.kind,
+    ...(grant.userId === null ? {} : { userId: grant.userId }),
+    scopes: [...token.scopes],
+    createdAt: new Date(token.issuedAt).toISOString(),
+    expiresAt: new Date(token.expiresAt).toISOString(),
+    isRevoked: false,
+  }
+}

@@ -1,0 +1,140 @@
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import type { SignedInContext } from '../context.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { App, AppStatus } from '../store.ts'
+import { appChangesSchema, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
+import { viewApp, WIRE_STATUS } from './app-view.ts'
+import { changeApp, findApp } from './change-app.ts'
+import { checkJson, checkQuery } from './check-input.ts'
+import { registerApp } from './register-app.ts'
+import { sweepRevoked } from './sweep-revoked.ts'
+
+export const listAppsQuery = z.object({
+  page: z.coerce.number().int().min(1).max(1_000_000).default(1),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  status: z.enum(['active', 'suspended', 'revoked']).optional(),
+  search: z.string().max(200).optional(),
+})
+
+/** GET /oauth-clients: the organisation's apps, newest first. */
+export async function listApps(request: HttpRequest, { principal, store }: SignedInContext): Promise<HttpResponse> {
+  const { limit, page, search, status } = checkQuery(listAppsQuery, request)
+  const { items, total } = await store.apps.list({
+    orgId: principal.orgId,
+    offset: (page - 1) * limit,
+    limit,
+    ...(status ? { status: storedStatus(status) } : {}),
+    ...(search ? { search } : {}),
+  })
+  const pagination = { page, limit, total, totalPages: Math.ceil(total / limit) }
+  return json(200, { data: items.map(viewApp), pagination })
+}
+
+/** POST /oauth-clients */
+export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const fields = checkJson(newAppSchema(context.config.scopes), request)
+  const { app, clientSecret } = await registerApp(fields, context.principal, context)
+  return json(201, { ...viewApp(app), clientSecret: clientSecret ?? undefined })
+}
+
+/** GET /oauth-clients/{appId} */
+export async function getApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  return json(200, viewApp(await findApp(request, context)))
+}
+
+/**
+ * PUT /oauth-clients/{appId}. Of two simultaneous updates both are applied when they touch different fields;
+ * when both change the same field, the second is answered 409.
+ */
+export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const input = checkJson(appChangesSchema(context.config.scopes), request)
+  let seen: App | undefined
+  const app = await changeApp(request, context, current => {
+    const changes = changesOf(input, current)
+    seen ??= current
+    for (const name of Object.keys(changes) as (keyof App)[]) {
+      if (name !== 'profile' && !isDeepStrictEqual(seen[name], current[name])) throw conflict(name)
+    }
+    for (const name of LINKS) {
+      if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
+    }
+    checkWhole({ ...current, ...changes })
+    return changes
+  })
+  const changed = Object.keys(input)
+  context.events.emit({ type: 'app_updated', ...actor(context), clientId: app.id, changed })
+  return json(200, viewApp(app))
+}
+
+/** DELETE /oauth-clients/{appId}. One write ends everything the app was ever given, including what is being issued now. */
+export async function deleteApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const app = await changeApp(request, context, ({ epoch }) => ({ status: 'deleted', epoch: epoch + 1, secrets: [] }))
+  sweepRevoked(app, context)
+  context.events.emit({ type: 'app_deleted', ...actor(context), clientId: app.id })
+  return json(200, { message: 'OAuth app deleted successfully' })
+}
+
+/** POST /oauth-clients/{appId}/suspend: no codes, tokens or refreshes from now on; tokens already issued live on. */
+export async function suspendApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const app = await changeApp(request, context, () => ({ status: 'suspended' }))
+  context.events.emit({ type: 'app_suspended', ...actor(context), clientId: app.id })
+  return json(200, viewApp(app))
+}
+
+/** POST /oauth-clients/{appId}/activate */
+export async function activateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const app = await changeApp(request, context, () => ({ status: 'active' }))
+  context.events.emit({ type: 'app_activated', ...actor(context), clientId: app.id })
+  return json(200, viewApp(app))
+}
+
+/** Who did it, for the audit event. */
+export function actor({ now, principal }: SignedInContext): { at: number; orgId: string; actorId: string } {
+  return { at: now, orgId: principal.orgId, actorId: principal.userId }
+}
+
+type Changes = z.output<ReturnType<typeof appChangesSchema>>
+
+const LINKS = ['homepageUrl', 'privacyPolicyUrl', 'termsOfServiceUrl'] as const
+
+function changesOf(input: Changes, { profile }: App): Partial<App> {
+  const changes: { -readonly [Name in keyof App]?: App[Name] } = {}
+  if (input.name !== undefined) changes.name = input.name
+  if (input.description !== undefined) changes.description = input.description
+  if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
+  if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
+  if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
+  if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
+  if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
+  const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))
+  if (links.length > 0) {
+    changes.profile = Object.fromEntries(
+      Object.entries({ ...profile, ...Object.fromEntries(links) }).filter(([, value]) => value !== null),
+    )
+  }
+  return changes
+}
+
+/** What one field alone cannot show to be wrong. */
+function checkWhole({ grantTypes, redirectUris }: App): void {
+  checkRedirectsOfGrants(
+    { redirectUris, allowedGrantTypes: grantTypes },
+    {
+      addIssue({ message, path }) {
+        throw new ApiError('VALIDATION_ERROR', 'the request is not valid', [{ path: path.join('.'), message }])
+      },
+    },
+  )
+}
+
+function conflict(field: string): ApiError {
+  return new ApiError('CONFLICT', `${field} was changed by someone else at the same time: read the app and try again`)
+}
+
+function storedStatus(status: 'active' | 'suspended' | 'revoked'): AppStatus {
+  const [stored] = Object.entries(WIRE_STATUS).find(([, wire]) => wire === status) ?? []
+  return stored as AppStatus
+}

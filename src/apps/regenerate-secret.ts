@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import type { SignedInContext } from '../context.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { makeSecret } from './app-secret.ts'
+import { viewApp } from './app-view.ts'
+import { actor } from './apps.ts'
+import { changeApp } from './change-app.ts'
+import { checkJson } from './check-input.ts'
+
+/** A week: long enough to roll a secret out, short enough that a leaked one is not kept by mistake. */
+const MAX_OVERLAP_SECONDS = 604_800
+
+export const regenerateInput = z.strictObject({
+  overlapSeconds: z
+    .int()
+    .min(0)
+    .max(MAX_OVERLAP_SECONDS)
+    .default(0)
+    .describe('How long the old secret goes on working beside the new one, in seconds.'),
+})
+
+/** POST /oauth-clients/{appId}/regenerate-secret: the old secret fails from the moment of the answer, or after an overlap. */
+export async function regenerateSecret(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { now } = context
+  const { overlapSeconds } = request.body.kind === 'none' ? { overlapSeconds: 0 } : checkJson(regenerateInput, request)
+  const secret = makeSecret(now)
+  const app = await changeApp(request, context, ({ confidential, secrets }) => {
+    if (!confidential) throw new ApiError('VALIDATION_ERROR', 'a public app has no secret')
+    const until = now + overlapSeconds * 1000
+    const kept = secrets
+      .map(old => ({ ...old, expiresAt: old.expiresAt === null ? until : Math.min(old.expiresAt, until) }))
+      .filter(old => old.expiresAt > now)
+    return { secrets: [secret.stored, ...kept] }
+  })
+  context.events.emit({ type: 'app_secret_regenerated', ...actor(context), clientId: app.id, overlapSeconds })
+  return json(200, { ...viewApp(app), clientSecret: secret.value })
+}

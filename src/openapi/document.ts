@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import type { Endpoint } from '../http/routes.ts'
+import type { Json, JsonObject } from '../store.ts'
+import { describeOperations, type Operation } from './operations.ts'
+
+/** The OpenAPI 3.1 document of the mounted routes, made from the schemas that check their input. */
+export function openapiDocument(config: Config<never>, endpoints: readonly Endpoint[]): JsonObject {
+  const operations = describeOperations(config)
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const { path, routes } of endpoints) {
+    for (const [method, route] of routes) {
+      const name = path.startsWith(config.mountPath) ? path.slice(config.mountPath.length) : path
+      const operation = operations[`${method} ${name}`]
+      // The same document under another name for another client.
+      if (!operation) continue
+      const guarded = route.guard === 'user' || route.guard === 'admin'
+      const template = path.replace(/:(\w+)/g, '{$1}')
+      const described = { ...describe(operation, path), ...(guarded ? { security: [{ login: [] }] } : {}) }
+      paths[template] = { ...paths[template], [method.toLowerCase()]: described }
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'OAuth 2 authorization server', version: '1' },
+    servers: [{ url: config.origin }],
+    paths,
+    components: {
+      securitySchemes: { login: { type: 'http', scheme: 'bearer', description: 'Whatever the host’s own login accepts.' } },
+    },
+  }
+}
+
+function describe({ answers, body, bodyOptional = false, formToo = false, query, summary }: Operation, path: string): JsonObject {
+  const parameters = [...parametersOf(path), ...queryParameters(query)]
+  const schema = body && jsonSchema(body, 'input')
+  const content = schema && {
+    'application/json': { schema },
+    ...(formToo ? { 'application/x-www-form-urlencoded': { schema } } : {}),
+  }
+  return {
+    summary,
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(content ? { requestBody: { required: !bodyOptional, content } } : {}),
+    responses: Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [
+        status,
+        {
+          description: DESCRIPTIONS[Number(status)] ?? '',
+          ...(answer ? { content: { 'application/json': { schema: jsonSchema(answer, 'output') } } } : {}),
+        },
+      ]),
+    ),
+  }
+}
+
+const DESCRIPTIONS: Readonly<Record<number, string>> = {
+  200: 'Done',
+  201: 'Created',
+  302: 'Redirected',
+  303: 'Redirected',
+  400: 'The request is not valid',
+  401: 'Not signed in, or not authenticated',
+  403: 'Not allowed',
+  404: 'Not there',
+  409: 'Somebody else changed it at the same time',
+  413: 'Too large',
+  415: 'Of another media type',
+  429: 'Too many changes',
+  500: 'An unexpected condition',
+  503: 'The store does not answer',
+}
+
+function parametersOf(path: string): readonly JsonObject[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string', pattern: '^[0-9a-f]{24}$' },
+  }))
+}
+
+function queryParameters(query: z.ZodObject | undefined): readonly JsonObject[] {
+  if (!query) return []
+  const { properties, required } = jsonSchema(query, 'input') as {
+    properties: Record<string, Json>
+    required?: readonly string[]
+  }
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required?.includes(name) ?? false,
+    schema,
+  }))
+}
+
+/** The dialect of OpenAPI 3.1 is the JSON Schema it is written in. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return rest as JsonObject
+}

@@ -1,0 +1,197 @@
+import { z } from 'zod'
+import { appChangesSchema, newAppSchema } from '../apps/app-input.ts'
+import { scopeViewSchema } from '../apps/app-scopes.ts'
+import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
+import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
+import { listAppsQuery } from '../apps/apps.ts'
+import { regenerateInput } from '../apps/regenerate-secret.ts'
+import type { Config } from '../config.ts'
+
+/** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
+export interface Operation {
+  readonly summary: string
+  readonly query?: z.ZodObject
+  /** Form and JSON, unless it is JSON alone. */
+  readonly body?: z.ZodType
+  readonly bodyOptional?: boolean
+  readonly formToo?: boolean
+  readonly answers: Readonly<Record<number, z.ZodType | null>>
+}
+
+const text = z.string()
+const oauthError = z.object({
+  error: text,
+  error_description: text.optional(),
+  error_uri: text.optional(),
+  state: text.optional(),
+})
+const apiError = z.object({
+  error: z.object({
+    code: text,
+    message: text,
+    details: z.array(z.object({ path: text, message: text })).optional(),
+  }),
+})
+
+/** Errors that any route of a kind may answer. */
+const OAUTH_ERRORS = { 400: oauthError, 401: oauthError, 413: oauthError, 415: oauthError, 500: oauthError, 503: oauthError }
+const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
+const OF_APP = { ...API_ERRORS, 404: apiError }
+const CHANGE = { 409: apiError, 429: apiError }
+
+const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
+const client = { client_id: text.optional(), client_secret: text.optional() }
+const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
+
+const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
+
+/** By method and path. */
+export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): Readonly<Record<string, Operation>> {
+  return {
+    'GET /oauth/authorize': {
+      summary: 'Begin an authorization: to the login, the consent page, or back to the app (RFC 6749 §4.1.1)',
+      query: z.object({
+        response_type: z.literal('code'),
+        client_id: text,
+        redirect_uri: text,
+        scope: text,
+        state: text,
+        nonce: text.optional(),
+        ...pkce,
+      }),
+      answers: { 302: null, ...OAUTH_ERRORS },
+    },
+    'POST /oauth/authorize': {
+      summary: 'Submit the user’s decision',
+      body: z.object({
+        consent: z.enum(['granted', 'denied']),
+        consent_id: text.optional(),
+        client_id: text.optional(),
+        redirect_uri: text.optional(),
+        scope: text.optional(),
+        state: text.optional(),
+        ...pkce,
+      }),
+      formToo: true,
+      answers: { 200: z.object({ redirect_uri: text }), 303: null, ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'GET /oauth/consent': {
+      summary: 'The consent page; as JSON, what it shows',
+      query: z.object({ consent_id: text }),
+      answers: {
+        200: z.object({
+          consent_id: text,
+          client: z.looseObject({ client_id: text, name: text }),
+          redirect_uri: text,
+          scopes: z.array(scopeViewSchema),
+        }),
+        302: null,
+        ...OAUTH_ERRORS,
+        403: oauthError,
+      },
+    },
+    'POST /oauth/token': {
+      summary: 'Get tokens (RFC 6749 §3.2)',
+      body: z.object({
+        grant_type: z.enum(['authorization_code', 'client_credentials', 'refresh_token']),
+        code: text.optional(),
+        redirect_uri: text.optional(),
+        code_verifier: text.optional(),
+        refresh_token: text.optional(),
+        scope: text.optional(),
+        ...client,
+      }),
+      formToo: true,
+      answers: {
+        200: z.object({
+          access_token: text,
+          token_type: z.literal('Bearer'),
+          expires_in: z.int(),
+          refresh_token: text.optional(),
+          scope: text,
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'POST /oauth/revoke': {
+      summary: 'Revoke a token (RFC 7009)',
+      body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
+      formToo: true,
+      answers: { 200: null, ...OAUTH_ERRORS },
+    },
+    'POST /oauth/introspect': {
+      summary: 'Ask about a token (RFC 7662)',
+      body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
+      formToo: true,
+      answers: {
+        200: z.object({
+          active: z.boolean(),
+          scope: text.optional(),
+          client_id: text.optional(),
+          username: text.optional(),
+          token_type: text.optional(),
+          exp: z.int().optional(),
+          iat: z.int().optional(),
+          nbf: z.int().optional(),
+          sub: text.optional(),
+          aud: text.optional(),
+          iss: text.optional(),
+          jti: text.optional(),
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'GET /.well-known/oauth-authorization-server': { summary: 'Metadata (RFC 8414)', answers: { 200: metadata } },
+    'GET /.well-known/openid-configuration': {
+      summary: 'Metadata, where OpenID Connect clients look',
+      answers: { 200: metadata },
+    },
+    'GET /oauth-clients': {
+      summary: 'List the organisation’s apps, newest first',
+      query: listAppsQuery,
+      answers: { 200: z.object({ data: z.array(appViewSchema), pagination }), ...API_ERRORS },
+    },
+    'POST /oauth-clients': {
+      summary: 'Create an app; its secret is shown this once',
+      body: newAppSchema(scopes),
+      answers: { 201: appWithSecretSchema, ...API_ERRORS, ...CHANGE },
+    },
+    'GET /oauth-clients/scopes': {
+      summary: 'List the scopes apps can be allowed',
+      answers: { 200: z.array(scopeViewSchema), ...API_ERRORS },
+    },
+    'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
+    'PUT /oauth-clients/:appId': {
+      summary: 'Change an app; what is left out stays',
+      body: appChangesSchema(scopes),
+      answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
+    },
+    'DELETE /oauth-clients/:appId': {
+      summary: 'Delete an app for good, and end every token of it',
+      answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth-clients/:appId/regenerate-secret': {
+      summary: 'Replace an app’s secret; the new one is shown this once',
+      body: regenerateInput,
+      bodyOptional: true,
+      answers: { 200: appWithSecretSchema, ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth-clients/:appId/suspend': {
+      summary: 'Stop an app from getting codes and tokens; what it has lives on',
+      answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth-clients/:appId/activate': {
+      summary: 'Let a suspended app go on',
+      answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
+    },
+    'GET /oauth-clients/:appId/tokens': {
+      summary: 'List an app’s live tokens, newest first; the next page is in the Link header',
+      query: listTokensQuery,
+      answers: { 200: z.array(tokenViewSchema), ...OF_APP },
+    },
+    'POST /oauth-clients/:appId/revoke-all-tokens': {
+      summary: 'End every token of an app at once',
+      answers: { 200: z.object({ message: text, count: z.int() }), ...OF_APP, ...CHANGE },
+    },
+  }
+}
