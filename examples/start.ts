@@ -4,6 +4,12 @@ import { startFastify } from './fastify/app.ts'
 
 const port = Number(process.env.PORT ?? 3000)
 const framework = process.argv[2] ?? 'express'
+if (!Number.isInteger(port)) throw new Error('PORT must be a number')
+process.on('uncaughtException', error => {
+  const busy = 'code' in error && error.code === 'EADDRINUSE'
+  console.error(busy ? `Port ${port} is taken: choose another, as in PORT=3001 npm start` : error)
+  process.exit(1)
+})
 if (framework === 'express') await startExpress(port)
 else if (framework === 'fastify') await startFastify(port)
 else {

@@ -57,6 +57,24 @@ for (const framework of ['express', 'fastify']) {
     const records = await fetch(`${origin}/api/records`, { headers: { authorization: `Bearer ${token}` } })
     t.equal(records.status, 200)
 
+    const admin = await fetch(`${origin}/login`, {
+      method: 'POST',
+      redirect: 'manual',
+      body: new URLSearchParams({ name: 'anna', password: 'anna-demo' }),
+    })
+    const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
+    t.match(await listed.json(), { pagination: { total: 2 } })
+    const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
+    const created = await fetch(`${origin}/oauth-clients`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/json' },
+      body: json,
+    })
+    t.equal(created.status, 201)
+    const revoked = await fetch(`${origin}/oauth-clients/${id}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
+    t.match(await revoked.json(), { count: 1 })
+
     const login = await fetch(`${origin}/login`, {
       method: 'POST',
       redirect: 'manual',

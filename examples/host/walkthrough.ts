@@ -42,7 +42,14 @@ A host on ${framework} with its own users and an API, and authmount mounted on i
 
    curl -s ${origin}/oauth/token -u '${apps.confidential.clientId}:${apps.confidential.clientSecret}' -d grant_type=client_credentials
 
-3. What clients discover:
+3. Manage the organisation's apps as its admin, who signs in first:
+
+   curl -s -c /tmp/anna.jar ${origin}/login -d name=anna -d password=anna-demo
+   curl -s -b /tmp/anna.jar ${origin}/oauth-clients
+   curl -s -b /tmp/anna.jar ${origin}/oauth-clients -H 'Content-Type: application/json' -d '{"name":"My app","redirectUris":["${redirectUri}"],"allowedScopes":["read:records"]}'
+   curl -s -b /tmp/anna.jar -X POST ${origin}/oauth-clients/${apps.confidential.clientId}/revoke-all-tokens
+
+4. What clients discover:
 
    curl -s ${origin}/.well-known/oauth-authorization-server
 

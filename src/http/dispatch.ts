@@ -56,6 +56,7 @@ async function answerSomeone<Native>(
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
   if (route.guard === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
+  if (route.limited && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
   if (!route.limited) return route.flow(request, { ...context, principal })
   const headers = await limits.countMutation(principal)
   try {
@@ -66,6 +67,14 @@ async function answerSomeone<Native>(
     const { cause, code, details, message, status } = error
     throw new ApiError(code, message, details, { cause, status, headers: { ...headers, ...error.headers } })
   }
+}
+
+/**
+ * Whether another site's page made a browser send this, with the cookies of whoever sits there (Fetch Metadata).
+ * A request with an Authorization header is its sender's own doing: no page can add one without being let in first.
+ */
+function isForged({ headers }: HttpRequest): boolean {
+  return headers['sec-fetch-site'] === 'cross-site' && headers.authorization === undefined
 }
 
 /** HEAD is answered only where it is harmless: a document. Everywhere else it would run a flow and hide its answer. */

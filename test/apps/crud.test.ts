@@ -282,6 +282,25 @@ onBoth(
   UNLIMITED,
 )
 
+onBoth('a page of another site cannot make an admin’s browser change anything', async (t, host) => {
+  const { id } = await createApp(host)
+  const forged = { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }
+  for (const path of [`/${id}/suspend`, `/${id}/revoke-all-tokens`, `/${id}/regenerate-secret`]) {
+    t.equal((await host.browse(`/oauth-clients${path}`, 'anna', forged)).status, 403, path)
+  }
+  t.equal(
+    (await host.browse(`/oauth-clients/${id}/suspend`, 'anna', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } }))
+      .status,
+    200,
+  )
+  const spa = { authorization: 'Bearer host-anna', 'sec-fetch-site': 'cross-site' }
+  t.equal(
+    (await host.send(`/oauth-clients/${id}/activate`, { method: 'POST', headers: spa })).status,
+    200,
+    'with its own credential it may',
+  )
+})
+
 onBoth('wrong methods are 405 with Allow, in the shape of this API', async (t, host) => {
   const { body, headers, status } = await api(host, 'PATCH', `/${'f'.repeat(24)}`)
   t.equal(status, 405)

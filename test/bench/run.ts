@@ -23,6 +23,7 @@ await tokenRatio('express', 0.7)
 await guardCost('fastify')
 await guardCost('express')
 await heapPerToken()
+await revokeAll()
 
 async function tokenRatio(framework: 'express' | 'fastify', target: number): Promise<void> {
   const [bare, ours] = await Promise.all([start(`${framework}-bare`), start(framework)])
@@ -88,6 +89,43 @@ async function heapPerToken(): Promise<void> {
   const { user, system } = process.cpuUsage(began)
   say('heap per live opaque token with its grant', `${((heapUsed() - before) / count / 1024).toFixed(2)} KiB (target 1.5)`)
   say('client_credentials without HTTP', `${((user + system) / count).toFixed(1)} µs of processor time`)
+}
+
+/** The time to the answer of "revoke all", by how many tokens the app has. */
+async function revokeAll(): Promise<void> {
+  for (const count of [1000, 10_000, 100_000]) {
+    const store = memoryStore()
+    const authmount = createAuthmount({
+      issuer: 'http://localhost',
+      store,
+      authenticate: () => ({ userId: 'anna', orgId: 'bench', isAdmin: true }),
+      scopes: { 'read:records': { description: 'Read your records' } },
+    })
+    const { clientId } = await authmount.registerApp(
+      { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
+      { orgId: 'bench', userId: 'anna' },
+    )
+    const now = Date.now()
+    const scopes = Object.freeze(['read:records'])
+    for (let index = 0; index < count; index++) {
+      const id = `${clientId}${String(index).padStart(22, '0')}`
+      const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+      await store.grants.create(grant, [{ id: `t${index}`, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
+    }
+    const found = authmount.find(`/oauth-clients/${clientId}/revoke-all-tokens`)
+    if (!found) throw new Error('no such route')
+    const began = performance.now()
+    const answer = await authmount.dispatch(found.endpoint, {
+      method: 'POST',
+      params: found.params,
+      query: new URLSearchParams(),
+      headers: {},
+      body: { kind: 'none' },
+      ip: undefined,
+      native: undefined,
+    })
+    say(`revoke all of ${count} tokens`, `${(performance.now() - began).toFixed(1)} ms to the answer ${answer.body}`)
+  }
 }
 
 function heapUsed(): number {
