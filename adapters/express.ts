@@ -45,7 +45,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
     const found = find(request)
     const status = parserStatus(error)
-    if (!found || status === undefined) return next(error)
+    if (!found || status === undefined || found.endpoint.bodyLimit(request.method) === 0) return next(error)
     answer(request, response, found, unreadableFrom(status)).catch(next)
   }
   return [route, unreadable]
@@ -58,7 +58,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    guard(request.headers.authorization).then(result => {
+    guard(readHeaders(request).authorization).then(result => {
       if ('refusal' in result) return send(response, result.refusal)
       request.oauth = result.oauth
       next()
@@ -72,7 +72,7 @@ async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
   // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
   const parsed: unknown = request.body
   const adopted = request.readableDidRead || (parsed !== undefined && !isEmptyObject(parsed))
-  return adopted ? adoptBody(request, parsed, limit) : readBody(request, limit)
+  return adopted ? adoptBody(request, parsed, limit) : readBody(request, request, limit)
 }
 
 function send(response: Response, { status, headers, body }: HttpResponse): void {
@@ -84,11 +84,14 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
-/** body-parser and its kin set `type` and a 4xx `status`; any other error is the host's. */
+/** The errors by which body-parser says that it could not read a body. Any other error is the host's, whatever its shape. */
+const PARSER_ERROR =
+  /^(entity\.|encoding\.unsupported$|charset\.unsupported$|parameters\.too\.many$|request\.|stream\.|querystring\.)/
+
 function parserStatus(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('type' in error) || !('status' in error)) return undefined
   const { status, type } = error
-  return typeof type === 'string' && typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+  return typeof type === 'string' && PARSER_ERROR.test(type) && typeof status === 'number' ? status : undefined
 }
 
 /** Mounted below a path of its own, the router serves other addresses than it advertises: say so, once. */

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Authmount, TokenRequirements } from '../src/authmount.ts'
@@ -43,8 +45,9 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
   // A child of its own: the host's parsers are not touched, and ours do not leak.
   app.register(async child => {
     child.removeAllContentTypeParsers()
-    // Left unread: the route reads the stream itself, with its own limit and its own errors.
-    child.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // Left unread: the route reads the stream itself, with its own limit and its own errors. It need not be the message's
+    // own, which a hook of the host's may have read and replaced.
+    child.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
     for (const endpoint of authmount.endpoints) child.route(routeOf(authmount, endpoint))
   })
 }
@@ -75,7 +78,7 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     exposeHeadRoute: false,
     handler: async (request, reply) => {
       const limit = endpoint.bodyLimit(request.method)
-      return answer(request, reply, limit === 0 ? NO_BODY : await readBody(request.raw, limit))
+      return answer(request, reply, limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit))
     },
     // Fastify judges a media type before it looks for a parser; any other error is the host's.
     errorHandler: async (error, request, reply) => {
@@ -83,6 +86,10 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
       return answer(request, reply, unreadableFrom(error.statusCode ?? 400))
     },
   }
+}
+
+function streamOf({ body, raw }: FastifyRequest): Readable {
+  return body instanceof Readable ? body : raw
 }
 
 /** As much of a reply as a guard needs, whatever logger, server or type provider the host has chosen. */
@@ -95,7 +102,7 @@ interface GuardedReply {
 
 /** A preHandler of any Fastify instance. */
 export type TokenPreHandler = (
-  request: { readonly headers: { readonly authorization?: string | undefined }; oauth: TokenInfo | null },
+  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'rawHeaders'>; oauth: TokenInfo | null },
   reply: GuardedReply,
 ) => Promise<unknown>
 
@@ -106,7 +113,7 @@ export type TokenPreHandler = (
 export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): TokenPreHandler {
   const guard = authmount.guard(requirements)
   return async (request, reply) => {
-    const result = await guard(request.headers.authorization)
+    const result = await guard(readHeaders(request.raw).authorization)
     if ('refusal' in result) return send(reply, result.refusal)
     request.oauth = result.oauth
     return undefined

@@ -98,20 +98,27 @@ function isKind<K extends OneTimeKind>(record: OneTimeRecord, kind: K): record i
   return record.entry.kind === kind
 }
 
+interface Entry {
+  readonly token: Token
+  spent: Spent | null
+}
+
 /** A grant and every token descended from it. */
 interface Family {
   readonly grant: Grant
-  tokens: readonly Token[]
-  /** By token id. */
-  spent: Map<string, Spent> | undefined
+  entries: Entry[]
+  /** By token id, once there are too many to look through. */
+  index: Map<string, Entry> | undefined
   /** When its last token expires. */
   expiresAt: EpochMs
+  /** Past this many tokens a rotation first drops those that have expired. */
+  pruneAbove: number
 }
 
 /** How many grants one turn of the event loop may revoke: a few milliseconds' worth. */
 const GRANTS_PER_TURN = 2000
 
-/** Past this many tokens a rotation first drops those that have expired. */
+/** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
 const PRUNE_ABOVE = 64
 
 function memoryGrants(sweeper: Sweeper): GrantStore {
@@ -122,28 +129,40 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
     siblings?.delete(family)
     if (siblings?.size === 0) byClient.delete(family.grant.clientId)
   }
-  const families = new ExpiringMap<Family>(sweeper, family => family.tokens.length, forget)
+  const families = new ExpiringMap<Family>(sweeper, family => family.entries.length, forget)
 
   const live = (grantId: string): Family | undefined => {
     const family = families.get(grantId)
     return family && family.expiresAt > now() ? family : undefined
   }
-  const liveToken = (ref: TokenRef): { readonly family: Family; readonly token: Token } | undefined => {
+  const liveEntry = (ref: TokenRef): { readonly family: Family; readonly entry: Entry } | undefined => {
     const family = live(ref.grantId)
-    const token = family?.tokens.find(candidate => candidate.id === ref.tokenId && candidate.expiresAt > now())
-    return family && token && { family, token }
+    const entry = family && entryOf(family, ref.tokenId)
+    return family && entry && entry.token.expiresAt > now() ? { family, entry } : undefined
+  }
+  const prune = (family: Family): void => {
+    if (family.entries.length <= family.pruneAbove) return
+    keep(family, ({ token }) => token.expiresAt > now())
+    family.pruneAbove = Math.max(PRUNE_ABOVE, 2 * family.entries.length)
+  }
+  const keep = (family: Family, wanted: (entry: Entry) => boolean): void => {
+    const kept = family.entries.filter(wanted)
+    sweeper.release(family.entries.length - kept.length)
+    family.entries = kept
+    family.index = indexOf(kept)
   }
 
   return {
     async create(grant, tokens) {
       const known = live(grant.id)
-      if (known)
-        return isDeepStrictEqual(known.grant, grant) && tokens.every(token => known.tokens.some(({ id }) => id === token.id))
+      if (known) return isDeepStrictEqual(known.grant, grant) && tokens.every(token => entryOf(known, token.id))
+      const entries = tokens.map(newEntry)
       const family: Family = {
         grant: frozenGrant(grant),
-        tokens: tokens.map(frozenToken),
-        spent: undefined,
+        entries,
+        index: indexOf(entries),
         expiresAt: lastExpiry(tokens),
+        pruneAbove: PRUNE_ABOVE,
       }
       families.set(grant.id, family)
       const siblings = byClient.get(grant.clientId)
@@ -153,34 +172,32 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
     },
 
     async find(ref) {
-      const found = liveToken(ref)
-      return found && { grant: found.family.grant, token: found.token, spent: found.family.spent?.get(ref.tokenId) ?? null }
+      const found = liveEntry(ref)
+      return found && { grant: found.family.grant, token: found.entry.token, spent: found.entry.spent }
     },
 
     async rotate(ref, next, replay) {
-      const found = liveToken(ref)
-      if (found?.token.kind !== 'refresh') return 'missing'
-      const { family } = found
-      const spent = family.spent?.get(ref.tokenId)
-      if (spent) return spent.replay === replay ? 'rotated' : 'reused'
-      const kept = family.tokens.length > PRUNE_ABOVE ? family.tokens.filter(token => token.expiresAt > now()) : family.tokens
-      families.grow(kept.length + next.length - family.tokens.length, () => {
-        family.tokens = [...kept, ...next.map(frozenToken)]
-      })
-      family.spent ??= new Map()
-      family.spent.set(ref.tokenId, Object.freeze({ at: now(), replay }))
-      family.expiresAt = lastExpiry(family.tokens)
+      const found = liveEntry(ref)
+      if (found?.entry.token.kind !== 'refresh') return 'missing'
+      const { entry, family } = found
+      if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
+      prune(family)
+      sweeper.reserve(next.length)
+      for (const added of next.map(newEntry)) {
+        family.entries.push(added)
+        family.index?.set(added.token.id, added)
+      }
+      family.index ??= indexOf(family.entries)
+      entry.spent = Object.freeze({ at: now(), replay })
+      family.expiresAt = Math.max(family.expiresAt, lastExpiry(next))
       return 'rotated'
     },
 
     async revokeToken(ref) {
-      const found = liveToken(ref)
+      const found = liveEntry(ref)
       if (!found) return false
-      const { family } = found
-      families.grow(-1, () => {
-        family.tokens = family.tokens.filter(token => token.id !== ref.tokenId)
-      })
-      if (family.tokens.length === 0) families.delete(ref.grantId)
+      keep(found.family, ({ token }) => token.id !== ref.tokenId)
+      if (found.family.entries.length === 0) families.delete(ref.grantId)
       return true
     },
 
@@ -207,10 +224,10 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new Newest(limit + 1)
       let total = 0
-      for (const { grant, spent, tokens } of byClient.get(clientId) ?? []) {
+      for (const { entries, grant } of byClient.get(clientId) ?? []) {
         if (grant.epoch !== epoch) continue
-        for (const token of tokens) {
-          if (token.expiresAt <= at || spent?.has(token.id)) continue
+        for (const { spent, token } of entries) {
+          if (token.expiresAt <= at || spent) continue
           total++
           const item = { grant, token }
           if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
@@ -222,6 +239,21 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       return { items, total, next: sorted.length > limit && last ? formatCursor(last.token) : null }
     },
   }
+}
+
+/** More than this many tokens of a grant are found through an index. */
+const INDEX_ABOVE = 16
+
+function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
+  return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)
+}
+
+function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
+  return entries.length > INDEX_ABOVE ? new Map(entries.map(entry => [entry.token.id, entry])) : undefined
+}
+
+function newEntry(token: Token): Entry {
+  return { token: frozenToken(token), spent: null }
 }
 
 type Listed = { readonly grant: Grant; readonly token: Token }

@@ -4,6 +4,8 @@ import type { EpochMs } from '../src/store.ts'
 const SLICE_MS = 4
 const NEXT_SLICE_MS = 1
 const PASS_EVERY_MS = 1000
+/** How long a full store refuses without looking again whether something has expired. Milliseconds. */
+const HOPELESS_MS = 100
 /** Reading the time costs more than looking at a record. */
 const RECORDS_PER_LOOK = 64
 
@@ -26,6 +28,7 @@ export class Sweeper {
   #used = 0
   #timer: NodeJS.Timeout | undefined
   #pass: Iterator<void> | undefined
+  #hopelessUntil = 0
 
   constructor(maxRecords: number, now: () => EpochMs) {
     this.#maxRecords = maxRecords
@@ -38,13 +41,17 @@ export class Sweeper {
 
   /** Makes room for `records` more. Throws when there is none. */
   reserve(records: number): void {
-    if (this.#used + records > this.#maxRecords) this.#slice()
+    if (this.#used + records > this.#maxRecords && performance.now() >= this.#hopelessUntil) {
+      // A slice that frees nothing would be spent again on every refused write, and be felt by those who only read.
+      if (this.#slice() && this.#used + records > this.#maxRecords) this.#hopelessUntil = performance.now() + HOPELESS_MS
+    }
     if (this.#used + records > this.#maxRecords)
       throw new Error(`the memory store is full: it holds maxRecords (${this.#maxRecords})`)
     this.#used += records
     this.#schedule(PASS_EVERY_MS)
   }
 
+  /** What a value loses or gains while it stays in its map is released and reserved by whoever changes it. */
   release(records: number): void {
     this.#used -= records
   }
@@ -98,13 +105,6 @@ export class ExpiringMap<Value extends Expiring> {
     this.#sweeper.reserve(this.#weigh(value))
     this.delete(key)
     this.#values.set(key, value)
-  }
-
-  /** Replaces a value's content in place by `change`, which makes it `more` records heavier. Throws before it when there is no room. */
-  grow(more: number, change: () => void): void {
-    if (more > 0) this.#sweeper.reserve(more)
-    else this.#sweeper.release(-more)
-    change()
   }
 
   delete(key: string): void {

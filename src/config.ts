@@ -48,6 +48,22 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   if (typeof options.authenticate !== 'function')
     problems.push('authenticate must be a function that returns the signed-in user, or null')
 
+  for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost'] as const) {
+    if (!['boolean', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be true or false`)
+  }
+  for (const name of ['onEvent', 'now', 'rateLimiter'] as const) {
+    if (!['function', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be a function`)
+  }
+  if (options.log && (typeof options.log.error !== 'function' || typeof options.log.warn !== 'function')) {
+    problems.push('log must have the functions error and warn')
+  }
+  const graceMs = (options.rotationGraceSeconds ?? 10) * 1000
+  const storeTimeoutMs = options.storeTimeoutMs ?? 2000
+  // A refresh that was answered 503 may have happened: whoever repeats it must still be inside the grace.
+  if (graceMs > 0 && graceMs < storeTimeoutMs + 1000) {
+    problems.push('rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs')
+  }
+
   const config: Config<Native> = {
     issuer: options.issuer,
     origin: issuer?.origin ?? '',
@@ -66,7 +82,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
     rateLimiter: options.rateLimiter,
-    log: options.log ?? CONSOLE,
+    log: safeLog(options.log ?? CONSOLE),
     now: options.now ?? Date.now,
   }
   if (problems.length > 0) throw new OptionsError(problems)
@@ -108,6 +124,21 @@ const CONSOLE: Log = {
   warn: message => console.warn(`authmount: ${message}`),
 }
 
+/** A log that fails must not fail a request, nor take the process with it. */
+function safeLog(log: Log): Log {
+  const safely = (write: () => void) => {
+    try {
+      write()
+    } catch (cause) {
+      process.emitWarning(`authmount could not write to its log: ${cause instanceof Error ? cause.name : typeof cause}`)
+    }
+  }
+  return {
+    error: (message, cause) => safely(() => log.error(message, cause)),
+    warn: message => safely(() => log.warn(message)),
+  }
+}
+
 function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
   const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : null
   if (!url || typeof issuer !== 'string') {
@@ -124,6 +155,7 @@ function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
   else if (issuer !== url.origin && issuer !== url.origin + url.pathname) {
     problems.push(`issuer must be written in its normal form: ${quote(url.href.replace(/\/$/, ''))}`)
   }
+  if (!/^(\/[\w.~-]+)*\/?$/.test(url.pathname)) problems.push('issuer must have a path of letters, digits and . _ ~ - only')
   if (issuer.endsWith('/')) problems.push('issuer must not end with a slash')
   return url
 }
@@ -156,7 +188,7 @@ function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Sc
 function readPageUrl(name: string, value: string, problems: string[]): string {
   const absolute = URL.canParse(value) ? new URL(value) : null
   const usable = absolute ? /^https?:$/.test(absolute.protocol) : /^\/(?![/\\])/.test(value)
-  if (!usable || value.includes('#'))
+  if (!usable || value.includes('#') || !/^[\x21-\x7e]+$/.test(value))
     problems.push(`${name} must be a path such as /login, or an http(s) URL, without a fragment`)
   return value
 }

@@ -38,13 +38,19 @@ export type AuthmountEvent =
   /** A spent refresh token came back after the grace: its grant has been revoked. */
   | OfGrant<'refresh_reuse'>
   /** An authorization code came back: what it had been redeemed for has been revoked. */
-  | OfGrant<'code_replay'>
+  | (OfGrant<'code_replay'> & {
+      /** False when there was nothing (left) to revoke. */
+      readonly revoked: boolean
+    })
 
 export interface Events {
   emit(event: AuthmountEvent): void
 }
 
-/** Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the caller. */
+/**
+ * Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the request; what a
+ * subscriber of the channel throws, Node reports as an uncaught exception, as it does for every channel.
+ */
 export function createEvents(sink: ((event: AuthmountEvent) => void) | undefined, log: Log): Events {
   const published = channel('authmount:event')
   return {

@@ -1,20 +1,27 @@
 import type { Config } from './config.ts'
 import type { HttpRequest } from './http/types.ts'
 import type { Principal } from './options.ts'
-import { carriesOwnToken } from './tokens/opaque.ts'
+import { holdsToken } from './tokens/opaque.ts'
 
 /**
- * Who is signed in, as the host says; null for nobody, and for a request whose credential is a token authmount itself
+ * Who is signed in, as the host says; null for nobody, and for a request that carries a token authmount itself
  * issued: an app that holds a user's token is not that user.
  * Rejects when the host's hook rejects, is late, or answers something that is not a principal.
  */
 export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
-  if (carriesOwnToken(request.headers.authorization)) return null
+  if (carriesToken(request)) return null
   const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs)
   if (answer === null || answer === undefined) return null
   const problem = problemOf(answer)
   if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)
   return answer
+}
+
+/** Whether a request carries a token of ours anywhere the host's hook could take it for a login. */
+function carriesToken({ headers, query }: HttpRequest): boolean {
+  const basic = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (basic && holdsToken(Buffer.from(basic, 'base64').toString())) return true
+  return Object.values(headers).some(value => value !== undefined && holdsToken(String(value))) || holdsToken(query.toString())
 }
 
 /** What is wrong with the host's answer, in words for whoever wrote the hook. */

@@ -1,6 +1,8 @@
 import { createAuthmount } from 'authmount'
+import { authmountRouter } from 'authmount/express'
 import authmountPlugin from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
+import express from 'express'
 import Fastify from 'fastify'
 import t from 'tap'
 import { mounts, startHost } from './support/host.ts'
@@ -43,6 +45,7 @@ for (const [name, mount] of Object.entries(mounts)) {
           ['application/x-www-form-urlencoded', `grant_type=client_credentials&grant_type=client_credentials`, [400]],
           ['application/x-www-form-urlencoded; charset=utf-7', 'a=b', [415]],
           ['text/plain', 'a=b', [415]],
+          ['application/json', `{"grant_type":"client_credentials","a":"${'x'.repeat(17_000)}"}`, [413]],
         ]
         for (const [type, body, statuses] of cases) {
           const answer = await host.send(`${mountPath}/oauth/token`, { method: 'POST', headers: { 'content-type': type }, body })
@@ -71,6 +74,34 @@ for (const [name, mount] of Object.entries(mounts)) {
     })
   }
 }
+
+t.test('express: an error of the host’s is the host’s, whatever it looks like', async t => {
+  const host = await startHost(async authmount => {
+    const app = express().set('env', 'test')
+    app.use((_request, _response, next) =>
+      next(Object.assign(new Error('blocked'), { type: 'https://host.example/probs/blocked', status: 403 })),
+    )
+    app.use(authmountRouter(authmount))
+    const server = app.listen(0, '127.0.0.1')
+    await new Promise(resolve => server.once('listening', resolve))
+    const address = server.address()
+    return {
+      url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+      close: async () => {
+        server.closeAllConnections()
+        server.close()
+      },
+    }
+  })
+  t.teardown(host.close)
+  const app = await host.confidentialApp()
+  for (const [path, method] of [
+    [`/oauth/authorize?${host.authorizeQuery(app)}`, 'GET'],
+    ['/oauth/token', 'POST'],
+  ] as const) {
+    t.equal((await fetch(host.url + path, { method, headers: { cookie: 'session=anna' }, redirect: 'manual' })).status, 403)
+  }
+})
 
 t.test('fastify: registered below a prefix, it refuses to start and says what to do', async t => {
   const authmount = createAuthmount({

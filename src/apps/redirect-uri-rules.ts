@@ -6,18 +6,24 @@ export function redirectUriProblem(uri: string): string | undefined {
   if (uri.includes('#')) return 'must not have a fragment'
   if (uri.includes('*')) return 'must not have a wildcard: requests are compared with it exactly'
 
-  const { hash: _none, hostname, password, protocol, searchParams, username } = new URL(uri)
+  const { hostname, password, protocol, searchParams, username } = new URL(uri)
   if (username || password || /^[^/?]*\/\/[^/?]*@/.test(uri)) return 'must not have a user name or password'
   const reserved = RESERVED.find(name => searchParams.has(name))
   if (reserved) return `must not have the query parameter ${reserved}: the answer adds its own`
 
-  if (/^https:\/\/[^/]/.test(uri)) return hostname.endsWith('.') ? 'must not have a host name that ends with a dot' : undefined
+  if (uri.startsWith('https://')) {
+    // As a parser reads it, or the address shown and the address meant could differ: no escapes, no numbers for names.
+    const plain = hostname === WEB_HOST.exec(uri)?.[1]?.toLowerCase() && !hostname.endsWith('.')
+    return plain ? undefined : 'must have a plain host name, without escapes, trailing dots or numeric short forms'
+  }
   if (/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?([/?]|$)/.test(uri)) return undefined
   if (protocol === 'http:') return 'must use https, except on localhost, 127.0.0.1 or [::1]'
   // RFC 8252 §7.1: a scheme built on a domain name is one nobody else takes by accident; it also leaves out javascript: and its kin.
-  if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:\/?[^/]*/.test(uri)) return undefined
+  if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:\//.test(uri)) return undefined
   return 'must use https, http on a loopback host, or a private scheme in reverse-domain form such as com.example.app:/callback'
 }
+
+const WEB_HOST = /^https:\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?]|$)/i
 
 /** What authorization responses are made of (RFC 6749 §4.1.2, RFC 9207 §2). */
 const RESERVED = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri']

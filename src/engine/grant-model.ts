@@ -80,7 +80,8 @@ export class GrantModel
       if (!consumed || consumed.first) return consumed?.first ?? false
       // RFC 6749 §4.1.2: a code used twice revokes what its first use was given.
       const { clientId, grantId, orgId, userId } = code.data
-      if (await store.grants.revoke(grantId)) events.emit({ type: 'code_replay', at: now, clientId, grantId, orgId, userId })
+      const revoked = await store.grants.revoke(grantId)
+      events.emit({ type: 'code_replay', at: now, clientId, grantId, orgId, userId, revoked })
       return false
     })
   }
@@ -91,6 +92,7 @@ export class GrantModel
       if (ref?.kind !== 'refresh' || ref.clientId !== this.#app.id) return undefined
       const found = await this.#context.store.grants.find(ref)
       if (found?.token.kind !== 'refresh' || !this.#isOurs(found.grant)) return undefined
+      this.#scopesOfRefresh(found.grant)
       if (found.spent) this.#issued = await this.#repeat(value, found.grant, found.spent)
       this.#refresh = { value, ref, found }
       return { refreshToken: value, client: this.#client(), user: { id: found.grant.userId } }
@@ -168,9 +170,7 @@ export class GrantModel
   async #rotate({ value, ref, found }: Refresh): Promise<Issued> {
     const { store, events, now } = this.#context
     const { grant } = found
-    const allowed = this.#stillAllowed(grant.scopes)
-    const scope = this.#params.get('scope')
-    const { issued, tokens } = this.#makeTokens(grant, scope === undefined ? allowed : readScopes(scope, allowed), true)
+    const { issued, tokens } = this.#makeTokens(grant, this.#scopesOfRefresh(grant), true)
     const replay = await sealSuccessor(value, issued)
 
     const outcome = await store.grants.rotate(ref, tokens, replay)
@@ -222,7 +222,9 @@ export class GrantModel
     const { accessTokenSeconds, grantTypes, refreshTokenSeconds } = this.#app
     const access = newToken('access', grant.id)
     const refresh = refreshable && grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
-    const tokens: Token[] = [{ id: access.id, kind: 'access', scopes, issuedAt, expiresAt: issuedAt + accessTokenSeconds * 1000 }]
+    // No access token outlives the refresh token by whose revocation it must end (RFC 7009 §2.1).
+    const accessSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
+    const tokens: Token[] = [{ id: access.id, kind: 'access', scopes, issuedAt, expiresAt: issuedAt + accessSeconds * 1000 }]
     // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
     if (refresh) {
       const expiresAt = issuedAt + refreshTokenSeconds * 1000
@@ -233,9 +235,16 @@ export class GrantModel
       accessToken: access.value,
       refreshToken: refresh?.value,
       scopes,
-      expiresInSeconds: accessTokenSeconds,
+      expiresInSeconds: accessSeconds,
     }
     return { issued, tokens }
+  }
+
+  /** RFC 6749 §6: as much as was granted, or as little of it as was asked for. */
+  #scopesOfRefresh(grant: Grant): readonly string[] {
+    const allowed = this.#stillAllowed(grant.scopes)
+    const scope = this.#params.get('scope')
+    return scope === undefined ? allowed : readScopes(scope, allowed)
   }
 
   #stillAllowed(granted: readonly string[]): readonly string[] {

@@ -14,6 +14,8 @@ export type OAuthErrorCode =
   // RFC 6750 §3.1
   | 'invalid_token'
   | 'insufficient_scope'
+  // RFC 8707 §2
+  | 'invalid_target'
   // OpenID Connect Core 1.0 §3.1.2.6: refused by name, so that a client learns why
   | 'request_not_supported'
   | 'request_uri_not_supported'

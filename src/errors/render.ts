@@ -21,7 +21,9 @@ export function renderError(thrown: unknown, request: HttpRequest, { style, issu
   if (style === 'api') return forApi(thrown, log)
   const error = known(thrown, log)
   if (style === 'browser') return forBrowser(error, request, issuer)
-  return asJson(error, request)
+  // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
+  const triedBasic = error.status === 401 && request.headers.authorization !== undefined
+  return asJson(error, triedBasic ? BASIC : undefined)
 }
 
 /**
@@ -78,17 +80,15 @@ function forBrowser(error: OAuthError, request: HttpRequest, issuer: string): Ht
     const params = { error: error.code, error_description: printable(error.description), state, iss: issuer }
     return redirect(request.method === 'POST' ? 303 : 302, withParams(redirectUri, params))
   }
-  if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error, request)
+  if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const body = `<h1>This did not work</h1>\n<p>${escapeHtml(error.description)}</p>\n<p><code>${escapeHtml(error.code)}</code></p>`
   return withRetryAfter(html(error.status, page('This did not work', body), pagePolicy()))
 }
 
-function asJson(error: OAuthError, request?: HttpRequest): HttpResponse {
-  // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
-  const triedBasic = error.status === 401 && request?.headers.authorization !== undefined
-  return withRetryAfter(
-    json(error.status, bodyOf(error), triedBasic ? { 'www-authenticate': 'Basic realm="OAuth client"' } : undefined),
-  )
+const BASIC = Object.freeze({ 'www-authenticate': 'Basic realm="OAuth client"' })
+
+function asJson(error: OAuthError, headers?: Readonly<Record<string, string>>): HttpResponse {
+  return withRetryAfter(json(error.status, bodyOf(error), headers))
 }
 
 function withRetryAfter(response: HttpResponse): HttpResponse {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Body } from './types.ts'
 
 export const NO_BODY: Body = { kind: 'none' }
@@ -12,14 +13,15 @@ const WRONG_TYPE: Body = {
 const MALFORMED: Body = { kind: 'unreadable', status: 400, reason: 'the body is not well-formed' }
 
 /**
- * Reads a request's body from its stream, at most `limit` bytes of it.
- * Resolves to an unreadable body for a wrong media type, malformed content or too many bytes; never rejects.
+ * Reads a request's body, at most `limit` bytes of it, from the message itself or from the stream that a hook of the
+ * host's has put in its place. Resolves to an unreadable body for a wrong media type, malformed content or too many
+ * bytes; never rejects.
  */
-export async function readBody(message: IncomingMessage, limit: number): Promise<Body> {
+export async function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Readable, limit: number): Promise<Body> {
   const kind = mediaKind(message)
-  if (kind === undefined) return discard(message, hasBody(message) ? WRONG_TYPE : NO_BODY)
-  if (Number(message.headers['content-length'] ?? 0) > limit) return discard(message, TOO_LARGE)
-  const text = await readText(message, limit)
+  if (kind === undefined) return discard(stream, hasBody(message) ? WRONG_TYPE : NO_BODY)
+  if (Number(message.headers['content-length'] ?? 0) > limit) return discard(stream, TOO_LARGE)
+  const text = await readText(stream, limit)
   return typeof text === 'string' ? parseBody(kind, text) : text
 }
 
@@ -27,15 +29,16 @@ export async function readBody(message: IncomingMessage, limit: number): Promise
  * Takes over a body that the host's own parser has read: text, bytes, or an object of form fields or JSON.
  * Repeated form fields stay repeated; a nested one, which only a bracket syntax can make, is unreadable.
  */
-export function adoptBody(message: IncomingMessage, parsed: unknown, limit: number): Body {
+export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unknown, limit: number): Body {
   const kind = mediaKind(message)
   if (kind === undefined) return hasBody(message) ? WRONG_TYPE : NO_BODY
   if (Number(message.headers['content-length'] ?? 0) > limit) return TOO_LARGE
   if (typeof parsed === 'string' || Buffer.isBuffer(parsed)) {
     return parsed.length > limit ? TOO_LARGE : parseBody(kind, parsed.toString())
   }
-  if (kind === 'json') return { kind: 'json', json: parsed }
-  return formFromFields(parsed, limit)
+  if (kind === 'form') return formFromFields(parsed, limit)
+  // A chunked body has no length to look at.
+  return (JSON.stringify(parsed)?.length ?? 0) > limit ? TOO_LARGE : { kind: 'json', json: parsed }
 }
 
 /** The body an error of the host's own parser stands for (its `status`, as body-parser and its kin set it). */
@@ -72,45 +75,63 @@ function formFromFields(fields: unknown, limit: number): Body {
   return { kind: 'form', form }
 }
 
-/** RFC 9110 §8.3.1, with no tolerance: a tab or a stray word after the type has been a way past other parsers. */
-const MEDIA_TYPE = /^application\/(x-www-form-urlencoded|json)(?: *; *charset="?([\w-]+)"?)? *;? *$/i
-
-function mediaKind(message: IncomingMessage): 'form' | 'json' | undefined {
-  const type = message.headers['content-type']
-  if (type === 'application/x-www-form-urlencoded') return encoded(message) ? undefined : 'form'
-  const match = MEDIA_TYPE.exec(type ?? '')
-  if (!match || (match[2] && !/^utf-?8$/i.test(match[2])) || encoded(message)) return undefined
-  return match[1]?.toLowerCase() === 'json' ? 'json' : 'form'
+/** No type we take is longer, and none may cost more to refuse than to read. */
+const MAX_TYPE_LENGTH = 100
+const KINDS: Readonly<Record<string, 'form' | 'json'>> = {
+  'application/x-www-form-urlencoded': 'form',
+  'application/json': 'json',
 }
 
+/** RFC 9110 §8.3.1, with no tolerance: a tab or a stray word after the type has been a way past other parsers. */
+function mediaKind({ headers }: Pick<IncomingMessage, 'headers'>): 'form' | 'json' | undefined {
+  const header = headers['content-type']
+  if (
+    header === undefined ||
+    header.length > MAX_TYPE_LENGTH ||
+    header.includes('\t') ||
+    compressed(headers['content-encoding'])
+  ) {
+    return undefined
+  }
+  const [type = '', ...parameters] = header
+    .toLowerCase()
+    .split(';')
+    .map(part => part.trim())
+  const readable = parameters.every(parameter => parameter === '' || UTF8.includes(parameter))
+  return readable && Object.hasOwn(KINDS, type) ? KINDS[type] : undefined
+}
+
+const UTF8 = ['charset=utf-8', 'charset="utf-8"', 'charset=utf8', 'charset="utf8"']
+
 /** Compressed bodies are refused: nothing we take is large, and inflating is how a small request becomes a big one. */
-function encoded(message: IncomingMessage): boolean {
-  const encoding = message.headers['content-encoding']
+function compressed(encoding: string | undefined): boolean {
   return encoding !== undefined && encoding.toLowerCase() !== 'identity'
 }
 
-function hasBody(message: IncomingMessage): boolean {
-  return message.headers['transfer-encoding'] !== undefined || Number(message.headers['content-length'] ?? 0) > 0
+function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-function discard(message: IncomingMessage, body: Body): Body {
-  message.resume()
+function discard(stream: Readable, body: Body): Body {
+  stream.resume()
   return body
 }
 
-function readText(message: IncomingMessage, limit: number): Promise<string | Body> {
+function readText(stream: Readable, limit: number): Promise<string | Body> {
+  // Ended or gone before we were asked: it will never say so again.
+  if (stream.readableEnded || stream.destroyed) return Promise.resolve(MALFORMED)
   return new Promise(resolve => {
     let chunks: Buffer[] = []
     let size = 0
-    message.on('data', (chunk: Buffer) => {
+    stream.on('data', (chunk: Buffer | string) => {
       size += chunk.length
-      if (size <= limit) return chunks.push(chunk)
+      if (size <= limit) return chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
       chunks = []
       // The rest flows on into nothing: answering while the client still writes must not break the connection.
       resolve(TOO_LARGE)
     })
-    message.on('end', () => resolve((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString()))
-    message.on('error', () => resolve(MALFORMED))
-    message.on('close', () => resolve(MALFORMED))
+    stream.on('end', () => resolve((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString()))
+    stream.on('error', () => resolve(MALFORMED))
+    stream.on('close', () => resolve(MALFORMED))
   })
 }

@@ -7,11 +7,11 @@ export type Cors = 'any' | 'app'
 
 /** The answer to a preflight. It lets the browser ask; whether the page may read the answer is decided there. */
 export function preflight(request: HttpRequest, cors: Cors, methods: string): HttpResponse {
-  const origin = cors === 'any' ? '*' : (pageOrigin(request) ?? 'null')
+  const origin = cors === 'any' ? '*' : pageOrigin(request)
   return {
     status: 204,
     headers: {
-      'access-control-allow-origin': origin,
+      ...(origin === undefined ? {} : { 'access-control-allow-origin': origin }),
       'access-control-allow-methods': methods,
       'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
       'access-control-max-age': '600',

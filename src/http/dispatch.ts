@@ -17,12 +17,22 @@ export interface Runtime<Native> {
   readonly limits: Limits
 }
 
-/** Answers one request: guard, flow, error boundary. Never rejects. */
+/** Answers one request. Never rejects: whatever happens, there is an answer with nothing of the inside in it. */
 export async function dispatch<Native>(
   endpoint: Endpoint,
   request: HttpRequest<Native>,
   runtime: Runtime<Native>,
 ): Promise<HttpResponse> {
+  try {
+    return await answer(endpoint, request, runtime)
+  } catch (cause) {
+    runtime.config.log.error('a request could not even be refused', cause)
+    return json(500, { error: 'server_error', error_description: 'the server met an unexpected condition' })
+  }
+}
+
+/** Guard, flow, error boundary. */
+async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, runtime: Runtime<Native>): Promise<HttpResponse> {
   const { config, events } = runtime
   const route = routeOf(endpoint, request.method)
   if (!route) return otherMethod(endpoint, request)

@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 const NO_QUERY = new URLSearchParams()
 
 /** Splits a raw request target. Only origin-form and absolute-form reach a route (RFC 9112 §3.2). */
-export function splitUrl(target: string): { readonly path: string; readonly query: URLSearchParams } {
+export function splitUrl(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '')
   const mark = target.indexOf('?')
   if (mark < 0) return { path: target, query: NO_QUERY }
   return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) }
@@ -13,7 +14,7 @@ export function splitUrl(target: string): { readonly path: string; readonly quer
  * A message's headers. Node keeps the first of several Authorization headers and hides the rest, so that two servers
  * in a row may see two different clients: here they are joined, which no credential survives.
  */
-export function readHeaders(message: IncomingMessage): IncomingHttpHeaders {
+export function readHeaders(message: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): IncomingHttpHeaders {
   const { headers, rawHeaders } = message
   if (headers.authorization === undefined) return headers
   let count = 0

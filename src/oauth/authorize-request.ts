@@ -5,6 +5,7 @@ import type { App } from '../store.ts'
 import { isAppId } from './client-auth.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
+import { checkResources } from './resources.ts'
 import { readScopes, scopesOfApp } from './scopes.ts'
 
 /** An app and an address of its own, to which answers may be sent from here on. */
@@ -63,6 +64,7 @@ export function readAuthorizeRequest(
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
     if (state.value === null && !config.lenientAuthorize) throw new OAuthError('invalid_request', 'state is required')
+    checkResources(query, config)
     const challenge = readChallenge(params, target.app, config)
     return {
       ...target,
@@ -78,9 +80,22 @@ export function readAuthorizeRequest(
   }
 }
 
+/** What an authorization request is made of. Anything else it carries is not kept and not passed on. */
+const KNOWN = [
+  'response_type',
+  'response_mode',
+  'client_id',
+  'redirect_uri',
+  'scope',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+]
+
 /** The request as plain JSON, to be read again when the user has decided. */
 export function authorizeParams(query: URLSearchParams): Readonly<Record<string, string>> {
-  return Object.fromEntries(query)
+  return Object.fromEntries([...query].filter(([name]) => KNOWN.includes(name)))
 }
 
 function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {
@@ -88,6 +103,7 @@ function readRequestedScopes(params: Params, app: App, config: Context['config']
   const scope = params.get('scope')
   if (scope !== undefined) return readScopes(scope, allowed)
   if (!config.lenientAuthorize) throw new OAuthError('invalid_request', 'scope is required')
+  if (allowed.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could ask for')
   return allowed
 }
 

@@ -1,6 +1,5 @@
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
-import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Principal } from '../options.ts'
@@ -15,7 +14,6 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const asked = readAuthorizeRequest(request.query, target, context)
 
   if (!principal) return toLogin(context, '/oauth/authorize', request.query)
-  refuseLookalike(principal, asked)
 
   const consent = await store.consents.get(principal.userId, asked.app.id)
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
@@ -67,10 +65,4 @@ async function openConsent(
     data: { consentId: id },
   })
   return consentId
-}
-
-/** A token's `sub` is its `client_id` only where an app acts for itself; no user may look like that (RFC 9700 §4.15). */
-function refuseLookalike(principal: Principal, { app, redirectUri, state }: AuthorizeRequest): void {
-  if (principal.userId === app.id)
-    throw new TargetedError({ redirectUri, state }, 'access_denied', 'this user cannot authorize this app')
 }

@@ -30,7 +30,7 @@ export async function checkBearer(
   // Both at once: whether the grant is there, and whether its app has revoked everything since.
   const [found, app] = await Promise.all([store.grants.find(ref), store.apps.get(ref.clientId)])
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
-  if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch) throw invalidToken()
+  if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
   const { grant } = found
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope))

@@ -84,8 +84,9 @@ function links(app: App): string {
 }
 
 function destination(redirectUri: string): string {
-  const url = new URL(redirectUri)
-  return url.host || url.protocol
+  const { host, protocol } = new URL(redirectUri)
+  // What follows a private scheme names nobody: whoever registers it can write anything there.
+  return /^https?:$/.test(protocol) ? host : protocol
 }
 
 /**

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -23,41 +25,57 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const query = await takeRequest(request, params, principal, context)
+  const { query, screen } = await findRequest(request, params, principal, context)
   const target = await trustTarget(query, context, { status: 403 })
   const asked = readAuthorizeRequest(query, target, context)
+  const earlier = await store.consents.get(principal.userId, asked.app.id)
+  if (screen) await take(screen, store)
   const by = { at: now, clientId: asked.app.id, orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
     return answer(request, deniedUri(asked, config.issuer))
   }
 
-  const earlier = await store.consents.get(principal.userId, asked.app.id)
-  const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
-  await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
-  events.emit({ type: 'consent_granted', ...by })
-  return answer(request, await issueCode(asked, principal, context))
+  try {
+    const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
+    await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
+    const uri = await issueCode(asked, principal, context)
+    events.emit({ type: 'consent_granted', ...by })
+    return answer(request, uri)
+  } catch (error) {
+    // The user agreed, and we failed: the screen is opened again, so that the same click can be repeated.
+    // Past the guard, whose time may be up; if this fails as well, the user starts again from the app.
+    if (screen && error instanceof StoreError) await reopen(screen, config)
+    throw error
+  }
 }
 
-/** The parameters of the authorization request this POST answers, taken so that no second POST can. */
-async function takeRequest(
+interface FoundRequest {
+  readonly query: URLSearchParams
+  /** Open until it is taken; absent for JSON that came without one. */
+  readonly screen: OneTime<'consent'> | undefined
+}
+
+/** The authorization request this POST answers: the one that was opened by GET, or the one JSON spells out. */
+async function findRequest(
   request: HttpRequest,
   params: Params,
   principal: Principal,
   { store }: Context,
-): Promise<URLSearchParams> {
+): Promise<FoundRequest> {
   const consentId = optional(params, 'consent_id')
   // Without the id of a screen we opened, only a credential that no other site can make a browser send proves intent.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
   if (consentId === undefined && !ownCredential) throw notOpen()
 
-  const entry = await findConsent(consentId, params, principal, store)
-  if (!entry) {
+  const screen = await findScreen(consentId, params, principal, store)
+  if (!screen) {
     if (consentId !== undefined) throw notOpen()
-    return new URLSearchParams([...params].filter(([name]) => REQUEST_PARAMS.has(name)).concat([['response_type', 'code']]))
+    const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
+    return { query: new URLSearchParams(repeated.concat([['response_type', 'code']])), screen }
   }
 
-  const { data, id } = entry
+  const { data } = screen
   if (data.userId !== principal.userId || (data.sessionId !== null && data.sessionId !== (principal.sessionId ?? null))) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
@@ -66,10 +84,21 @@ async function takeRequest(
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
+  return { query: new URLSearchParams(data.params as Record<string, string>), screen }
+}
+
+/** Closes a screen, so that no second POST can answer it. */
+async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<void> {
   const taken = await store.oneTime.consume('consent', id, randomId(16))
   if (!taken?.first)
     throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app')
-  return new URLSearchParams(taken.entry.data.params as Record<string, string>)
+}
+
+async function reopen(screen: OneTime<'consent'>, { log, store, storeTimeoutMs }: Context['config']): Promise<void> {
+  const put = async () => store.oneTime.put(screen)
+  await Promise.race([put(), sleep(storeTimeoutMs, undefined, { ref: false })]).catch(cause =>
+    log.error('a consent screen could not be reopened', cause),
+  )
 }
 
 /** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
@@ -83,7 +112,7 @@ const REQUEST_PARAMS = new Set([
   'nonce',
 ])
 
-async function findConsent(
+async function findScreen(
   consentId: string | undefined,
   params: Params,
   principal: Principal,

@@ -6,10 +6,11 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { GrantType } from '../store.ts'
 import { authenticateClient } from './client-auth.ts'
+import { checkResources } from './resources.ts'
 
 /** What each grant cannot do without (RFC 6749 §4.1.3, §4.4.2, §6). */
 const REQUIRED: Readonly<Record<GrantType, readonly string[]>> = {
-  authorization_code: ['code', 'redirect_uri'],
+  authorization_code: ['code'],
   client_credentials: [],
   refresh_token: ['refresh_token'],
 }
@@ -19,6 +20,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   const params = requireForm(request)
   const grantType = readGrantType(params)
   const app = await authenticateClient(request, params, context)
+  if (request.body.kind === 'form') checkResources(request.body.form, context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)

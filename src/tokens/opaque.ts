@@ -42,9 +42,9 @@ export function tokenRef(
   return { kind, grantId: match[2], clientId: match[2].slice(0, CLIENT_ID_LENGTH), tokenId: sha256(value) }
 }
 
-/** Whether an Authorization header carries a token that authmount issued, in whatever way the host may read it. */
-export function carriesOwnToken(authorization: string | undefined): boolean {
-  return authorization?.includes(PREFIX.access) ?? false
+/** Whether a text holds a token that authmount issued. */
+export function holdsToken(text: string): boolean {
+  return text.includes(PREFIX.access) || text.includes(PREFIX.refresh)
 }
 
 const PREFIX = { access: 'am_at_', refresh: 'am_rt_' } as const

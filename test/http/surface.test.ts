@@ -65,6 +65,20 @@ onBoth('a body of another type, or none, is 400 or 415', async (t, host) => {
   }
 })
 
+onBoth('a media type costs no more to refuse than to read', async (t, host) => {
+  const spaces = ' '.repeat(15_000)
+  for (const type of [
+    `application/json${spaces};x=1`,
+    `application/json; charset=utf-8${spaces};x=1`,
+    `application/json${';'.repeat(15_000)}`,
+  ]) {
+    const began = performance.now()
+    const answer = await host.send('/oauth/token', { method: 'POST', headers: { 'content-type': type }, body: '{}' })
+    t.ok([400, 415].includes(answer.status))
+    t.ok(performance.now() - began < 100, `${(performance.now() - began).toFixed(1)} ms`)
+  }
+})
+
 onBoth('too much is 413, and costs nothing', async (t, host) => {
   const app = await host.confidentialApp()
   const bodies: Record<string, string> = {
@@ -283,6 +297,11 @@ onBoth('a page of another origin reads the answers of its own app, and documents
     t.match(preflight.headers.get('access-control-allow-headers'), /content-type/)
   }
   const none = { headers: { origin: 'https://spa.example', 'access-control-request-method': 'POST' } }
+  const sandboxed = await host.send('/oauth/token', {
+    method: 'OPTIONS',
+    headers: { origin: 'null', 'access-control-request-method': 'POST' },
+  })
+  t.equal(allowed(sandboxed), null, 'nor is a sandboxed page anyone’s own')
   t.equal(allowed(await ask('/oauth/introspect', secret, 'https://spa.example')), null)
   t.equal(allowed(await host.send('/oauth/introspect', { method: 'OPTIONS', ...none })), null)
   t.equal(allowed(await host.browse(`/oauth/authorize?${host.authorizeQuery(app)}`, 'anna', none)), null)

@@ -172,8 +172,8 @@ onBoth('a parameter given twice is invalid, whether or not the values differ', a
   }
   redirectedWith(t, await twice('state', 'state-1'), 'invalid_request', 'state', null)
   const resources = host.authorizeQuery(app)
-  resources.append('resource', 'https://a.example')
-  resources.append('resource', 'https://b.example')
+  resources.append('resource', 'https://issuer.example/a')
+  resources.append('resource', 'https://issuer.example/b')
   t.ok((await host.browse(`/oauth/authorize?${resources}`, 'anna')).params.consent_id, 'resource may be repeated')
 })
 
@@ -310,6 +310,14 @@ onBoth('a token that authmount issued is not a login', async (t, host) => {
   t.equal(asBearer.location?.pathname, '/login')
   const asCookie = await host.browse(`/oauth/authorize?${query}`, access)
   t.equal(asCookie.location?.pathname, '/login')
+  const smuggled = [
+    { cookie: `session=anna; tok=${access}` },
+    { cookie: 'session=anna', 'x-api-key': access },
+    { cookie: 'session=anna', authorization: `Basic ${Buffer.from(`${access}:x`).toString('base64')}` },
+  ]
+  for (const headers of smuggled)
+    t.equal((await host.send(`/oauth/authorize?${query}`, { headers })).location?.pathname, '/login')
+  t.equal((await host.browse(`/oauth/authorize?${query}&token=${access}`, 'anna')).location?.pathname, '/login')
   const json = await host.send('/oauth/authorize', {
     method: 'POST',
     headers: { authorization: `Bearer ${access}`, 'content-type': 'application/json', cookie: 'session=anna' },
@@ -319,11 +327,53 @@ onBoth('a token that authmount issued is not a login', async (t, host) => {
   t.equal(json.body.redirect_uri, undefined)
 })
 
-onBoth('a user whose id is an app id cannot make a token that looks like the app itself', async (t, host) => {
+onBoth('a user whose id is that of an app, whichever, gets no token that could be taken for the app’s own', async (t, host) => {
   const app = await host.confidentialApp()
-  Object.assign(USERS, { lookalike: { userId: app.clientId, orgId: 'org-1', isAdmin: false } })
-  redirectedWith(t, await host.authorize(app, {}, 'lookalike'), 'access_denied', 'lookalike')
+  const other = await host.confidentialApp()
+  for (const { clientId } of [app, other]) {
+    Object.assign(USERS, { lookalike: { userId: clientId, orgId: 'org-1', isAdmin: false } })
+    const answer = await host.decide(await host.authorize(app, {}, 'lookalike'), 'granted', 'lookalike')
+    t.match(answer.params, { error: 'access_denied', state: 'state-1' })
+    t.equal(answer.params.code, undefined)
+    const json = await host.send('/oauth/authorize', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer host-lookalike' },
+      body: JSON.stringify({ ...Object.fromEntries(host.authorizeQuery(app, { state: 'other' })), consent: 'granted' }),
+    })
+    t.equal(json.body.redirect_uri, undefined)
+  }
 })
+
+onBoth('a resource that is not on this server is refused, rather than granted as something else', async (t, host) => {
+  const app = await host.confidentialApp()
+  for (const resource of ['https://other.example/', 'relative', 'https://issuer.example/api#f', 'urn:x', '']) {
+    redirectedWith(t, await host.authorize(app, { resource }), 'invalid_target', resource)
+    t.equal((await host.clientCredentials(app, { resource })).body.error, 'invalid_target', resource)
+  }
+  for (const resource of ['https://issuer.example', 'https://issuer.example/', 'https://issuer.example/api/records?x=1']) {
+    t.ok((await host.authorize(app, { resource })).params.consent_id, resource)
+    t.equal((await host.clientCredentials(app, { resource })).status, 200, resource)
+  }
+})
+
+onBoth(
+  'what is no part of an authorization request is neither kept nor passed on',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const screen = await host.authorize(app, { junk: 'x'.repeat(8000), returnTo: 'https://evil.example' })
+    t.strictSame(Object.keys(screen.params).toSorted(), [
+      'client_id',
+      'code_challenge',
+      'code_challenge_method',
+      'consent_id',
+      'redirect_uri',
+      'response_type',
+      'scope',
+      'state',
+    ])
+  },
+  { consentUrl: '/consent' },
+)
 
 onBoth('a browser that meets an error is shown a page, with everything escaped', async (t, host) => {
   const app = await host.confidentialApp()

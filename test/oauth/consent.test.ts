@@ -45,6 +45,21 @@ onBoth('the page can be neither framed nor scripted', async (t, host) => {
   t.notMatch(page.text, /<script|<img/)
 })
 
+onBoth('the page names the scheme of a private address, not what someone wrote behind it', async (t, host) => {
+  const redirect_uri = 'com.evil.app://www.google.com/cb'
+  const app = await host.publicApp({ redirectUris: [redirect_uri] })
+  const page = await host.browse(String((await host.authorize(app, { redirect_uri })).headers.get('location')), 'anna')
+  t.match(page.text, 'com.evil.app:')
+  t.notMatch(page.text, 'google')
+})
+
+onBoth('a page whose login has run out is not shown a password prompt', async (t, host) => {
+  const app = await host.confidentialApp()
+  const answer = await decideAsJson(host, app, {}, { authorization: 'Bearer expired' })
+  t.equal(answer.status, 401)
+  t.equal(answer.headers.get('www-authenticate'), null)
+})
+
 onBoth('the same question can be had as JSON, for a page of the host', async (t, host) => {
   const app = await host.confidentialApp({ name: 'Helper' })
   const screen = await host.authorize(app)

@@ -1,3 +1,4 @@
+import { request as rawRequest } from 'node:http'
 import { onBoth } from '../support/on-both.ts'
 
 onBoth('revocation answers 200 with nothing, whatever the token was', async (t, host) => {
@@ -109,6 +110,21 @@ onBoth('introspection needs an app with a secret', async (t, host) => {
     t.equal(answer.status, 401)
     t.equal(answer.body.error, 'invalid_client')
   }
+})
+
+onBoth('of two Authorization headers a guarded route takes neither', async (t, host) => {
+  const app = await host.confidentialApp()
+  const { access } = await host.tokens(app)
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const request = rawRequest(`${host.url}/records`, response => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    request.on('error', reject)
+    request.setHeader('authorization', [`Bearer ${access}`, 'Bearer other'])
+    request.end()
+  })
+  t.equal(status, 401)
 })
 
 onBoth('a guarded route answers a token that is missing, bad or too weak as RFC 6750 says', async (t, host) => {

@@ -143,6 +143,24 @@ for (const [framework, mount] of Object.entries(frameworks)) {
     t.equal((await host.authorize(app)).location?.pathname, '/login')
   })
 
+  t.test(`${framework}: a log that throws fails no request and shows nothing`, async t => {
+    const broken = memoryStore()
+    const log = {
+      error: () => {
+        throw new Error('disk full: /var/log/secret-path')
+      },
+      warn: () => {},
+    }
+    const store: Store = { ...broken, consents: { ...broken.consents, get: () => Promise.reject(new Error('down')) } }
+    const host = await startHost(mount, { log, store, onEvent: (() => Promise.reject(new Error('sink'))) as () => void })
+    t.teardown(host.close)
+    const app = await host.confidentialApp()
+    const answer = await host.authorize(app)
+    t.equal(answer.status, 503)
+    t.equal(answer.body.error, 'temporarily_unavailable')
+    t.equal((await host.clientCredentials(app)).status, 200)
+  })
+
   t.test(`${framework}: an event sink that throws or rejects fails no request`, async t => {
     let heard = 0
     const host = await startHost(mount, {

@@ -85,7 +85,7 @@ onBoth('a code is bound to its redirect URI; a mistake does not burn it', async 
   for (const redirect_uri of ['https://app.example/other', 'https://app.example/cb/', 'https://evil.example']) {
     t.equal((await host.redeem(app, code, { redirect_uri })).body.error, 'invalid_grant', redirect_uri)
   }
-  t.equal((await host.redeem(app, code, { redirect_uri: undefined })).body.error, 'invalid_request', 'missing')
+  t.equal((await host.redeem(app, code, { redirect_uri: undefined })).body.error, 'invalid_grant', 'missing')
   t.equal((await host.redeem(app, code)).status, 200)
 })
 

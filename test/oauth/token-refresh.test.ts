@@ -119,6 +119,23 @@ onBoth('asking for more is refused, and the token stays good', async (t, host) =
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
+onBoth('a retry that asks for more than was granted is refused like the first', async (t, host) => {
+  const app = await host.confidentialApp()
+  const { refresh } = await host.tokens(app)
+  const { body } = await host.refresh(app, refresh)
+  for (const scope of ['write:records', 'bogus', ''])
+    t.equal((await host.refresh(app, refresh, { scope })).body.error, 'invalid_scope', scope)
+  t.equal((await host.refresh(app, refresh)).body.refresh_token, body.refresh_token, 'and costs nothing')
+})
+
+onBoth('no access token outlives the refresh token that could end it', async (t, host) => {
+  const app = await host.confidentialApp({ accessTokenLifetime: 86_400, refreshTokenLifetime: 3600 })
+  const { body } = await host.redeem(app, await host.approve(app))
+  t.equal(body.expires_in, 3600)
+  host.clock.advance(3601)
+  t.equal(await host.records(body.access_token), 401)
+})
+
 onBoth('another app neither gets nor burns a refresh token', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp()

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import formbody from '@fastify/formbody'
 import {
   type AuthmountEvent,
@@ -83,6 +84,12 @@ export const mounts: Readonly<Record<string, Mount>> = {
   'fastify, with form parser and hooks of the host': authmount =>
     listenFastify(authmount, async app => {
       await app.register(formbody)
+      // As hosts do that check a signature over the raw body.
+      app.addHook('preParsing', async (_request, _reply, payload) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of payload) chunks.push(Buffer.from(chunk))
+        return Readable.from(chunks)
+      })
       app.addHook('preValidation', async () => {})
       app.setErrorHandler(async (_error, _request, reply) => reply.code(500).send({ host: 'error' }))
     }),

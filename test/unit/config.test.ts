@@ -85,6 +85,13 @@ t.test('paths, pages, scopes and limits are checked', async t => {
     { rotationGraceSeconds: Number.NaN },
     { storeTimeoutMs: 1 },
     { hookTimeoutMs: 1e6 },
+    { rotationGraceSeconds: 2, storeTimeoutMs: 2500 },
+    { allowPlainPkce: 'false' },
+    { log: {} },
+    { onEvent: 'x' },
+    { loginUrl: '/вход' },
+    { issuer: 'https://a.example/a*b' },
+    { issuer: 'https://a.example/caf%C3%A9' },
     { mountpath: '/x' },
     { lifetimes: { accessTokenSeconds: 5 } },
   ]
