@@ -3,7 +3,7 @@ import type { EpochMs } from '../src/store.ts'
 /** How long a slice may keep the event loop, how soon the next slice follows, and how often a pass over everything begins. Milliseconds. */
 const SLICE_MS = 4
 const NEXT_SLICE_MS = 1
-const PASS_EVERY_MS = 1000
+const PASS_EVERY_MS = 30_000
 /** How long a full store refuses without looking again whether something has expired. Milliseconds. */
 const HOPELESS_MS = 100
 /** Reading the time costs more than looking at a record. */
@@ -14,7 +14,7 @@ export interface Expiring {
 }
 interface Sweepable {
   /** Removes what has expired, looking at one record per step. */
-  sweep(): Iterable<void>
+  sweep(now: () => EpochMs): Iterable<void>
 }
 
 /**
@@ -24,14 +24,17 @@ interface Sweepable {
 export class Sweeper {
   readonly now: () => EpochMs
   readonly #maxRecords: number
+  readonly #passEveryMs: number
   readonly #maps: Sweepable[] = []
   #used = 0
   #timer: NodeJS.Timeout | undefined
   #pass: Iterator<void> | undefined
   #hopelessUntil = 0
+  #sliceBeganAt: EpochMs = 0
 
-  constructor(maxRecords: number, now: () => EpochMs) {
+  constructor(maxRecords: number, now: () => EpochMs, passEveryMs = PASS_EVERY_MS) {
     this.#maxRecords = maxRecords
+    this.#passEveryMs = passEveryMs
     this.now = now
   }
 
@@ -48,7 +51,7 @@ export class Sweeper {
     if (this.#used + records > this.#maxRecords)
       throw new Error(`the memory store is full: it holds maxRecords (${this.#maxRecords})`)
     this.#used += records
-    this.#schedule(PASS_EVERY_MS)
+    this.#schedule(this.#passEveryMs)
   }
 
   /** What a value loses or gains while it stays in its map is released and reserved by whoever changes it. */
@@ -60,7 +63,7 @@ export class Sweeper {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       const finished = this.#slice()
-      if (this.#used > 0) this.#schedule(finished ? PASS_EVERY_MS : NEXT_SLICE_MS)
+      if (this.#used > 0) this.#schedule(finished ? this.#passEveryMs : NEXT_SLICE_MS)
     }, inMs).unref()
   }
 
@@ -68,6 +71,7 @@ export class Sweeper {
   #slice(): boolean {
     this.#pass ??= this.#sweepAll()
     const until = performance.now() + SLICE_MS
+    this.#sliceBeganAt = this.now()
     for (let looked = 1; !this.#pass.next().done; looked++) {
       if (looked % RECORDS_PER_LOOK === 0 && performance.now() > until) return false
     }
@@ -76,7 +80,7 @@ export class Sweeper {
   }
 
   *#sweepAll(): Generator<void, undefined> {
-    for (const map of this.#maps) yield* map.sweep()
+    for (const map of this.#maps) yield* map.sweep(() => this.#sliceBeganAt)
     return undefined
   }
 }
@@ -115,9 +119,9 @@ export class ExpiringMap<Value extends Expiring> {
     this.#onDelete(value)
   }
 
-  *sweep(): Generator<void, undefined> {
+  *sweep(now: () => EpochMs): Generator<void, undefined> {
     for (const [key, value] of this.#values) {
-      if (value.expiresAt <= this.#sweeper.now()) this.delete(key)
+      if (value.expiresAt <= now()) this.delete(key)
       yield
     }
     return undefined

@@ -1,88 +1,181 @@
 import { StoreError } from './errors/store-error.ts'
-import type { Store } from './store.ts'
+import type {
+  App,
+  AppQuery,
+  AppStore,
+  Consent,
+  ConsentStore,
+  Credential,
+  CredentialStore,
+  Grant,
+  GrantStore,
+  KeyRing,
+  KeyRingStore,
+  OneTime,
+  OneTimeKind,
+  OneTimeStore,
+  RevokeQuery,
+  Store,
+  Token,
+  TokenQuery,
+  TokenRef,
+} from './store.ts'
 
 /**
  * The host's store as one request sees it: every failure is a StoreError, and all calls together end by the deadline.
  *
  * A call that is late is abandoned, not undone: it may still take effect, which every write of ours must survive.
- * Call `release` when the request is over.
+ * Call `release` when the request is over. Each method is written out: they are on the way of every request.
  */
 export class GuardedStore implements Store {
-  readonly #inner: Store
-  readonly #timeoutMs: number
-  readonly #parts: { -readonly [Part in keyof Store]?: Store[Part] } = {}
-  /** What to call if the deadline passes, by the promise that is waited for. */
-  readonly #waiting = new Set<() => void>()
-  #timer: NodeJS.Timeout | undefined
-  #expired = false
+  readonly apps: AppStore
+  readonly oneTime: OneTimeStore
+  readonly grants: GrantStore
+  readonly consents: ConsentStore
+  readonly credentials: CredentialStore
+  readonly keys: KeyRingStore
+  readonly #deadline: Deadline
 
   /** The deadline is `timeoutMs` milliseconds after the first call. */
   constructor(inner: Store, timeoutMs: number) {
-    this.#inner = inner
-    this.#timeoutMs = timeoutMs
-  }
-
-  get apps(): Store['apps'] {
-    return this.#part('apps')
-  }
-  get oneTime(): Store['oneTime'] {
-    return this.#part('oneTime')
-  }
-  get grants(): Store['grants'] {
-    return this.#part('grants')
-  }
-  get consents(): Store['consents'] {
-    return this.#part('consents')
-  }
-  get credentials(): Store['credentials'] {
-    return this.#part('credentials')
-  }
-  get keys(): Store['keys'] {
-    return this.#part('keys')
+    const deadline = new Deadline(timeoutMs)
+    this.#deadline = deadline
+    this.apps = new GuardedApps(inner.apps, deadline)
+    this.oneTime = new GuardedOneTime(inner.oneTime, deadline)
+    this.grants = new GuardedGrants(inner.grants, deadline)
+    this.consents = new GuardedConsents(inner.consents, deadline)
+    this.credentials = new GuardedCredentials(inner.credentials, deadline)
+    this.keys = new GuardedKeys(inner.keys, deadline)
   }
 
   release(): void {
-    clearTimeout(this.#timer)
+    this.#deadline.cancel()
+  }
+}
+
+class Deadline {
+  readonly #timeoutMs: number
+  /** Rejecting a call that has been answered does nothing, so none is ever taken out. */
+  readonly #late: (() => void)[] = []
+  #timer: NodeJS.Timeout | undefined
+  #expired = false
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
   }
 
-  #part<Part extends keyof Store>(name: Part): Store[Part] {
-    const known = this.#parts[name]
-    if (known) return known
-    const part: Store[Part] = new Proxy(this.#inner[name], {
-      get: (target, method) => {
-        const operation: unknown = Reflect.get(target, method, target)
-        if (typeof operation !== 'function') return operation
-        return (...args: unknown[]) => this.#call(`${name}.${String(method)}`, () => Reflect.apply(operation, target, args))
-      },
-    })
-    this.#parts[name] = part
-    return part
-  }
-
-  /** Written out rather than raced: this is on the way of every request, several times. */
-  #call(operation: string, run: () => Promise<unknown>): Promise<unknown> {
+  call<T>(operation: string, run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = () => reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#timeoutMs} ms`) }))
       if (this.#expired) return late()
       this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs)
-      this.#waiting.add(late)
-      const failed = (cause: unknown) => {
-        this.#waiting.delete(late)
-        reject(new StoreError(operation, { cause }))
-      }
+      this.#late.push(late)
+      const failed = (cause: unknown) => reject(new StoreError(operation, { cause }))
       try {
-        run().then(answer => {
-          this.#waiting.delete(late)
-          resolve(answer)
-        }, failed)
+        run().then(resolve, failed)
       } catch (cause) {
         failed(cause)
       }
     })
   }
 
+  cancel(): void {
+    clearTimeout(this.#timer)
+  }
+
   #expire(): void {
     this.#expired = true
-    for (const late of this.#waiting) late()
+    for (const late of this.#late) late()
+  }
+}
+
+class Guarded<Part> {
+  protected readonly inner: Part
+  protected readonly deadline: Deadline
+
+  constructor(inner: Part, deadline: Deadline) {
+    this.inner = inner
+    this.deadline = deadline
+  }
+}
+
+class GuardedApps extends Guarded<AppStore> implements AppStore {
+  get(id: string) {
+    return this.deadline.call('apps.get', () => this.inner.get(id))
+  }
+  save(app: App) {
+    return this.deadline.call('apps.save', () => this.inner.save(app))
+  }
+  list(query: AppQuery) {
+    return this.deadline.call('apps.list', () => this.inner.list(query))
+  }
+}
+
+class GuardedOneTime extends Guarded<OneTimeStore> implements OneTimeStore {
+  put<K extends OneTimeKind>(entry: OneTime<K>) {
+    return this.deadline.call('oneTime.put', () => this.inner.put(entry))
+  }
+  peek<K extends OneTimeKind>(kind: K, id: string) {
+    return this.deadline.call('oneTime.peek', () => this.inner.peek(kind, id))
+  }
+  consume<K extends OneTimeKind>(kind: K, id: string, attempt: string) {
+    return this.deadline.call('oneTime.consume', () => this.inner.consume(kind, id, attempt))
+  }
+}
+
+class GuardedGrants extends Guarded<GrantStore> implements GrantStore {
+  create(grant: Grant, tokens: readonly Token[]) {
+    return this.deadline.call('grants.create', () => this.inner.create(grant, tokens))
+  }
+  find(ref: TokenRef) {
+    return this.deadline.call('grants.find', () => this.inner.find(ref))
+  }
+  rotate(ref: TokenRef, next: readonly Token[], replay: string) {
+    return this.deadline.call('grants.rotate', () => this.inner.rotate(ref, next, replay))
+  }
+  revokeToken(ref: TokenRef) {
+    return this.deadline.call('grants.revokeToken', () => this.inner.revokeToken(ref))
+  }
+  revoke(grantId: string) {
+    return this.deadline.call('grants.revoke', () => this.inner.revoke(grantId))
+  }
+  revokeByClient(query: RevokeQuery) {
+    return this.deadline.call('grants.revokeByClient', () => this.inner.revokeByClient(query))
+  }
+  listTokens(query: TokenQuery) {
+    return this.deadline.call('grants.listTokens', () => this.inner.listTokens(query))
+  }
+}
+
+class GuardedConsents extends Guarded<ConsentStore> implements ConsentStore {
+  get(userId: string, clientId: string) {
+    return this.deadline.call('consents.get', () => this.inner.get(userId, clientId))
+  }
+  put(consent: Consent) {
+    return this.deadline.call('consents.put', () => this.inner.put(consent))
+  }
+  delete(userId: string, clientId: string) {
+    return this.deadline.call('consents.delete', () => this.inner.delete(userId, clientId))
+  }
+}
+
+class GuardedCredentials extends Guarded<CredentialStore> implements CredentialStore {
+  get(connectorId: string, ownerId: string) {
+    return this.deadline.call('credentials.get', () => this.inner.get(connectorId, ownerId))
+  }
+  save(credential: Credential) {
+    return this.deadline.call('credentials.save', () => this.inner.save(credential))
+  }
+  delete(connectorId: string, ownerId: string) {
+    return this.deadline.call('credentials.delete', () => this.inner.delete(connectorId, ownerId))
+  }
+}
+
+class GuardedKeys extends Guarded<KeyRingStore> implements KeyRingStore {
+  get() {
+    return this.deadline.call('keys.get', () => this.inner.get())
+  }
+  save(ring: KeyRing) {
+    return this.deadline.call('keys.save', () => this.inner.save(ring))
   }
 }

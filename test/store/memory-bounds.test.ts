@@ -75,7 +75,7 @@ t.test('what has expired is swept by itself, in slices that nobody feels', async
   const count = 300_000
   let deleted = 0
   const records = new ExpiringMap(
-    new Sweeper(count, clock.now),
+    new Sweeper(count, clock.now, 100),
     () => 1,
     () => deleted++,
   )
