@@ -22,6 +22,7 @@ import type {
   Token,
   TokenRef,
 } from '../src/store.ts'
+import { LiveCount } from './memory-live-count.ts'
 import { ExpiringMap, Sweeper } from './memory-sweeper.ts'
 
 export interface MemoryStoreOptions {
@@ -115,6 +116,12 @@ interface Family {
   pruneAbove: number
 }
 
+interface ClientGrants {
+  readonly families: Set<Family>
+  /** By epoch. */
+  readonly live: Map<number, LiveCount>
+}
+
 /** How many grants one turn of the event loop may revoke: a few milliseconds' worth. */
 const GRANTS_PER_TURN = 2000
 
@@ -123,11 +130,26 @@ const PRUNE_ABOVE = 64
 
 function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
-  const byClient = new Map<string, Set<Family>>()
+  const byClient = new Map<string, ClientGrants>()
+  const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
+    byClient.get(clientId)?.live.get(epoch)
+  const remember = (family: Family): void => {
+    const { clientId, epoch } = family.grant
+    const client = byClient.get(clientId) ?? { families: new Set(), live: new Map() }
+    byClient.set(clientId, client)
+    client.families.add(family)
+    const live = client.live.get(epoch) ?? new LiveCount()
+    client.live.set(epoch, live)
+    for (const { token } of family.entries) live.add(token.expiresAt)
+  }
   const forget = (family: Family): void => {
-    const siblings = byClient.get(family.grant.clientId)
-    siblings?.delete(family)
-    if (siblings?.size === 0) byClient.delete(family.grant.clientId)
+    const { clientId } = family.grant
+    const live = countOf(family.grant)
+    for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
+    const client = byClient.get(clientId)
+    client?.families.delete(family)
+    if (live?.empty) client?.live.delete(family.grant.epoch)
+    if (client?.families.size === 0) byClient.delete(clientId)
   }
   const families = new ExpiringMap<Family>(sweeper, family => family.entries.length, forget)
 
@@ -147,6 +169,8 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
   }
   const keep = (family: Family, wanted: (entry: Entry) => boolean): void => {
     const kept = family.entries.filter(wanted)
+    const live = countOf(family.grant)
+    for (const entry of family.entries) if (!entry.spent && !wanted(entry)) live?.remove(entry.token.expiresAt)
     sweeper.release(family.entries.length - kept.length)
     family.entries = kept
     family.index = indexOf(kept)
@@ -165,9 +189,7 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
         pruneAbove: PRUNE_ABOVE,
       }
       families.set(grant.id, family)
-      const siblings = byClient.get(grant.clientId)
-      if (siblings) siblings.add(family)
-      else byClient.set(grant.clientId, new Set([family]))
+      remember(family)
       return true
     },
 
@@ -183,8 +205,11 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
       if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
       prune(family)
       sweeper.reserve(next.length)
+      const count = countOf(family.grant)
+      count?.remove(entry.token.expiresAt)
       for (const added of next.map(newEntry)) {
         family.entries.push(added)
+        count?.add(added.token.expiresAt)
         family.index?.set(added.token.id, added)
       }
       family.index ??= indexOf(family.entries)
@@ -210,7 +235,7 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
     async revokeByClient({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
       let revoked = 0
       let looked = 0
-      for (const { grant } of byClient.get(clientId) ?? []) {
+      for (const { grant } of byClient.get(clientId)?.families ?? []) {
         if ((userId !== undefined && grant.userId !== userId) || grant.epoch >= epochBelow) continue
         if (live(grant.id)) revoked++
         families.delete(grant.id)
@@ -221,14 +246,15 @@ function memoryGrants(sweeper: Sweeper): GrantStore {
 
     async listTokens({ clientId, epoch, after, limit }) {
       const at = now()
+      const client = byClient.get(clientId)
+      const total = client?.live.get(epoch)?.at(at) ?? 0
+      if (limit === 0) return { items: [], total, next: null }
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new Newest(limit + 1)
-      let total = 0
-      for (const { entries, grant } of byClient.get(clientId) ?? []) {
+      for (const { entries, grant } of client?.families ?? []) {
         if (grant.epoch !== epoch) continue
         for (const { spent, token } of entries) {
           if (token.expiresAt <= at || spent) continue
-          total++
           const item = { grant, token }
           if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
         }

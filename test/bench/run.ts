@@ -93,7 +93,8 @@ async function heapPerToken(): Promise<void> {
 
 /** The time to the answer of "revoke all", by how many tokens the app has. */
 async function revokeAll(): Promise<void> {
-  for (const count of [1000, 10_000, 100_000]) {
+  // The first is there to be warm for the others.
+  for (const count of [100, 1000, 10_000, 100_000]) {
     const store = memoryStore()
     const authmount = createAuthmount({
       issuer: 'http://localhost',
@@ -124,7 +125,8 @@ async function revokeAll(): Promise<void> {
       ip: undefined,
       native: undefined,
     })
-    say(`revoke all of ${count} tokens`, `${(performance.now() - began).toFixed(1)} ms to the answer ${answer.body}`)
+    if (count > 100)
+      say(`revoke all of ${count} tokens`, `${(performance.now() - began).toFixed(1)} ms to the answer ${answer.body}`)
   }
 }
 
