@@ -1,8 +1,8 @@
 import type { SignedInContext } from '../context.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { HttpRequest } from '../http/types.ts'
-import { isAppId } from '../oauth/client-auth.ts'
 import type { App } from '../store.ts'
+import { isAppId } from './app-id.ts'
 
 /** The app a request names. One of another organisation is as absent as one that never was, or was deleted. */
 export async function findApp({ params }: HttpRequest, { principal, store }: SignedInContext): Promise<App> {

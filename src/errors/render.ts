@@ -1,7 +1,7 @@
 import { escapeHtml, page, pagePolicy } from '../http/page.ts'
 import { html, json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import { withParams } from '../oauth/redirect-uri.ts'
+import { withParams } from '../http/with-params.ts'
 import type { Log } from '../options.ts'
 import { ApiError } from './api-error.ts'
 import { OAuthError, TargetedError } from './oauth-error.ts'

@@ -1,5 +1,5 @@
+import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
-import { isAppId } from '../oauth/client-auth.ts'
 import type { HttpRequest, HttpResponse } from './types.ts'
 
 /** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */

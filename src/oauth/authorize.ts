@@ -2,10 +2,11 @@ import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
 import { type AuthorizeRequest, authorizeParams, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
 import { issueCode } from './issue-code.ts'
-import { isClaimedUri, withParams } from './redirect-uri.ts'
+import { isClaimedUri } from './redirect-uri.ts'
 
 /** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {

@@ -1,3 +1,4 @@
+import { isAppId } from '../apps/app-id.ts'
 import { verifySecret } from '../apps/app-secret.ts'
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -16,11 +17,6 @@ export async function authenticateClient(request: HttpRequest, params: Params, {
   const proven = secret === undefined ? app?.confidential === false : verifySecret(app, secret, now) && app?.confidential === true
   if (!proven || app?.status !== 'active') throw refused()
   return app
-}
-
-/** Whether a string has the shape of an app's id. Anything else is never looked up. */
-export function isAppId(value: string): boolean {
-  return /^[0-9a-f]{24}$/.test(value)
 }
 
 interface Credentials {

@@ -6,12 +6,12 @@ import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
 import type { OneTime } from '../store.ts'
 import { consentLookupId } from './authorize.ts'
 import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
 import { issueCode } from './issue-code.ts'
-import { withParams } from './redirect-uri.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.

@@ -1,11 +1,11 @@
+import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
+import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
 import { newCode, newGrantId } from '../tokens/opaque.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
-import { isAppId } from './client-auth.ts'
-import { withParams } from './redirect-uri.ts'
 
 /** Stores a code for what the user agreed to, and returns the redirect that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
 export async function issueCode(asked: AuthorizeRequest, principal: Principal, { config, store, now }: Context): Promise<string> {

@@ -13,14 +13,6 @@ export function matchRedirectUri(
   return registered.some(uri => loopback(uri)?.withoutPort === asked.withoutPort)
 }
 
-/** Adds parameters to a redirect URI without disturbing the query it may have (RFC 6749 §3.1.2). */
-export function withParams(uri: string, params: Readonly<Record<string, string | null>>): string {
-  const added = new URLSearchParams()
-  for (const [name, value] of Object.entries(params)) if (value !== null) added.append(name, value)
-  const separator = uri.includes('?') ? (/[?&]$/.test(uri) ? '' : '&') : '?'
-  return `${uri}${separator}${added}`
-}
-
 /** Whether the identity behind a redirect URI can be vouched for: anyone on the device may listen elsewhere (RFC 8252 §8.6). */
 export function isClaimedUri(uri: string): boolean {
   return uri.startsWith('https://')

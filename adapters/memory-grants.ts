@@ -1,0 +1,213 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { EpochMs, Grant, GrantStore, Spent, Token, TokenRef } from '../src/store.ts'
+import { frozenCopy } from './frozen-copy.ts'
+import { LiveCount } from './memory-live-count.ts'
+import { ExpiringMap, type Sweeper } from './memory-sweeper.ts'
+import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
+
+interface Entry {
+  readonly token: Token
+  spent: Spent | null
+}
+
+/** A grant and every token descended from it. */
+interface Family {
+  readonly grant: Grant
+  entries: Entry[]
+  /** By token id, once there are too many to look through. */
+  index: Map<string, Entry> | undefined
+  /** When its last token expires. */
+  expiresAt: EpochMs
+  /** Past this many tokens a rotation first drops those that have expired. */
+  pruneAbove: number
+}
+
+interface ClientGrants {
+  readonly families: Set<Family>
+  /** By epoch. */
+  readonly live: Map<number, LiveCount>
+}
+
+/** How many grants one turn of the event loop may revoke: a few milliseconds' worth. */
+const GRANTS_PER_TURN = 2000
+
+/** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
+const PRUNE_ABOVE = 64
+
+/** Grants and their tokens, each family in one object found by its id. */
+export function memoryGrants(sweeper: Sweeper): GrantStore {
+  const { now } = sweeper
+  const byClient = new Map<string, ClientGrants>()
+  const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
+    byClient.get(clientId)?.live.get(epoch)
+  const remember = (family: Family): void => {
+    const { clientId, epoch } = family.grant
+    const client = byClient.get(clientId) ?? { families: new Set(), live: new Map() }
+    byClient.set(clientId, client)
+    client.families.add(family)
+    const live = client.live.get(epoch) ?? new LiveCount()
+    client.live.set(epoch, live)
+    for (const { token } of family.entries) live.add(token.expiresAt)
+  }
+  const forget = (family: Family): void => {
+    const { clientId } = family.grant
+    const live = countOf(family.grant)
+    for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
+    const client = byClient.get(clientId)
+    client?.families.delete(family)
+    if (live?.empty) client?.live.delete(family.grant.epoch)
+    if (client?.families.size === 0) byClient.delete(clientId)
+  }
+  const families = new ExpiringMap<Family>(sweeper, family => family.entries.length, forget)
+
+  const live = (grantId: string): Family | undefined => {
+    const family = families.get(grantId)
+    return family && family.expiresAt > now() ? family : undefined
+  }
+  const liveEntry = (ref: TokenRef): { readonly family: Family; readonly entry: Entry } | undefined => {
+    const family = live(ref.grantId)
+    const entry = family && entryOf(family, ref.tokenId)
+    return family && entry && entry.token.expiresAt > now() ? { family, entry } : undefined
+  }
+  const prune = (family: Family): void => {
+    if (family.entries.length <= family.pruneAbove) return
+    keep(family, ({ token }) => token.expiresAt > now())
+    family.pruneAbove = Math.max(PRUNE_ABOVE, 2 * family.entries.length)
+  }
+  const keep = (family: Family, wanted: (entry: Entry) => boolean): void => {
+    const kept = family.entries.filter(wanted)
+    const live = countOf(family.grant)
+    for (const entry of family.entries) if (!entry.spent && !wanted(entry)) live?.remove(entry.token.expiresAt)
+    sweeper.release(family.entries.length - kept.length)
+    family.entries = kept
+    family.index = indexOf(kept)
+  }
+
+  return {
+    async create(grant, tokens) {
+      const known = live(grant.id)
+      if (known) return isDeepStrictEqual(known.grant, grant) && tokens.every(token => entryOf(known, token.id))
+      const entries = tokens.map(newEntry)
+      const family: Family = {
+        grant: frozenGrant(grant),
+        entries,
+        index: indexOf(entries),
+        expiresAt: lastExpiry(tokens),
+        pruneAbove: PRUNE_ABOVE,
+      }
+      families.set(grant.id, family)
+      remember(family)
+      return true
+    },
+
+    async find(ref) {
+      const found = liveEntry(ref)
+      return found && { grant: found.family.grant, token: found.entry.token, spent: found.entry.spent }
+    },
+
+    async rotate(ref, next, replay) {
+      const found = liveEntry(ref)
+      if (found?.entry.token.kind !== 'refresh') return 'missing'
+      const { entry, family } = found
+      if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
+      prune(family)
+      sweeper.reserve(next.length)
+      const count = countOf(family.grant)
+      count?.remove(entry.token.expiresAt)
+      for (const added of next.map(newEntry)) {
+        family.entries.push(added)
+        count?.add(added.token.expiresAt)
+        family.index?.set(added.token.id, added)
+      }
+      family.index ??= indexOf(family.entries)
+      entry.spent = Object.freeze({ at: now(), replay })
+      family.expiresAt = Math.max(family.expiresAt, lastExpiry(next))
+      return 'rotated'
+    },
+
+    async revokeToken(ref) {
+      const found = liveEntry(ref)
+      if (!found) return false
+      keep(found.family, ({ token }) => token.id !== ref.tokenId)
+      if (found.family.entries.length === 0) families.delete(ref.grantId)
+      return true
+    },
+
+    async revoke(grantId) {
+      const known = live(grantId)
+      families.delete(grantId)
+      return known !== undefined
+    },
+
+    async revokeByClient({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
+      let revoked = 0
+      let looked = 0
+      for (const { grant } of byClient.get(clientId)?.families ?? []) {
+        if ((userId !== undefined && grant.userId !== userId) || grant.epoch >= epochBelow) continue
+        if (live(grant.id)) revoked++
+        families.delete(grant.id)
+        if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
+      }
+      return revoked
+    },
+
+    async listTokens({ clientId, epoch, after, limit }) {
+      const at = now()
+      const client = byClient.get(clientId)
+      const total = client?.live.get(epoch)?.at(at) ?? 0
+      if (limit === 0) return { items: [], total, next: null }
+      const cursor = after === undefined ? undefined : parseCursor(after)
+      const newest = new NewestTokens(limit + 1)
+      for (const { entries, grant } of client?.families ?? []) {
+        if (grant.epoch !== epoch) continue
+        for (const { spent, token } of entries) {
+          if (token.expiresAt <= at || spent) continue
+          const item = { grant, token }
+          if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
+        }
+      }
+      const sorted = newest.sorted()
+      const items = sorted.slice(0, limit)
+      const last = items.at(-1)
+      return { items, total, next: sorted.length > limit && last ? formatCursor(last.token) : null }
+    },
+  }
+}
+
+/** More than this many tokens of a grant are found through an index. */
+const INDEX_ABOVE = 16
+
+function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
+  return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)
+}
+
+function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
+  return entries.length > INDEX_ABOVE ? new Map(entries.map(entry => [entry.token.id, entry])) : undefined
+}
+
+function newEntry(token: Token): Entry {
+  return { token: frozenToken(token), spent: null }
+}
+
+function lastExpiry(tokens: readonly Token[]): EpochMs {
+  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
+}
+
+/** Written out, as is the next: one of each is made for every token. */
+function frozenGrant({ id, clientId, orgId, userId, scopes, createdAt, epoch, context }: Grant): Grant {
+  return Object.freeze({
+    id,
+    clientId,
+    orgId,
+    userId,
+    scopes: frozenCopy(scopes),
+    createdAt,
+    epoch,
+    context: frozenCopy(context),
+  })
+}
+
+function frozenToken({ id, kind, scopes, issuedAt, expiresAt }: Token): Token {
+  return Object.freeze({ id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt })
+}

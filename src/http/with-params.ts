@@ -1,0 +1,7 @@
+/** Adds parameters to a redirect URI without disturbing the query it may have (RFC 6749 §3.1.2). */
+export function withParams(uri: string, params: Readonly<Record<string, string | null>>): string {
+  const added = new URLSearchParams()
+  for (const [name, value] of Object.entries(params)) if (value !== null) added.append(name, value)
+  const separator = uri.includes('?') ? (/[?&]$/.test(uri) ? '' : '&') : '?'
+  return `${uri}${separator}${added}`
+}
