@@ -2,6 +2,7 @@ import type { NewApp } from './apps/app-input.ts'
 import { type AppOwner, type RegisteredApp, registerApp } from './apps/register-app.ts'
 import { readConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { Deadlines } from './deadlines.ts'
 import { renderChallenge } from './errors/render.ts'
 import { createEvents } from './events.ts'
 import { GuardedStore } from './guarded-store.ts'
@@ -56,10 +57,11 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
   const config = readConfig(options)
   const events = createEvents(options.onEvent, config.log)
   const limits = createLimits(config, events)
+  const deadlines = new Deadlines(config.storeTimeoutMs)
   const endpoints = listEndpoints(config)
 
   async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
-    const store = new GuardedStore(config.store, config.storeTimeoutMs)
+    const store = new GuardedStore(config.store, deadlines)
     try {
       return await run({ config, store, events, principal: null, now: config.now() })
     } finally {
@@ -72,7 +74,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     mountPath: config.mountPath,
     log: config.log,
     find: endpointFinder(endpoints),
-    dispatch: (endpoint, request) => dispatch(endpoint, request, { config, events, limits }),
+    dispatch: (endpoint, request) => dispatch(endpoint, request, { config, deadlines, events, limits }),
     checkToken(token, requirements) {
       const scopes = readRequirements(requirements, config.scopes)
       return withContext(context => checkBearer(token, scopes, context))

@@ -1,3 +1,4 @@
+import type { Deadlines, Link, Waiting } from './deadlines.ts'
 import { StoreError } from './errors/store-error.ts'
 import type {
   App,
@@ -36,9 +37,9 @@ export class GuardedStore implements Store {
   readonly keys: KeyRingStore
   readonly #deadline: Deadline
 
-  /** The deadline is `timeoutMs` milliseconds after the first call. */
-  constructor(inner: Store, timeoutMs: number) {
-    const deadline = new Deadline(timeoutMs)
+  /** The deadline is counted from the first call. */
+  constructor(inner: Store, deadlines: Deadlines) {
+    const deadline = new Deadline(deadlines)
     this.#deadline = deadline
     this.apps = new GuardedApps(inner.apps, deadline)
     this.oneTime = new GuardedOneTime(inner.oneTime, deadline)
@@ -53,24 +54,25 @@ export class GuardedStore implements Store {
   }
 }
 
-class Deadline {
-  readonly #timeoutMs: number
+/** The calls of one request. */
+class Deadline implements Waiting {
+  readonly link: Link = { due: 0, next: undefined, previous: undefined }
+  readonly #deadlines: Deadlines
   /** Rejecting a call that has been answered does nothing, so none is ever taken out. */
   readonly #late: (() => void)[] = []
-  #timer: NodeJS.Timeout | undefined
   #expired = false
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines
   }
 
   call<T>(operation: string, run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#timeoutMs} ms`) }))
-      if (this.#expired) return late()
-      this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs)
-      this.#late.push(late)
       const failed = (cause: unknown) => reject(new StoreError(operation, { cause }))
+      const late = () => failed(new Error(`no answer within ${this.#deadlines.timeoutMs} ms`))
+      if (this.#expired) return late()
+      if (this.#late.length === 0) this.#deadlines.add(this)
+      this.#late.push(late)
       try {
         run().then(resolve, failed)
       } catch (cause) {
@@ -80,10 +82,10 @@ class Deadline {
   }
 
   cancel(): void {
-    clearTimeout(this.#timer)
+    this.#deadlines.remove(this)
   }
 
-  #expire(): void {
+  expire(): void {
     this.#expired = true
     for (const late of this.#late) late()
   }

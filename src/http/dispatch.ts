@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
+import type { Deadlines } from '../deadlines.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { renderError } from '../errors/render.ts'
 import type { Events } from '../events.ts'
@@ -15,6 +16,7 @@ export interface Runtime<Native> {
   readonly config: Config<Native>
   readonly events: Events
   readonly limits: Limits
+  readonly deadlines: Deadlines
 }
 
 /** Answers one request. Never rejects: whatever happens, there is an answer with nothing of the inside in it. */
@@ -33,11 +35,11 @@ export async function dispatch<Native>(
 
 /** Guard, flow, error boundary. */
 async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, runtime: Runtime<Native>): Promise<HttpResponse> {
-  const { config, events } = runtime
+  const { config, deadlines, events } = runtime
   const route = routeOf(endpoint, request.method)
   if (!route) return otherMethod(endpoint, request)
 
-  const store = new GuardedStore(config.store, config.storeTimeoutMs)
+  const store = new GuardedStore(config.store, deadlines)
   const context: Context = { config, store, events, principal: null, now: config.now() }
   try {
     let response: HttpResponse

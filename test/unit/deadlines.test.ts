@@ -1,0 +1,44 @@
+import { setTimeout } from 'node:timers/promises'
+import t from 'tap'
+import { Deadlines, type Waiting } from '../../src/deadlines.ts'
+
+function waiter(name: string, expired: string[]): Waiting {
+  return { link: { due: 0, next: undefined, previous: undefined }, expire: () => expired.push(name) }
+}
+
+// The queue keeps no process alive, so a test that waits for it must.
+const awake = setInterval(() => {}, 1000)
+t.teardown(() => clearInterval(awake))
+
+t.test('those who still wait expire in the order they came, and nobody else does', async t => {
+  const deadlines = new Deadlines(80)
+  const expired: string[] = []
+  const waiters = ['a', 'b', 'c', 'd', 'e'].map(name => waiter(name, expired))
+  for (const waiting of waiters) deadlines.add(waiting)
+  // The first, one in the middle and the last are answered; one of them twice.
+  for (const index of [0, 2, 4, 2]) deadlines.remove(waiters[index] ?? waiter('', expired))
+  await setTimeout(200)
+  t.strictSame(expired, ['b', 'd'])
+  for (const waiting of waiters) deadlines.remove(waiting)
+})
+
+t.test('nobody waits longer than the timeout, nor much less', async t => {
+  const deadlines = new Deadlines(400)
+  for (const delay of [0, 30, 70]) {
+    await setTimeout(delay)
+    const began = performance.now()
+    await new Promise<void>(resolve => deadlines.add({ link: { due: 0, next: undefined, previous: undefined }, expire: resolve }))
+    const waited = performance.now() - began
+    t.ok(waited > 320 && waited < 600, `${waited.toFixed(0)} ms`)
+  }
+})
+
+t.test('a queue that has been quiet for a while works again', async t => {
+  const deadlines = new Deadlines(40)
+  const expired: string[] = []
+  for (const name of ['first', 'second']) {
+    deadlines.add(waiter(name, expired))
+    await setTimeout(150)
+  }
+  t.strictSame(expired, ['first', 'second'])
+})
