@@ -29,24 +29,32 @@ import type {
  * Call `release` when the request is over. Each method is written out: they are on the way of every request.
  */
 export class GuardedStore implements Store {
-  readonly apps: AppStore
-  readonly oneTime: OneTimeStore
-  readonly grants: GrantStore
-  readonly consents: ConsentStore
-  readonly credentials: CredentialStore
-  readonly keys: KeyRingStore
+  readonly #inner: Store
   readonly #deadline: Deadline
 
   /** The deadline is counted from the first call. */
   constructor(inner: Store, deadlines: Deadlines) {
-    const deadline = new Deadline(deadlines)
-    this.#deadline = deadline
-    this.apps = new GuardedApps(inner.apps, deadline)
-    this.oneTime = new GuardedOneTime(inner.oneTime, deadline)
-    this.grants = new GuardedGrants(inner.grants, deadline)
-    this.consents = new GuardedConsents(inner.consents, deadline)
-    this.credentials = new GuardedCredentials(inner.credentials, deadline)
-    this.keys = new GuardedKeys(inner.keys, deadline)
+    this.#inner = inner
+    this.#deadline = new Deadline(deadlines)
+  }
+
+  get apps(): AppStore {
+    return new GuardedApps(this.#inner.apps, this.#deadline)
+  }
+  get oneTime(): OneTimeStore {
+    return new GuardedOneTime(this.#inner.oneTime, this.#deadline)
+  }
+  get grants(): GrantStore {
+    return new GuardedGrants(this.#inner.grants, this.#deadline)
+  }
+  get consents(): ConsentStore {
+    return new GuardedConsents(this.#inner.consents, this.#deadline)
+  }
+  get credentials(): CredentialStore {
+    return new GuardedCredentials(this.#inner.credentials, this.#deadline)
+  }
+  get keys(): KeyRingStore {
+    return new GuardedKeys(this.#inner.keys, this.#deadline)
   }
 
   release(): void {
