@@ -5,15 +5,15 @@ export interface Waiting {
   readonly link: Link
 }
 
-/** A place in a queue; `due` is the tick at which it expires, 0 while it is in none. */
+/** A place in a queue; `due` is when it expires, by the process's own clock in milliseconds, and 0 while it is in none. */
 export interface Link {
   due: number
   next: Waiting | undefined
   previous: Waiting | undefined
 }
 
-/** A deadline is met to an eighth of the timeout, early rather than late. */
-const TICKS_PER_TIMEOUT = 8
+/** How often the queue is looked at: a deadline is met to an eighth of the timeout, early rather than late. */
+const LOOKS_PER_TIMEOUT = 8
 
 /**
  * One deadline for each request, and one timer for all of them: a timer for each would cost a busy server more than
@@ -22,7 +22,7 @@ const TICKS_PER_TIMEOUT = 8
  */
 export class Deadlines {
   readonly timeoutMs: number
-  #tick = 0
+  readonly #everyMs: number
   #timer: NodeJS.Timeout | undefined
   #first: Waiting | undefined
   #last: Waiting | undefined
@@ -30,16 +30,17 @@ export class Deadlines {
 
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs
+    this.#everyMs = timeoutMs / LOOKS_PER_TIMEOUT
   }
 
   add(waiting: Waiting): void {
-    waiting.link.due = this.#tick + TICKS_PER_TIMEOUT
+    waiting.link.due = performance.now() + this.timeoutMs - this.#everyMs
     waiting.link.previous = this.#last
     if (this.#last) this.#last.link.next = waiting
     else this.#first = waiting
     this.#last = waiting
     this.#idle = false
-    this.#timer ??= setInterval(() => this.#advance(), this.timeoutMs / TICKS_PER_TIMEOUT).unref()
+    this.#timer ??= setInterval(() => this.#look(), this.#everyMs).unref()
   }
 
   remove({ link }: Waiting): void {
@@ -54,9 +55,9 @@ export class Deadlines {
     link.previous = undefined
   }
 
-  #advance(): void {
-    this.#tick++
-    for (let waiting = this.#first; waiting && waiting.link.due <= this.#tick; waiting = this.#first) {
+  #look(): void {
+    const now = performance.now()
+    for (let waiting = this.#first; waiting && waiting.link.due <= now; waiting = this.#first) {
       this.remove(waiting)
       waiting.expire()
     }

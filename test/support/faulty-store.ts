@@ -13,7 +13,7 @@ export class FaultyStore {
   failAt = 0
   fault: Fault = 'throws'
   /** How long a late answer takes, in milliseconds. */
-  lateMs = 100
+  lateMs = 150
   calls: string[] = []
   #late: Promise<unknown>[] = []
 
