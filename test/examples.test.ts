@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import t from 'tap'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -94,4 +95,15 @@ t.test('npm run demo goes through everything on both frameworks', async t => {
   t.equal(code, 0, output().slice(-2000))
   t.match(output(), '✔ Express: complete')
   t.match(output(), '✔ Fastify: complete')
+})
+
+t.test('npm run openapi writes the document', async t => {
+  const file = join(t.testdir(), 'openapi.json')
+  const { child, output } = run('openapi', [file])
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0, output())
+  t.match(JSON.parse(readFileSync(file, 'utf8')), {
+    openapi: '3.1.0',
+    paths: { '/oauth/token': {}, '/oauth-clients/{appId}': {} },
+  })
 })

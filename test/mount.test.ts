@@ -5,7 +5,7 @@ import { memoryStore } from 'authmount/stores/memory'
 import express from 'express'
 import Fastify from 'fastify'
 import t from 'tap'
-import { mounts, startHost } from './support/host.ts'
+import { listen, mounts, startHost } from './support/host.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
@@ -82,16 +82,7 @@ t.test('express: an error of the host’s is the host’s, whatever it looks lik
       next(Object.assign(new Error('blocked'), { type: 'https://host.example/probs/blocked', status: 403 })),
     )
     app.use(authmountRouter(authmount))
-    const server = app.listen(0, '127.0.0.1')
-    await new Promise(resolve => server.once('listening', resolve))
-    const address = server.address()
-    return {
-      url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
-      close: async () => {
-        server.closeAllConnections()
-        server.close()
-      },
-    }
+    return listen(app)
   })
   t.teardown(host.close)
   const app = await host.confidentialApp()

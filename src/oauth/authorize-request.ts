@@ -64,7 +64,7 @@ export function readAuthorizeRequest(
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
     if (state.value === null && !config.lenientAuthorize) throw new OAuthError('invalid_request', 'state is required')
-    checkResources(query, config)
+    checkResources(query.getAll('resource'), config)
     const challenge = readChallenge(params, target.app, config)
     return {
       ...target,

@@ -20,7 +20,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   const params = requireForm(request)
   const grantType = readGrantType(params)
   const app = await authenticateClient(request, params, context)
-  if (request.body.kind === 'form') checkResources(request.body.form, context.config)
+  checkResources(resourcesOf(request, params), context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
@@ -38,6 +38,13 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
   })
+}
+
+/** Only a form can name several: a JSON body holds one string of a name. */
+function resourcesOf({ body }: HttpRequest, params: Params): readonly string[] {
+  if (body.kind === 'form') return body.form.getAll('resource')
+  const resource = params.get('resource')
+  return resource === undefined ? [] : [resource]
 }
 
 function readGrantType(params: Params): GrantType {

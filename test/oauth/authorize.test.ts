@@ -349,6 +349,17 @@ onBoth('a resource that is not on this server is refused, rather than granted as
   for (const resource of ['https://other.example/', 'relative', 'https://issuer.example/api#f', 'urn:x', '']) {
     redirectedWith(t, await host.authorize(app, { resource }), 'invalid_target', resource)
     t.equal((await host.clientCredentials(app, { resource })).body.error, 'invalid_target', resource)
+    const json = await host.send('/oauth/token', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        grant_type: 'client_credentials',
+        client_id: app.clientId,
+        client_secret: app.clientSecret,
+        resource,
+      }),
+    })
+    t.equal(json.body.error, 'invalid_target', `${resource}, as JSON`)
   }
   for (const resource of ['https://issuer.example', 'https://issuer.example/', 'https://issuer.example/api/records?x=1']) {
     t.ok((await host.authorize(app, { resource })).params.consent_id, resource)

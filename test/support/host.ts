@@ -136,6 +136,11 @@ async function listenExpress(app: Express, authmount: Authmount): Promise<Listen
   app.post('/echo', (request, response) => {
     response.json({ body: request.body ?? null })
   })
+  return listen(app)
+}
+
+/** Listens on a port of its own. */
+export async function listen(app: Express): Promise<Listening> {
   const server = app.listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   const address = server.address()
