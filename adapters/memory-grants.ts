@@ -39,10 +39,15 @@ const PRUNE_ABOVE = 64
 export function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
   const byClient = new Map<string, ClientGrants>()
+  const byUser = new Map<string, Set<Family>>()
   const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
     byClient.get(clientId)?.live.get(epoch)
   const remember = (family: Family): void => {
-    const { clientId, epoch } = family.grant
+    const { clientId, epoch, userId } = family.grant
+    if (userId !== null) {
+      const own = byUser.get(userId) ?? new Set()
+      byUser.set(userId, own.add(family))
+    }
     const client = byClient.get(clientId) ?? { families: new Set(), live: new Map() }
     byClient.set(clientId, client)
     client.families.add(family)
@@ -51,7 +56,10 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     for (const { token } of family.entries) live.add(token.expiresAt)
   }
   const forget = (family: Family): void => {
-    const { clientId } = family.grant
+    const { clientId, userId } = family.grant
+    const own = userId === null ? undefined : byUser.get(userId)
+    own?.delete(family)
+    if (userId !== null && own?.size === 0) byUser.delete(userId)
     const live = countOf(family.grant)
     for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
     const client = byClient.get(clientId)
@@ -106,8 +114,8 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       return found && { grant: found.family.grant, token: found.entry.token, spent: found.entry.spent }
     },
 
-    async rotate(ref, next, replay) {
-      const found = liveEntry(ref)
+    async rotate({ grant, token }, next, replay) {
+      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
       if (found?.entry.token.kind !== 'refresh') return 'missing'
       const { entry, family } = found
       if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
@@ -140,11 +148,12 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       return known !== undefined
     },
 
-    async revokeByClient({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
+    async revokeMany({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
       let revoked = 0
       let looked = 0
-      for (const { grant } of byClient.get(clientId)?.families ?? []) {
-        if ((userId !== undefined && grant.userId !== userId) || grant.epoch >= epochBelow) continue
+      const candidates = userId === undefined ? byClient.get(clientId ?? '')?.families : byUser.get(userId)
+      for (const { grant } of candidates ?? []) {
+        if ((clientId !== undefined && grant.clientId !== clientId) || grant.epoch >= epochBelow) continue
         if (live(grant.id)) revoked++
         families.delete(grant.id)
         if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
@@ -152,17 +161,20 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       return revoked
     },
 
-    async listTokens({ clientId, epoch, after, limit }) {
+    async listTokens(query) {
+      const { after, limit } = query
       const at = now()
-      const client = byClient.get(clientId)
-      const total = client?.live.get(epoch)?.at(at) ?? 0
-      if (limit === 0) return { items: [], total, next: null }
+      const ofUser = 'userId' in query
+      const candidates = ofUser ? byUser.get(query.userId) : byClient.get(query.clientId)?.families
+      let total = ofUser ? 0 : (byClient.get(query.clientId)?.live.get(query.epoch)?.at(at) ?? 0)
+      if (limit === 0 && !ofUser) return { items: [], total, next: null }
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new NewestTokens(limit + 1)
-      for (const { entries, grant } of client?.families ?? []) {
-        if (grant.epoch !== epoch) continue
+      for (const { entries, grant } of candidates ?? []) {
+        if (!ofUser && grant.epoch !== query.epoch) continue
         for (const { spent, token } of entries) {
           if (token.expiresAt <= at || spent) continue
+          if (ofUser) total++
           const item = { grant, token }
           if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
         }

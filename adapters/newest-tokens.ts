@@ -1,17 +1,15 @@
-import type { Grant, Token } from '../src/store.ts'
-
-export type Listed = { readonly grant: Grant; readonly token: Token }
+import type { GrantedToken, Token } from '../src/store.ts'
 
 /** Keeps the `size` newest of the tokens it is offered: a heap whose root is the oldest kept. */
 export class NewestTokens {
   readonly #size: number
-  readonly #heap: Listed[] = []
+  readonly #heap: GrantedToken[] = []
 
   constructor(size: number) {
     this.#size = size
   }
 
-  offer(item: Listed): void {
+  offer(item: GrantedToken): void {
     const heap = this.#heap
     if (heap.length < this.#size) {
       let child = heap.push(item) - 1
@@ -26,7 +24,7 @@ export class NewestTokens {
     }
   }
 
-  sorted(): readonly Listed[] {
+  sorted(): readonly GrantedToken[] {
     return this.#heap.toSorted((a, b) => newerFirst(a.token, b.token))
   }
 

@@ -9,6 +9,7 @@ import type {
   Credential,
   CredentialStore,
   Grant,
+  GrantedToken,
   GrantStore,
   KeyRing,
   KeyRingStore,
@@ -140,8 +141,8 @@ class GuardedGrants extends Guarded<GrantStore> implements GrantStore {
   find(ref: TokenRef) {
     return this.deadline.call('grants.find', () => this.inner.find(ref))
   }
-  rotate(ref: TokenRef, next: readonly Token[], replay: string) {
-    return this.deadline.call('grants.rotate', () => this.inner.rotate(ref, next, replay))
+  rotate(found: GrantedToken, next: readonly Token[], replay: string) {
+    return this.deadline.call('grants.rotate', () => this.inner.rotate(found, next, replay))
   }
   revokeToken(ref: TokenRef) {
     return this.deadline.call('grants.revokeToken', () => this.inner.revokeToken(ref))
@@ -149,8 +150,8 @@ class GuardedGrants extends Guarded<GrantStore> implements GrantStore {
   revoke(grantId: string) {
     return this.deadline.call('grants.revoke', () => this.inner.revoke(grantId))
   }
-  revokeByClient(query: RevokeQuery) {
-    return this.deadline.call('grants.revokeByClient', () => this.inner.revokeByClient(query))
+  revokeMany(query: RevokeQuery) {
+    return this.deadline.call('grants.revokeMany', () => this.inner.revokeMany(query))
   }
   listTokens(query: TokenQuery) {
     return this.deadline.call('grants.listTokens', () => this.inner.listTokens(query))

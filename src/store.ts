@@ -188,29 +188,29 @@ export interface Spent {
   readonly at: EpochMs
   readonly replay: string
 }
-export interface FoundToken {
+/** A token and the grant it is of. */
+export interface GrantedToken {
   readonly grant: Grant
   readonly token: Token
+}
+export interface FoundToken extends GrantedToken {
   readonly spent: Spent | null
 }
-export interface TokenQuery {
-  readonly clientId: string
-  /** Only tokens whose grant has this epoch: what an older one has is dead, swept or not. */
-  readonly epoch: number
+/** Whose tokens: a client's of one epoch (what an older one has is dead, swept or not), or a user's of every client. */
+export type TokenQuery = {
   /** `next` of the previous page. Pages stay consistent while tokens are added. */
   readonly after?: string
   readonly limit: number
-}
-/** Which of a client's grants to revoke: all but what the other two leave out. */
+} & ({ readonly clientId: string; readonly epoch: number } | { readonly userId: string })
+/** Which grants to revoke: a client's, a user's, or those of a user with a client. One that names neither means none. */
 export interface RevokeQuery {
-  readonly clientId: string
-  /** Only of this user. */
+  readonly clientId?: string
   readonly userId?: string
   /** Only of epochs before this one: what was granted since "revoke all" lives on. */
   readonly epochBelow?: number
 }
 export interface TokenPage {
-  readonly items: readonly { readonly grant: Grant; readonly token: Token }[]
+  readonly items: readonly GrantedToken[]
   readonly total: number
   readonly next: string | null
 }
@@ -220,14 +220,17 @@ export interface GrantStore {
   create(grant: Grant, tokens: readonly Token[]): Promise<boolean>
   /** Undefined for unknown, expired and revoked alike. A rotated refresh token is found with `spent` set. */
   find(ref: TokenRef): Promise<FoundToken | undefined>
-  /** ATOMIC. Spends a live refresh token, keeps `replay` and adds `next`; or does none of it. Never revives a revoked grant. */
-  rotate(ref: TokenRef, next: readonly Token[], replay: string): Promise<'rotated' | 'reused' | 'missing'>
+  /**
+   * ATOMIC. Spends a live refresh token, keeps `replay` and adds `next`; or does none of it. Never revives a revoked grant.
+   * What is given was found a moment ago: its ids say what to spend, and the store's own record decides whether it may be.
+   */
+  rotate(found: GrantedToken, next: readonly Token[], replay: string): Promise<'rotated' | 'reused' | 'missing'>
   /** Revokes one token, leaving the rest of its grant. False if it was not there. */
   revokeToken(ref: TokenRef): Promise<boolean>
   /** ATOMIC. Revokes the grant and every token in it, including any a concurrent `rotate` is adding. */
   revoke(grantId: string): Promise<boolean>
-  /** Revokes grants of a client. Returns how many grants. Grants created meanwhile may survive. */
-  revokeByClient(query: RevokeQuery): Promise<number>
+  /** Revokes grants of a client or a user. Returns how many. Grants created meanwhile may survive. */
+  revokeMany(query: RevokeQuery): Promise<number>
   /** Live tokens (not spent, revoked or expired), newest first. `total` ignores `after` and `limit`; `limit: 0` just counts. */
   listTokens(query: TokenQuery): Promise<TokenPage>
 }

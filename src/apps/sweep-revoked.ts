@@ -10,7 +10,7 @@ export function sweepRevoked(app: App, { config }: SignedInContext): void {
   setImmediate(() => {
     // Not through the guarded store: this may take longer than a request.
     Promise.resolve()
-      .then(() => config.store.grants.revokeByClient(query))
+      .then(() => config.store.grants.revokeMany(query))
       .catch(cause => config.log.error(`revoked grants of app ${app.id} could not be swept; they are dead all the same`, cause))
   }).unref()
 }

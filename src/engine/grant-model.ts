@@ -173,7 +173,7 @@ export class GrantModel
     const { issued, tokens } = this.#makeTokens(grant, this.#scopesOfRefresh(grant), true)
     const replay = await sealSuccessor(value, issued)
 
-    const outcome = await store.grants.rotate(ref, tokens, replay)
+    const outcome = await store.grants.rotate(found, tokens, replay)
     if (outcome === 'missing') throw this.#invalid()
     if (outcome === 'reused') {
       const lost = await store.grants.find(ref)

@@ -90,12 +90,12 @@ const mutations: Readonly<Record<string, Mutation>> = {
     const spent = new Map<string, string>()
     return {
       grants: {
-        async rotate(ref, next, replay) {
-          const by = spent.get(ref.tokenId)
+        async rotate(found, next, replay) {
+          const by = spent.get(found.token.id)
           await setImmediate()
           if (by !== undefined) return by === replay ? 'rotated' : 'reused'
-          spent.set(ref.tokenId, replay)
-          const outcome = await grants.rotate(ref, next, replay)
+          spent.set(found.token.id, replay)
+          const outcome = await grants.rotate(found, next, replay)
           return outcome === 'reused' ? 'rotated' : outcome
         },
       },
@@ -105,8 +105,8 @@ const mutations: Readonly<Record<string, Mutation>> = {
     const added = new Map<string, Token>()
     return {
       grants: {
-        async rotate(ref, next, replay) {
-          const outcome = await grants.rotate(ref, next, replay)
+        async rotate(found, next, replay) {
+          const outcome = await grants.rotate(found, next, replay)
           if (outcome === 'reused') for (const token of next) added.set(token.id, token)
           return outcome
         },
@@ -123,10 +123,10 @@ const mutations: Readonly<Record<string, Mutation>> = {
     const rotated = new Set<string>()
     return {
       grants: {
-        async rotate(ref, next, replay) {
-          if (rotated.has(ref.tokenId)) return 'reused'
-          rotated.add(ref.tokenId)
-          return grants.rotate(ref, next, replay)
+        async rotate(found, next, replay) {
+          if (rotated.has(found.token.id)) return 'reused'
+          rotated.add(found.token.id)
+          return grants.rotate(found, next, replay)
         },
       },
     }
@@ -135,9 +135,9 @@ const mutations: Readonly<Record<string, Mutation>> = {
     const replays = new Map<string, string>()
     return {
       grants: {
-        async rotate(ref, next, replay) {
-          replays.set(ref.tokenId, replay)
-          return grants.rotate(ref, next, replay)
+        async rotate(found, next, replay) {
+          replays.set(found.token.id, replay)
+          return grants.rotate(found, next, replay)
         },
         async find(ref) {
           const found = await grants.find(ref)
@@ -149,12 +149,21 @@ const mutations: Readonly<Record<string, Mutation>> = {
   },
   'rotate revives a revoked grant': ({ grants }) => ({
     grants: {
-      async rotate(ref, next, replay) {
-        const found = await grants.find(ref)
-        const outcome = await grants.rotate(ref, next, replay)
-        if (outcome === 'missing' && !found) {
-          const clientId = ref.grantId.slice(0, 24)
-          const revived = { id: ref.grantId, clientId, orgId: '', userId: null, scopes: [], createdAt: 0, epoch: 1, context: {} }
+      async rotate(found, next, replay) {
+        const known = await grants.find({ grantId: found.grant.id, tokenId: found.token.id })
+        const outcome = await grants.rotate(found, next, replay)
+        if (outcome === 'missing' && !known) {
+          const clientId = found.grant.id.slice(0, 24)
+          const revived = {
+            id: found.grant.id,
+            clientId,
+            orgId: '',
+            userId: null,
+            scopes: [],
+            createdAt: 0,
+            epoch: 1,
+            context: {},
+          }
           await grants.create(revived, next)
         }
         return outcome
@@ -163,27 +172,27 @@ const mutations: Readonly<Record<string, Mutation>> = {
   }),
   'rotate spends any kind of token': ({ grants }) => ({
     grants: {
-      async rotate(ref, next, replay) {
-        const found = await grants.find(ref)
-        const outcome = await grants.rotate(ref, next, replay)
-        return found && outcome === 'missing' ? 'rotated' : outcome
+      async rotate(found, next, replay) {
+        const known = await grants.find({ grantId: found.grant.id, tokenId: found.token.id })
+        const outcome = await grants.rotate(found, next, replay)
+        return known && outcome === 'missing' ? 'rotated' : outcome
       },
     },
   }),
   'rotate forgets what was spent': ({ grants }) => ({
     grants: {
-      async rotate(ref, next, replay) {
-        const outcome = await grants.rotate(ref, next, replay)
-        if (outcome === 'rotated') await grants.revokeToken(ref)
+      async rotate(found, next, replay) {
+        const outcome = await grants.rotate(found, next, replay)
+        if (outcome === 'rotated') await grants.revokeToken({ grantId: found.grant.id, tokenId: found.token.id })
         return outcome
       },
     },
   }),
   'rotate drops the other tokens of its grant': ({ grants }) => ({
     grants: {
-      async rotate(ref, next, replay) {
-        const outcome = await grants.rotate(ref, next, replay)
-        const { items } = await grants.listTokens({ clientId: ref.grantId.slice(0, 24), epoch: 1, limit: 100 })
+      async rotate(found, next, replay) {
+        const outcome = await grants.rotate(found, next, replay)
+        const { items } = await grants.listTokens({ clientId: found.grant.id.slice(0, 24), epoch: 1, limit: 100 })
         const kept = new Set(next.map(({ id }) => id))
         for (const { grant, token } of items)
           if (!kept.has(token.id)) await grants.revokeToken({ grantId: grant.id, tokenId: token.id })
@@ -250,15 +259,28 @@ const mutations: Readonly<Record<string, Mutation>> = {
     }
   },
   'revoking by client ignores the user': ({ grants }) => ({
-    grants: { revokeByClient: ({ userId: _, ...query }) => grants.revokeByClient(query) },
+    grants: { revokeMany: ({ userId: _, ...query }) => grants.revokeMany(query) },
   }),
   'revoking by client ignores the epoch': ({ grants }) => ({
-    grants: { revokeByClient: ({ epochBelow: _, ...query }) => grants.revokeByClient(query) },
+    grants: { revokeMany: ({ epochBelow: _, ...query }) => grants.revokeMany(query) },
+  }),
+  'revoking by user ignores the user': ({ grants }) => ({
+    grants: { revokeMany: async query => (query.clientId === undefined ? 0 : grants.revokeMany(query)) },
+  }),
+  "a user's list is of one client": ({ grants }) => ({
+    grants: {
+      async listTokens(query) {
+        const page = await grants.listTokens(query)
+        const clientId = page.items[0]?.grant.clientId
+        return 'userId' in query ? { ...page, items: page.items.filter(({ grant }) => grant.clientId === clientId) } : page
+      },
+    },
   }),
   'a list ignores the epoch': ({ grants }) => ({
     grants: {
       async listTokens(query) {
         const page = await grants.listTokens(query)
+        if ('userId' in query) return page
         const other = await grants.listTokens({ ...query, epoch: query.epoch === 1 ? 2 : 1 })
         return { ...page, total: page.total + other.total }
       },
@@ -274,8 +296,8 @@ const mutations: Readonly<Record<string, Mutation>> = {
   }),
   'tokens are paged by offset': ({ grants }) => ({
     grants: {
-      async listTokens({ clientId, epoch, after, limit }) {
-        const { items, total } = await grants.listTokens({ clientId, epoch, limit: 1e6 })
+      async listTokens({ after, limit, ...whose }) {
+        const { items, total } = await grants.listTokens({ ...whose, limit: 1e6 })
         const offset = Number(after ?? 0)
         return { items: items.slice(offset, offset + limit), total, next: offset + limit < total ? String(offset + limit) : null }
       },
@@ -283,8 +305,8 @@ const mutations: Readonly<Record<string, Mutation>> = {
   }),
   'a page cursor is an instant': ({ grants }) => ({
     grants: {
-      async listTokens({ clientId, epoch, after, limit }) {
-        const { items, total } = await grants.listTokens({ clientId, epoch, limit: 1e6 })
+      async listTokens({ after, limit, ...whose }) {
+        const { items, total } = await grants.listTokens({ ...whose, limit: 1e6 })
         const rest = items.filter(({ token }) => after === undefined || token.issuedAt < Number(after))
         const page = rest.slice(0, limit)
         return { items: page, total, next: rest.length > limit ? String(page.at(-1)?.token.issuedAt) : null }
