@@ -530,7 +530,7 @@ export const storeCases: readonly StoreCase[] = [
       for (const [index, id] of ids.entries()) {
         await apps.save(newApp({ orgId: id, createdBy: id, name: `${index}` }))
         await credentials.save({ ...credential, connectorId: id, ownerId: own, expiresAt: index })
-        await credentials.save({ ...credential, connectorId: own, ownerId: `${id}!`, expiresAt: -index })
+        await credentials.save({ ...credential, connectorId: own, ownerId: `${id}!`, expiresAt: 1000 + index })
         await oneTime.put({ ...entry, id, data: { ...entry.data, userId: id } })
         await grants.create(newGrant({ userId: id }), [newToken('access', { issuedAt: index })])
       }
@@ -541,7 +541,7 @@ export const storeCases: readonly StoreCase[] = [
           [`${index}`],
         )
         assert.equal((await credentials.get(id, own))?.expiresAt, index)
-        assert.equal((await credentials.get(own, `${id}!`))?.expiresAt, -index)
+        assert.equal((await credentials.get(own, `${id}!`))?.expiresAt, 1000 + index)
         assert.equal((await oneTime.consume('code', id, own))?.entry.data.userId === id, true)
         const { items: tokens } = await grants.listTokens({ userId: id, limit: 9 })
         assert.deepEqual(

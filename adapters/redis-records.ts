@@ -1,0 +1,131 @@
+import { hash } from 'node:crypto'
+import type { EpochMs, Grant, Spent, Token, TokenRef } from '../src/store.ts'
+
+/*
+ * Every record begins with its format. What a later version of authmount wrote, or something else damaged, is refused:
+ * read as if it were absent it could be overwritten, or a revocation could be forgotten.
+ */
+
+/** A key for any ids whatever: no text of a client's reaches a key, nor steers it to a slot of a cluster. */
+export function keyOf(prefix: string, kind: string, ...ids: readonly string[]): string {
+  return `${prefix}:${kind}:${digest(ids)}`
+}
+
+/** The ids as 40 hexadecimal digits: 160 bits of SHA-256 over a text no other ids make. */
+export function digest(ids: readonly string[]): string {
+  const text = ids.length === 1 ? (ids[0] ?? '') : ids.map(id => `${id.length}:${id}`).join('')
+  return hash('sha256', text, 'hex').slice(0, 40)
+}
+
+export function damaged(what: string): Error {
+  return new Error(`${what} was written by another version of authmount, or is damaged: it is left as it is`)
+}
+
+// ── "1 <version> <json>" ─────────────────────────────────────────────────────
+
+export function formatRecord(record: object, version = 0): string {
+  return `1 ${version} ${JSON.stringify(record)}`
+}
+
+export function parseRecord<T>(what: string, text: string | null | undefined): T | undefined {
+  if (text === null || text === undefined) return undefined
+  const json = /^1 \d+ (.*)$/s.exec(text)?.[1]
+  if (json === undefined) throw damaged(what)
+  return parseJson(what, json)
+}
+
+// ── "1<attempt><json>" ───────────────────────────────────────────────────────
+
+const UNUSED = '0'.repeat(40)
+
+export function formatEntry(entry: object): string {
+  return `1${UNUSED}${JSON.stringify(entry)}`
+}
+
+export function parseEntry<T>(text: string | null): { readonly entry: T; readonly attempt: string } | undefined {
+  if (text === null) return undefined
+  if (!/^1[0-9a-f]{40}/.test(text)) throw damaged('a one-time value')
+  return { entry: parseJson('a one-time value', text.slice(41)), attempt: text.slice(1, 41) }
+}
+
+// ── Grants: see redis-scripts.ts for the fields ──────────────────────────────
+
+/** An app's id, with which the id of each of its grants begins. */
+export function clientOf(grantId: string): string {
+  return grantId.slice(0, 24)
+}
+
+export const GRANT_FIELDS = ['g', 'o', 'u', 's', 'x'] as const
+
+export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
+  const user = userId === null ? '' : `=${userId}`
+  return ['g', `1 ${createdAt} ${epoch}`, 'o', orgId, 'u', user, 's', JSON.stringify(scopes), 'x', JSON.stringify(context)]
+}
+
+export function parseGrant(id: string, [form, orgId, user, scopes, context]: readonly (string | null | undefined)[]): Grant {
+  const [, createdAt, epoch] = /^1 (\d+) (\d+)$/.exec(form ?? '') ?? []
+  if (epoch === undefined || orgId == null || user == null || scopes == null || context == null) throw damaged('a grant')
+  return {
+    id,
+    clientId: clientOf(id),
+    orgId,
+    userId: user === '' ? null : user.slice(1),
+    scopes: parseJson('a grant', scopes),
+    createdAt: Number(createdAt),
+    epoch: Number(epoch),
+    context: parseJson('a grant', context),
+  }
+}
+
+/** Field and value of each token, in turn. */
+export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
+  const granted = JSON.stringify(grant.scopes)
+  return tokens.flatMap(({ id, kind, scopes, issuedAt, expiresAt }) => {
+    const own = JSON.stringify(scopes)
+    return [`t:${id}`, `${kind === 'access' ? 'a' : 'r'} ${issuedAt} ${expiresAt}${own === granted ? '' : ` ${own}`}`]
+  })
+}
+
+export function parseToken(id: string, text: string, grant: Grant): Token {
+  const [, kind, issuedAt, expiresAt, scopes] = /^([ar]) (\d+) (\d+)(?: (.*))?$/s.exec(text) ?? []
+  if (kind === undefined) throw damaged('a token')
+  return {
+    id,
+    kind: kind === 'a' ? 'access' : 'refresh',
+    scopes: scopes === undefined ? grant.scopes : parseJson('a token', scopes),
+    issuedAt: Number(issuedAt),
+    expiresAt: Number(expiresAt),
+  }
+}
+
+export function parseSpent(text: string | null | undefined): Spent | null {
+  if (text == null) return null
+  const [, at, replay] = /^(\d+) (.*)$/s.exec(text) ?? []
+  if (replay === undefined) throw damaged('a spent token')
+  return { at: Number(at), replay }
+}
+
+/** How the index of a client names a token. The client is in the name of the index. */
+export function formatMember({ grantId, tokenId }: TokenRef): string {
+  const own = grantId.slice(clientOf(grantId).length)
+  return `${own.length}:${own}${tokenId}`
+}
+
+export function parseMember(clientId: string, member: string): TokenRef {
+  const colon = member.indexOf(':')
+  const end = colon + 1 + Number(member.slice(0, colon))
+  return { grantId: clientId + member.slice(colon + 1, end), tokenId: member.slice(end) }
+}
+
+export function lastExpiry(tokens: readonly Token[]): EpochMs {
+  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
+}
+
+function parseJson<T>(what: string, json: string): T {
+  try {
+    return JSON.parse(json)
+  } catch {
+    // The parser's words would quote the record.
+    throw damaged(what)
+  }
+}

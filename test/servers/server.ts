@@ -1,0 +1,94 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** A database server for the tests: already there, started here, or not to be had. */
+export interface Server {
+  /** What the tests find it by. */
+  readonly env: Readonly<Record<string, string>>
+  stop(): Promise<void>
+}
+
+export interface ServerKind {
+  readonly name: string
+  /** The variable that names one to use instead of starting one. */
+  readonly variable: string
+  /** How to get one, for a laptop that has none. */
+  readonly hint: string
+  /** Undefined where it is not installed. */
+  start(): Promise<Server | undefined>
+}
+
+export const run = promisify(execFile)
+
+/** Whether a program can be started here. */
+export async function installed(program: string, ...args: readonly string[]): Promise<boolean> {
+  return run(program, args).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** A port nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (typeof address !== 'object' || !address) throw new Error('no port')
+  return address.port
+}
+
+export async function temporaryFolder(name: string): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), `authmount-${name}-`))
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) }
+}
+
+/** A process of ours; what it said is part of the error when it ends too early. */
+export class Daemon {
+  readonly process: ChildProcess
+  #said = ''
+  readonly #ended: Promise<unknown>
+
+  constructor(program: string, args: readonly string[], options: { readonly cwd?: string } = {}) {
+    this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    for (const stream of [this.process.stdout, this.process.stderr])
+      stream?.on('data', chunk => {
+        this.#said = (this.#said + chunk).slice(-4000)
+      })
+    this.#ended = new Promise(resolve => this.process.once('exit', resolve))
+    this.process.once('error', error => {
+      this.#said += error
+    })
+  }
+
+  /** Waits until something answers on the port. */
+  async listening(port: number, timeoutMs = 30_000): Promise<this> {
+    const deadline = Date.now() + timeoutMs
+    while (!(await answers(port))) {
+      if (this.process.exitCode !== null) throw new Error(`${this.process.spawnfile} ended: ${this.#said}`)
+      if (Date.now() > deadline) throw new Error(`${this.process.spawnfile} does not listen on ${port}: ${this.#said}`)
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    return this
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal)
+    await this.#ended
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createConnection({ port, host: '127.0.0.1' })
+    const end = (answer: boolean) => () => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', end(true)).once('error', end(false))
+  })
+}
