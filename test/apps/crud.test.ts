@@ -1,9 +1,9 @@
 import { api, createApp, NEW_APP, UNLIMITED } from '../support/apps-api.ts'
-import { onBoth } from '../support/on-both.ts'
+import { everywhere } from '../support/everywhere.ts'
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-onBoth('an app is created as documented, its secret shown this once', async (t, host) => {
+everywhere('an app is created as documented, its secret shown this once', async (t, host) => {
   const { body, headers, status } = await api(host, 'POST', '', {
     body: { ...NEW_APP, description: 'Integrates', homepageUrl: 'https://app.example' },
   })
@@ -36,7 +36,7 @@ onBoth('an app is created as documented, its secret shown this once', async (t, 
   t.match(host.events, [{ type: 'app_created', actorId: 'anna', orgId: 'org-1', clientId: body.id }, { type: 'app_created' }])
 })
 
-onBoth(
+everywhere(
   'every problem of a body is named at once, with its path',
   async (t, host) => {
     const { body, status } = await api(host, 'POST', '', {
@@ -64,7 +64,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'fields that are not the caller’s to set are refused, on create and on update',
   async (t, host) => {
     const { id } = await createApp(host)
@@ -102,7 +102,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'bodies that are not a JSON object are refused',
   async (t, host) => {
     for (const body of ['', '[]', '"x"', 'null', '{', '{"name":{"$ne":null}}', `{"name":"${'x'.repeat(70_000)}"}`]) {
@@ -120,7 +120,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth('an app is changed field by field, and links are cleared with null', async (t, host) => {
+everywhere('an app is changed field by field, and links are cleared with null', async (t, host) => {
   const { id } = await createApp(host, {
     homepageUrl: 'https://app.example',
     privacyPolicyUrl: 'https://app.example/privacy',
@@ -155,7 +155,7 @@ onBoth('an app is changed field by field, and links are cleared with null', asyn
   t.match(host.events.at(-1), { type: 'app_updated', changed: ['redirectUris', 'allowedGrantTypes'] })
 })
 
-onBoth(
+everywhere(
   'the list is of one organisation, newest first, paged, filtered and searched',
   async (t, host) => {
     const names = ['Alpha', 'Beta (x)', 'Gamma', 'alphabet', 'Delta']
@@ -206,7 +206,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth('the catalogue of scopes is a bare array', async (t, host) => {
+everywhere('the catalogue of scopes is a bare array', async (t, host) => {
   const { text } = await api(host, 'GET', '/scopes', { user: 'bert' })
   t.strictSame(JSON.parse(text), [
     { name: 'read:records', description: 'Read your records', category: 'Records' },
@@ -226,7 +226,7 @@ const OPERATIONS: readonly (readonly [method: string, path: string, body?: objec
   ['POST', '/:id/revoke-all-tokens'],
 ]
 
-onBoth(
+everywhere(
   'nobody but an admin of the app’s own organisation can do anything to it',
   async (t, host) => {
     const app = await createApp(host)
@@ -282,7 +282,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth('a page of another site cannot make an admin’s browser change anything', async (t, host) => {
+everywhere('a page of another site cannot make an admin’s browser change anything', async (t, host) => {
   const { id } = await createApp(host)
   const forged = { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } }
   for (const path of [`/${id}/suspend`, `/${id}/revoke-all-tokens`, `/${id}/regenerate-secret`]) {
@@ -301,14 +301,14 @@ onBoth('a page of another site cannot make an admin’s browser change anything'
   )
 })
 
-onBoth('wrong methods are 405 with Allow, in the shape of this API', async (t, host) => {
+everywhere('wrong methods are 405 with Allow, in the shape of this API', async (t, host) => {
   const { body, headers, status } = await api(host, 'PATCH', `/${'f'.repeat(24)}`)
   t.equal(status, 405)
   t.equal(headers.get('allow'), 'GET, PUT, DELETE')
   t.match(body.error, { code: 'METHOD_NOT_ALLOWED' })
 })
 
-onBoth(
+everywhere(
   'all of it stands under the mount path',
   async (t, host) => {
     const app = await createApp(host)

@@ -1,7 +1,7 @@
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import type { TestApp } from '../support/client.ts'
+import { everywhere } from '../support/everywhere.ts'
 import type { TestHost } from '../support/host.ts'
-import { onBoth } from '../support/on-both.ts'
 
 /** Which of these answers carry a token that still works. */
 async function survivors(host: TestHost, answers: readonly { readonly body: Record<string, unknown> }[]): Promise<number> {
@@ -9,7 +9,7 @@ async function survivors(host: TestHost, answers: readonly { readonly body: Reco
   return (await Promise.all(tokens.map(token => host.records(token)))).filter(status => status === 200).length
 }
 
-onBoth(
+everywhere(
   'a deleted app is gone for good, with everything it had',
   async (t, host) => {
     const app = await createApp(host)
@@ -36,7 +36,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'a suspended app gets nothing new, keeps what it has, and goes on when activated',
   async (t, host) => {
     const app = await createApp(host)
@@ -56,7 +56,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'a regenerated secret replaces the old one at once, or after an overlap',
   async (t, host) => {
     const app = await createApp(host)
@@ -85,7 +85,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'every live token is listed, newest first, by cursor; none of it is a token',
   async (t, host) => {
     const app = await createApp(host)
@@ -129,7 +129,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'revoking all ends everything issued so far, counts it, and nothing issued later',
   async (t, host) => {
     const app = await createApp(host)
@@ -156,7 +156,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'of tokens issued while an app is deleted, none works afterwards',
   async (t, host) => {
     let live = 0
@@ -175,7 +175,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'of tokens issued before everything is revoked, none works afterwards; of those issued after, all do',
   async (t, host) => {
     const app = await createApp(host)
@@ -198,7 +198,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'after a secret is regenerated, the old one never works again, whatever raced with it',
   async (t, host) => {
     const app = await createApp(host)
@@ -217,7 +217,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'of two simultaneous updates none is lost silently',
   async (t, host) => {
     const app = await createApp(host)
@@ -248,7 +248,7 @@ onBoth(
   UNLIMITED,
 )
 
-onBoth(
+everywhere(
   'suspending and renaming at the same time do both',
   async (t, host) => {
     const app = await createApp(host)

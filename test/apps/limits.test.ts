@@ -1,8 +1,8 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { api, createApp, NEW_APP } from '../support/apps-api.ts'
-import { onBoth } from '../support/on-both.ts'
+import { everywhere } from '../support/everywhere.ts'
 
-onBoth('an admin makes ten changes a minute, and is told when to go on', async (t, host) => {
+everywhere('an admin makes ten changes a minute, and is told when to go on', async (t, host) => {
   const app = await createApp(host)
   for (let left = 8; left >= 0; left--) {
     const { headers, status } = await api(host, 'PUT', `/${app.id}`, { body: { name: `Left ${left}` } })
@@ -20,7 +20,7 @@ onBoth('an admin makes ten changes a minute, and is told when to go on', async (
   t.equal((await api(host, 'POST', '', { user: 'cora', body: NEW_APP })).status, 201, 'nor is anyone else')
 })
 
-onBoth('those who may not make changes use up nothing', async (t, host) => {
+everywhere('those who may not make changes use up nothing', async (t, host) => {
   for (let index = 0; index < 12; index++) t.equal((await api(host, 'POST', '', { user: 'bert', body: NEW_APP })).status, 403)
   t.equal((await api(host, 'POST', '', { body: {} })).status, 400)
   const { headers } = await api(host, 'POST', '', { body: { name: 7 } })
@@ -28,7 +28,7 @@ onBoth('those who may not make changes use up nothing', async (t, host) => {
 })
 
 const shared = new RateLimiterMemory({ points: 3, duration: 60 })
-onBoth(
+everywhere(
   'a limiter of the host’s is used, with its own number',
   async (t, host) => {
     await shared.delete((await import('../../src/crypto.ts')).sha256(JSON.stringify(['org-1', 'anna'])))
@@ -44,7 +44,7 @@ for (const [what, consume] of Object.entries({
   rejects: () => Promise.reject(new Error('ECONNREFUSED')),
   hangs: () => new Promise<never>(() => {}),
 })) {
-  onBoth(
+  everywhere(
     `when the limiter’s store ${what}, this process counts for itself and says so`,
     async (t, host) => {
       for (let index = 0; index < 10; index++) t.equal((await api(host, 'POST', '', { body: NEW_APP })).status, 201)

@@ -1,14 +1,15 @@
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
 import { REDIRECT_URI } from '../support/client.ts'
-import { frameworks, startHost } from '../support/host.ts'
+import { settings } from '../support/everywhere.ts'
+import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
 
-for (const [framework, mount] of Object.entries(frameworks)) {
+for (const { name, mount, connect } of settings) {
   for (const kind of ['confidential, Basic', 'confidential, in the body', 'public'] as const) {
-    t.test(`${framework}: oauth4webapi, as it comes, takes a ${kind} app through everything`, async t => {
+    t.test(`${name}: oauth4webapi, as it comes, takes a ${kind} app through everything`, async t => {
       const front = await startTlsFront()
-      const host = await startHost(mount, { issuer: front.url, mountPath: '/api/v1' })
+      const host = await startHost(mount, { connect, issuer: front.url, mountPath: '/api/v1' })
       t.teardown(async () => {
         await front.close()
         await host.close()
@@ -109,8 +110,8 @@ for (const [framework, mount] of Object.entries(frameworks)) {
     })
   }
 
-  t.test(`${framework}: oauth4webapi understands a user who does not agree`, async t => {
-    const host = await startHost(mount)
+  t.test(`${name}: oauth4webapi understands a user who does not agree`, async t => {
+    const host = await startHost(mount, { connect })
     t.teardown(host.close)
     const app = await host.confidentialApp()
     const denied = await host.decide(await host.authorize(app), 'denied')

@@ -1,14 +1,15 @@
 import * as client from 'openid-client'
 import t from 'tap'
 import { REDIRECT_URI } from '../support/client.ts'
-import { frameworks, startHost } from '../support/host.ts'
+import { settings } from '../support/everywhere.ts'
+import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
 
-for (const [framework, mount] of Object.entries(frameworks)) {
+for (const { name, mount, connect } of settings) {
   for (const kind of ['confidential', 'public'] as const) {
-    t.test(`${framework}: openid-client, as it comes, takes a ${kind} app through everything`, async t => {
+    t.test(`${name}: openid-client, as it comes, takes a ${kind} app through everything`, async t => {
       const front = await startTlsFront()
-      const host = await startHost(mount, { issuer: front.url })
+      const host = await startHost(mount, { connect, issuer: front.url })
       t.teardown(async () => {
         await front.close()
         await host.close()

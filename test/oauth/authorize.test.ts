@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { type Answer, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { everywhere } from '../support/everywhere.ts'
 import { USERS } from '../support/host.ts'
-import { onBoth } from '../support/on-both.ts'
 
 /** The request is refused here and now: nothing is redirected, nothing of the request is echoed unescaped. */
 function refusedHere(t: Test, answer: Answer, what: string): void {
@@ -19,7 +19,7 @@ function redirectedWith(t: Test, answer: Answer, error: string, what: string, st
   t.equal(answer.params.code, undefined, what)
 }
 
-onBoth('an app that is unknown, suspended or deleted is refused in the same words, without a redirect', async (t, host) => {
+everywhere('an app that is unknown, suspended or deleted is refused in the same words, without a redirect', async (t, host) => {
   const app = await host.confidentialApp()
   const stored = await host.store.apps.get(app.clientId)
   if (!stored) throw new Error('the app is not stored')
@@ -63,7 +63,7 @@ const NOT_REGISTERED = [
   '',
 ]
 
-onBoth('a redirect URI that is not the registered one, byte for byte, is refused without a redirect', async (t, host) => {
+everywhere('a redirect URI that is not the registered one, byte for byte, is refused without a redirect', async (t, host) => {
   const app = await host.confidentialApp()
   for (const redirect_uri of NOT_REGISTERED)
     refusedHere(t, await host.authorize(app, { redirect_uri }), JSON.stringify(redirect_uri))
@@ -103,7 +103,7 @@ const LOOPBACK_CASES: readonly (readonly [registered: string, requested: string,
   ['https://127.0.0.1/cb', 'https://127.0.0.1:9/cb', false],
 ]
 
-onBoth('the port of a loopback address may differ, and nothing else about it', async (t, host) => {
+everywhere('the port of a loopback address may differ, and nothing else about it', async (t, host) => {
   for (const [registered, redirect_uri, ok] of LOOPBACK_CASES) {
     const app = await host.publicApp({ redirectUris: [registered] })
     const answer = await host.authorize(app, { redirect_uri })
@@ -112,7 +112,7 @@ onBoth('the port of a loopback address may differ, and nothing else about it', a
   }
 })
 
-onBoth(
+everywhere(
   'the port of localhost may differ where the host says so',
   async (t, host) => {
     const app = await host.publicApp({ redirectUris: ['http://localhost/cb'] })
@@ -122,7 +122,7 @@ onBoth(
   { loopbackLocalhost: true },
 )
 
-onBoth('the redirect of a code on a loopback port goes to that port, and is redeemed with it', async (t, host) => {
+everywhere('the redirect of a code on a loopback port goes to that port, and is redeemed with it', async (t, host) => {
   const app = await host.publicApp({ redirectUris: ['http://127.0.0.1/cb'] })
   const redirect_uri = 'http://127.0.0.1:5555/cb'
   const screen = await host.authorize(app, { redirect_uri })
@@ -135,7 +135,7 @@ onBoth('the redirect of a code on a loopback port goes to that port, and is rede
   t.equal((await host.redeem(app, done.params.code ?? '', { redirect_uri })).status, 200)
 })
 
-onBoth('a redirect URI keeps its own query, on success and on error', async (t, host) => {
+everywhere('a redirect URI keeps its own query, on success and on error', async (t, host) => {
   const redirect_uri = 'https://app.example/cb?tenant=1&x=%20'
   const app = await host.confidentialApp({ redirectUris: [redirect_uri] })
   const done = await host.decide(await host.authorize(app, { redirect_uri }))
@@ -150,7 +150,7 @@ onBoth('a redirect URI keeps its own query, on success and on error', async (t, 
   )
 })
 
-onBoth('a parameter given twice is invalid, whether or not the values differ', async (t, host) => {
+everywhere('a parameter given twice is invalid, whether or not the values differ', async (t, host) => {
   const app = await host.confidentialApp()
   const twice = (name: string, value: string) => {
     const query = host.authorizeQuery(app, { nonce: 'n' })
@@ -177,7 +177,7 @@ onBoth('a parameter given twice is invalid, whether or not the values differ', a
   t.ok((await host.browse(`/oauth/authorize?${resources}`, 'anna')).params.consent_id, 'resource may be repeated')
 })
 
-onBoth('brackets in a name make another name, never an object', async (t, host) => {
+everywhere('brackets in a name make another name, never an object', async (t, host) => {
   const app = await host.confidentialApp()
   const query = host.authorizeQuery(app, { state: undefined })
   for (const name of ['state[]', 'state[a]', 'state[0]']) {
@@ -190,7 +190,7 @@ onBoth('brackets in a name make another name, never an object', async (t, host) 
   }
 })
 
-onBoth('state comes back as it was, whatever it is made of', async (t, host) => {
+everywhere('state comes back as it was, whatever it is made of', async (t, host) => {
   const app = await host.confidentialApp()
   for (const state of [
     'a b',
@@ -215,7 +215,7 @@ onBoth('state comes back as it was, whatever it is made of', async (t, host) => 
   redirectedWith(t, await host.authorize(app, { state: undefined }), 'invalid_request', 'missing', null)
 })
 
-onBoth('what the request lacks or gets wrong goes back to the app, with state and iss', async (t, host) => {
+everywhere('what the request lacks or gets wrong goes back to the app, with state and iss', async (t, host) => {
   const app = await host.confidentialApp()
   const cases: readonly (readonly [fields: Record<string, string | undefined>, error: string])[] = [
     [{ response_type: undefined }, 'invalid_request'],
@@ -245,19 +245,19 @@ onBoth('what the request lacks or gets wrong goes back to the app, with state an
   redirectedWith(t, await host.authorize(machine), 'unauthorized_client', 'an app without the grant')
 })
 
-onBoth('a public app must send an S256 challenge; a confidential one may go without', async (t, host) => {
+everywhere('a public app must send an S256 challenge; a confidential one may go without', async (t, host) => {
   const none = { code_challenge: undefined, code_challenge_method: undefined }
   redirectedWith(t, await host.authorize(await host.publicApp(), none), 'invalid_request', 'public')
   t.ok((await host.authorize(await host.confidentialApp(), none)).params.consent_id)
 })
 
-onBoth('scopes are asked for once each, and offline_access changes nothing', async (t, host) => {
+everywhere('scopes are asked for once each, and offline_access changes nothing', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app, { scope: 'read:records offline_access read:records' })
   t.equal((await host.redeem(app, code)).body.scope, 'read:records')
 })
 
-onBoth(
+everywhere(
   'a lenient host lets standard clients leave out state and scope',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -268,7 +268,7 @@ onBoth(
   { lenientAuthorize: true },
 )
 
-onBoth('somebody who is not signed in goes to the login and comes back to the same request', async (t, host) => {
+everywhere('somebody who is not signed in goes to the login and comes back to the same request', async (t, host) => {
   const app = await host.confidentialApp()
   const answer = await host.authorize(app, { state: 'a&b=c' }, null)
   t.equal(answer.status, 302)
@@ -279,7 +279,7 @@ onBoth('somebody who is not signed in goes to the login and comes back to the sa
   t.ok((await host.browse(returnTo, 'anna')).params.consent_id)
 })
 
-onBoth('somebody who has agreed is not asked again, except for more', async (t, host) => {
+everywhere('somebody who has agreed is not asked again, except for more', async (t, host) => {
   const app = await host.confidentialApp()
   await host.approve(app)
   t.ok((await host.authorize(app)).params.code)
@@ -289,7 +289,7 @@ onBoth('somebody who has agreed is not asked again, except for more', async (t, 
   t.ok((await host.authorize(app, { scope: 'read:records write:records' })).params.code, 'both have been agreed to by now')
 })
 
-onBoth('a public app on an address that anyone could take is asked for every time', async (t, host) => {
+everywhere('a public app on an address that anyone could take is asked for every time', async (t, host) => {
   const claimed = await host.publicApp()
   await host.approve(claimed)
   t.ok((await host.authorize(claimed)).params.code)
@@ -300,7 +300,7 @@ onBoth('a public app on an address that anyone could take is asked for every tim
   }
 })
 
-onBoth('a token that authmount issued is not a login', async (t, host) => {
+everywhere('a token that authmount issued is not a login', async (t, host) => {
   const app = await host.confidentialApp()
   const { access } = await host.tokens(app)
   const query = host.authorizeQuery(app)
@@ -327,24 +327,27 @@ onBoth('a token that authmount issued is not a login', async (t, host) => {
   t.equal(json.body.redirect_uri, undefined)
 })
 
-onBoth('a user whose id is that of an app, whichever, gets no token that could be taken for the app’s own', async (t, host) => {
-  const app = await host.confidentialApp()
-  const other = await host.confidentialApp()
-  for (const { clientId } of [app, other]) {
-    Object.assign(USERS, { lookalike: { userId: clientId, orgId: 'org-1', isAdmin: false } })
-    const answer = await host.decide(await host.authorize(app, {}, 'lookalike'), 'granted', 'lookalike')
-    t.match(answer.params, { error: 'access_denied', state: 'state-1' })
-    t.equal(answer.params.code, undefined)
-    const json = await host.send('/oauth/authorize', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: 'Bearer host-lookalike' },
-      body: JSON.stringify({ ...Object.fromEntries(host.authorizeQuery(app, { state: 'other' })), consent: 'granted' }),
-    })
-    t.equal(json.body.redirect_uri, undefined)
-  }
-})
+everywhere(
+  'a user whose id is that of an app, whichever, gets no token that could be taken for the app’s own',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const other = await host.confidentialApp()
+    for (const { clientId } of [app, other]) {
+      Object.assign(USERS, { lookalike: { userId: clientId, orgId: 'org-1', isAdmin: false } })
+      const answer = await host.decide(await host.authorize(app, {}, 'lookalike'), 'granted', 'lookalike')
+      t.match(answer.params, { error: 'access_denied', state: 'state-1' })
+      t.equal(answer.params.code, undefined)
+      const json = await host.send('/oauth/authorize', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: 'Bearer host-lookalike' },
+        body: JSON.stringify({ ...Object.fromEntries(host.authorizeQuery(app, { state: 'other' })), consent: 'granted' }),
+      })
+      t.equal(json.body.redirect_uri, undefined)
+    }
+  },
+)
 
-onBoth('a resource that is not on this server is refused, rather than granted as something else', async (t, host) => {
+everywhere('a resource that is not on this server is refused, rather than granted as something else', async (t, host) => {
   const app = await host.confidentialApp()
   for (const resource of ['https://other.example/', 'relative', 'https://issuer.example/api#f', 'urn:x', '']) {
     redirectedWith(t, await host.authorize(app, { resource }), 'invalid_target', resource)
@@ -367,7 +370,7 @@ onBoth('a resource that is not on this server is refused, rather than granted as
   }
 })
 
-onBoth(
+everywhere(
   'what is no part of an authorization request is neither kept nor passed on',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -386,7 +389,7 @@ onBoth(
   { consentUrl: '/consent' },
 )
 
-onBoth('a browser that meets an error is shown a page, with everything escaped', async (t, host) => {
+everywhere('a browser that meets an error is shown a page, with everything escaped', async (t, host) => {
   const app = await host.confidentialApp()
   const query = host.authorizeQuery(app, { redirect_uri: 'https://evil.com/"><script>alert(1)</script>' })
   const answer = await host.browse(`/oauth/authorize?${query}`, 'anna', {

@@ -1,7 +1,7 @@
 import type { TestApp } from '../support/client.ts'
 import { CHALLENGE, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { everywhere } from '../support/everywhere.ts'
 import type { TestHost } from '../support/host.ts'
-import { onBoth } from '../support/on-both.ts'
 
 /** The consent POST as a single-page app of the host makes it: the documented parameters, and the host's own bearer token. */
 function decideAsJson(host: TestHost, app: TestApp, fields: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
@@ -14,7 +14,7 @@ function decideAsJson(host: TestHost, app: TestApp, fields: Record<string, unkno
   })
 }
 
-onBoth('the page says who asks, as whom, for what, and where it leads', async (t, host) => {
+everywhere('the page says who asks, as whom, for what, and where it leads', async (t, host) => {
   const app = await host.confidentialApp({ name: 'Tax <b>Helper</b>', homepageUrl: 'https://app.example/?a=1&b="' })
   const screen = await host.authorize(app, { scope: 'read:records write:records' })
   const page = await host.browse(String(screen.headers.get('location')), 'anna')
@@ -27,7 +27,7 @@ onBoth('the page says who asks, as whom, for what, and where it leads', async (t
   t.match(page.text, 'href="https://app.example/?a=1&amp;b=&quot;"', 'the link is escaped')
 })
 
-onBoth('the page can be neither framed nor scripted', async (t, host) => {
+everywhere('the page can be neither framed nor scripted', async (t, host) => {
   const app = await host.confidentialApp({
     name: '"><script>alert(1)</script>',
     description: '<img src=x onerror=alert(1)>{{7*7}}',
@@ -45,7 +45,7 @@ onBoth('the page can be neither framed nor scripted', async (t, host) => {
   t.notMatch(page.text, /<script|<img/)
 })
 
-onBoth('the page names the scheme of a private address, not what someone wrote behind it', async (t, host) => {
+everywhere('the page names the scheme of a private address, not what someone wrote behind it', async (t, host) => {
   const redirect_uri = 'com.evil.app://www.google.com/cb'
   const app = await host.publicApp({ redirectUris: [redirect_uri] })
   const page = await host.browse(String((await host.authorize(app, { redirect_uri })).headers.get('location')), 'anna')
@@ -53,14 +53,14 @@ onBoth('the page names the scheme of a private address, not what someone wrote b
   t.notMatch(page.text, 'google')
 })
 
-onBoth('a page whose login has run out is not shown a password prompt', async (t, host) => {
+everywhere('a page whose login has run out is not shown a password prompt', async (t, host) => {
   const app = await host.confidentialApp()
   const answer = await decideAsJson(host, app, {}, { authorization: 'Bearer expired' })
   t.equal(answer.status, 401)
   t.equal(answer.headers.get('www-authenticate'), null)
 })
 
-onBoth('the same question can be had as JSON, for a page of the host', async (t, host) => {
+everywhere('the same question can be had as JSON, for a page of the host', async (t, host) => {
   const app = await host.confidentialApp({ name: 'Helper' })
   const screen = await host.authorize(app)
   const answer = await host.browse(String(screen.headers.get('location')), 'anna', { headers: { accept: 'application/json' } })
@@ -72,7 +72,7 @@ onBoth('the same question can be had as JSON, for a page of the host', async (t,
   })
 })
 
-onBoth(
+everywhere(
   'a host with a consent page of its own is sent the request and the id of the screen',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -85,7 +85,7 @@ onBoth(
   { consentUrl: '/consent' },
 )
 
-onBoth('agreeing redirects a form with 303 and tells JSON where to go', async (t, host) => {
+everywhere('agreeing redirects a form with 303 and tells JSON where to go', async (t, host) => {
   const app = await host.confidentialApp()
   const form = await host.decide(await host.authorize(app))
   t.equal(form.status, 303)
@@ -98,7 +98,7 @@ onBoth('agreeing redirects a form with 303 and tells JSON where to go', async (t
   t.equal((await host.redeem(app, uri.searchParams.get('code') ?? '')).status, 200)
 })
 
-onBoth('denying sends access_denied, and the screen is closed', async (t, host) => {
+everywhere('denying sends access_denied, and the screen is closed', async (t, host) => {
   const app = await host.confidentialApp()
   const screen = await host.authorize(app)
   const denied = await host.decide(screen, 'denied')
@@ -112,7 +112,7 @@ onBoth('denying sends access_denied, and the screen is closed', async (t, host) 
   t.equal(host.events.filter(({ type }) => type === 'consent_denied').length, 2)
 })
 
-onBoth('a form without the id of an open screen is refused', async (t, host) => {
+everywhere('a form without the id of an open screen is refused', async (t, host) => {
   const app = await host.confidentialApp()
   await host.authorize(app)
   const fields = Object.fromEntries(host.authorizeQuery(app))
@@ -127,7 +127,7 @@ onBoth('a form without the id of an open screen is refused', async (t, host) => 
   t.equal(await host.store.consents.get('anna', app.clientId), undefined)
 })
 
-onBoth('JSON needs a credential that no other site can send, unless it names the screen', async (t, host) => {
+everywhere('JSON needs a credential that no other site can send, unless it names the screen', async (t, host) => {
   const app = await host.confidentialApp()
   const query = Object.fromEntries(host.authorizeQuery(app))
   const byCookie = await host.browse('/oauth/authorize', 'anna', {
@@ -145,7 +145,7 @@ onBoth('JSON needs a credential that no other site can send, unless it names the
   t.equal(named.status, 200)
 })
 
-onBoth('a screen can be answered only by the one who opened it', async (t, host) => {
+everywhere('a screen can be answered only by the one who opened it', async (t, host) => {
   const app = await host.confidentialApp()
   const screen = await host.authorize(app)
   t.equal((await host.decide(screen, 'granted', 'bert')).status, 403)
@@ -154,7 +154,7 @@ onBoth('a screen can be answered only by the one who opened it', async (t, host)
   t.equal((await host.decide(screen, 'granted', 'anna')).status, 303, 'and it is still open to her')
 })
 
-onBoth('of twenty answers to one screen, one gets a code; a later one gets none', async (t, host) => {
+everywhere('of twenty answers to one screen, one gets a code; a later one gets none', async (t, host) => {
   const app = await host.confidentialApp()
   const screen = await host.authorize(app)
   const answers = await Promise.all(Array.from({ length: 20 }, () => host.decide(screen)))
@@ -163,7 +163,7 @@ onBoth('of twenty answers to one screen, one gets a code; a later one gets none'
   t.equal((await host.decide(screen)).status, 400)
 })
 
-onBoth('a POST can repeat the request but not change it', async (t, host) => {
+everywhere('a POST can repeat the request but not change it', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp({ redirectUris: ['https://other.example/cb'] })
   const changes = {
@@ -191,7 +191,7 @@ onBoth('a POST can repeat the request but not change it', async (t, host) => {
   }
 })
 
-onBoth('JSON that answers an open screen takes from it what it does not say', async (t, host) => {
+everywhere('JSON that answers an open screen takes from it what it does not say', async (t, host) => {
   const app = await host.publicApp()
   await host.authorize(app, { nonce: 'n-1' })
   const answer = await decideAsJson(host, app, { code_challenge: undefined, code_challenge_method: undefined, nonce: 'other' })
@@ -205,7 +205,7 @@ onBoth('JSON that answers an open screen takes from it what it does not say', as
   t.equal((await decideAsJson(host, app)).status, 400, 'and the screen is closed')
 })
 
-onBoth('JSON without a screen is checked as a request is', async (t, host) => {
+everywhere('JSON without a screen is checked as a request is', async (t, host) => {
   const app = await host.publicApp()
   const cases: readonly (readonly [fields: Record<string, unknown>, status: number, error: string])[] = [
     [{ code_challenge: undefined, code_challenge_method: undefined }, 400, 'invalid_request'],
@@ -233,7 +233,7 @@ onBoth('JSON without a screen is checked as a request is', async (t, host) => {
   t.equal((await decideAsJson(host, app, { code_challenge: CHALLENGE })).status, 200)
 })
 
-onBoth('an app that is suspended while the user decides gets no code', async (t, host) => {
+everywhere('an app that is suspended while the user decides gets no code', async (t, host) => {
   const app = await host.confidentialApp()
   const screen = await host.authorize(app)
   const stored = await host.store.apps.get(app.clientId)
@@ -246,7 +246,7 @@ onBoth('an app that is suspended while the user decides gets no code', async (t,
   t.equal(answer.location, undefined)
 })
 
-onBoth('a screen closes by itself', async (t, host) => {
+everywhere('a screen closes by itself', async (t, host) => {
   const app = await host.confidentialApp()
   const screen = await host.authorize(app)
   host.clock.advance(601)

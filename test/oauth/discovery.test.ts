@@ -1,8 +1,8 @@
 import t from 'tap'
+import { everywhere } from '../support/everywhere.ts'
 import { frameworks, mounts, startHost } from '../support/host.ts'
-import { onBoth } from '../support/on-both.ts'
 
-onBoth('the metadata says what works, and all it names is there', async (t, host) => {
+everywhere('the metadata says what works, and all it names is there', async (t, host) => {
   const { body, headers } = await host.send('/.well-known/oauth-authorization-server', {
     headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' },
   })

@@ -1,7 +1,7 @@
 import { request as rawRequest } from 'node:http'
-import { onBoth } from '../support/on-both.ts'
+import { everywhere } from '../support/everywhere.ts'
 
-onBoth('revocation answers 200 with nothing, whatever the token was', async (t, host) => {
+everywhere('revocation answers 200 with nothing, whatever the token was', async (t, host) => {
   const app = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
   for (const token of [access, access, refresh, refresh, 'garbage', 'am_at_x', 'x'.repeat(9000), access.toUpperCase()]) {
@@ -13,7 +13,7 @@ onBoth('revocation answers 200 with nothing, whatever the token was', async (t, 
   t.equal(host.events.filter(({ type }) => type === 'token_revoked').length, 2)
 })
 
-onBoth('revoking a refresh token ends its grant; revoking an access token ends that alone', async (t, host) => {
+everywhere('revoking a refresh token ends its grant; revoking an access token ends that alone', async (t, host) => {
   const app = await host.confidentialApp()
   const one = await host.tokens(app)
   await host.post('/oauth/revoke', app, { token: one.access })
@@ -25,7 +25,7 @@ onBoth('revoking a refresh token ends its grant; revoking an access token ends t
   t.equal((await host.refresh(app, next.body.refresh_token)).body.error, 'invalid_grant')
 })
 
-onBoth('a spent refresh token still revokes its grant', async (t, host) => {
+everywhere('a spent refresh token still revokes its grant', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   const { body } = await host.refresh(app, refresh)
@@ -33,7 +33,7 @@ onBoth('a spent refresh token still revokes its grant', async (t, host) => {
   t.equal(await host.isActive(app, body.access_token), false)
 })
 
-onBoth('a wrong or unknown hint changes nothing', async (t, host) => {
+everywhere('a wrong or unknown hint changes nothing', async (t, host) => {
   const app = await host.publicApp()
   for (const token_type_hint of ['access_token', 'refresh_token', 'nonsense']) {
     const { access, refresh } = await host.tokens(app)
@@ -42,7 +42,7 @@ onBoth('a wrong or unknown hint changes nothing', async (t, host) => {
   }
 })
 
-onBoth('another app can neither revoke a token nor learn of it', async (t, host) => {
+everywhere('another app can neither revoke a token nor learn of it', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
@@ -56,7 +56,7 @@ onBoth('another app can neither revoke a token nor learn of it', async (t, host)
   t.equal(await host.isActive(app, refresh), true)
 })
 
-onBoth('a confidential app must prove itself to revoke', async (t, host) => {
+everywhere('a confidential app must prove itself to revoke', async (t, host) => {
   const app = await host.confidentialApp()
   const { access } = await host.tokens(app)
   for (const clientSecret of [null, 'wrong']) {
@@ -68,7 +68,7 @@ onBoth('a confidential app must prove itself to revoke', async (t, host) => {
   t.equal((await host.post('/oauth/revoke', app, {})).body.error, 'invalid_request', 'no token')
 })
 
-onBoth('introspection says everything of a live token, and nothing of any other', async (t, host) => {
+everywhere('introspection says everything of a live token, and nothing of any other', async (t, host) => {
   const app = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
   const now = Math.floor(host.clock.now() / 1000)
@@ -96,7 +96,7 @@ onBoth('introspection says everything of a live token, and nothing of any other'
   t.strictSame((await host.post('/oauth/introspect', app, { token: access })).body, { active: false })
 })
 
-onBoth('introspection needs an app with a secret', async (t, host) => {
+everywhere('introspection needs an app with a secret', async (t, host) => {
   const app = await host.confidentialApp()
   const pub = await host.publicApp()
   const { access } = await host.tokens(pub)
@@ -112,7 +112,7 @@ onBoth('introspection needs an app with a secret', async (t, host) => {
   }
 })
 
-onBoth('of two Authorization headers a guarded route takes neither', async (t, host) => {
+everywhere('of two Authorization headers a guarded route takes neither', async (t, host) => {
   const app = await host.confidentialApp()
   const { access } = await host.tokens(app)
   const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -127,7 +127,7 @@ onBoth('of two Authorization headers a guarded route takes neither', async (t, h
   t.equal(status, 401)
 })
 
-onBoth('a guarded route answers a token that is missing, bad or too weak as RFC 6750 says', async (t, host) => {
+everywhere('a guarded route answers a token that is missing, bad or too weak as RFC 6750 says', async (t, host) => {
   const app = await host.confidentialApp()
   const weak = await host.tokens(app, { scope: 'write:records' })
   const good = await host.tokens(app)

@@ -2,6 +2,7 @@ import type { Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
 import { VERIFIER } from '../support/client.ts'
+import { settings } from '../support/everywhere.ts'
 import { frameworks, startHost } from '../support/host.ts'
 
 /** A store that keeps all it was ever given and all it ever answered, as a dump or a wiretap would show it. */
@@ -22,10 +23,10 @@ function wiretapped(inner: Store, seen: string[]): Store {
   return Object.fromEntries(parts) as Store
 }
 
-for (const [framework, mount] of Object.entries(frameworks)) {
-  t.test(`${framework}: no secret, code, token or verifier is ever stored, logged or told to the event sink`, async t => {
+for (const { name, mount, connect } of settings) {
+  t.test(`${name}: no secret, code, token or verifier is ever stored, logged or told to the event sink`, async t => {
     const seen: string[] = []
-    const host = await startHost(mount, { makeStore: now => wiretapped(memoryStore({ now }), seen) })
+    const host = await startHost(mount, { connect, wrap: store => wiretapped(store, seen) })
     t.teardown(host.close)
     const app = await host.confidentialApp()
 
@@ -67,7 +68,9 @@ for (const [framework, mount] of Object.entries(frameworks)) {
       if (half.length >= 43) t.notOk(places.store.includes(half), `nor is half of ${what} in the store`)
     }
   })
+}
 
+for (const [framework, mount] of Object.entries(frameworks)) {
   t.test(`${framework}: whatever a store throws, the client hears the same fixed words`, async t => {
     const thrown: { current: unknown } = { current: undefined }
     const broken = memoryStore()

@@ -1,7 +1,7 @@
 import { CHALLENGE, VERIFIER } from '../support/client.ts'
-import { onBoth } from '../support/on-both.ts'
+import { everywhere } from '../support/everywhere.ts'
 
-onBoth('a code becomes tokens once, for its app, its address and its verifier', async (t, host) => {
+everywhere('a code becomes tokens once, for its app, its address and its verifier', async (t, host) => {
   const app = await host.confidentialApp()
   const { body, headers, status } = await host.redeem(app, await host.approve(app))
   t.equal(status, 200)
@@ -18,19 +18,19 @@ onBoth('a code becomes tokens once, for its app, its address and its verifier', 
   t.equal(await host.records(body.access_token), 200)
 })
 
-onBoth('a public app redeems with its verifier alone', async (t, host) => {
+everywhere('a public app redeems with its verifier alone', async (t, host) => {
   const app = await host.publicApp()
   t.equal((await host.redeem(app, await host.approve(app))).status, 200)
 })
 
-onBoth('a verifier that was never announced is refused', async (t, host) => {
+everywhere('a verifier that was never announced is refused', async (t, host) => {
   const app = await host.confidentialApp()
   const none = { code_challenge: undefined, code_challenge_method: undefined }
   t.equal((await host.redeem(app, await host.approve(app, none))).body.error, 'invalid_grant')
   t.equal((await host.redeem(app, await host.approve(app, none), { code_verifier: undefined })).status, 200)
 })
 
-onBoth('a wrong verifier kills the code', async (t, host) => {
+everywhere('a wrong verifier kills the code', async (t, host) => {
   const app = await host.publicApp()
   const flipped = VERIFIER.replace('d', 'D')
   for (const code_verifier of [
@@ -52,7 +52,7 @@ onBoth('a wrong verifier kills the code', async (t, host) => {
   }
 })
 
-onBoth('a code used twice ends what its first use was given, and nothing else', async (t, host) => {
+everywhere('a code used twice ends what its first use was given, and nothing else', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.tokens(app)
   const code = await host.approve(app)
@@ -67,7 +67,7 @@ onBoth('a code used twice ends what its first use was given, and nothing else', 
   t.match(host.events.at(-1), { type: 'code_replay', clientId: app.clientId, userId: 'anna' })
 })
 
-onBoth('of twenty simultaneous redemptions of each of twenty codes, exactly one succeeds', async (t, host) => {
+everywhere('of twenty simultaneous redemptions of each of twenty codes, exactly one succeeds', async (t, host) => {
   const app = await host.confidentialApp()
   const codes = await Promise.all(Array.from({ length: 20 }, () => host.approve(app)))
   const answers = await Promise.all(codes.map(code => Promise.all(Array.from({ length: 20 }, () => host.redeem(app, code)))))
@@ -79,7 +79,7 @@ onBoth('of twenty simultaneous redemptions of each of twenty codes, exactly one 
   t.ok(refused.every(({ body, status }) => status === 400 && body.error === 'invalid_grant'))
 })
 
-onBoth('a code is bound to its redirect URI; a mistake does not burn it', async (t, host) => {
+everywhere('a code is bound to its redirect URI; a mistake does not burn it', async (t, host) => {
   const app = await host.confidentialApp({ redirectUris: ['https://app.example/cb', 'https://app.example/other'] })
   const code = await host.approve(app)
   for (const redirect_uri of ['https://app.example/other', 'https://app.example/cb/', 'https://evil.example']) {
@@ -89,7 +89,7 @@ onBoth('a code is bound to its redirect URI; a mistake does not burn it', async 
   t.equal((await host.redeem(app, code)).status, 200)
 })
 
-onBoth('another app neither gets nor burns a code; nor does a wrong secret', async (t, host) => {
+everywhere('another app neither gets nor burns a code; nor does a wrong secret', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp()
   const code = await host.approve(app)
@@ -100,14 +100,14 @@ onBoth('another app neither gets nor burns a code; nor does a wrong secret', asy
   t.equal((await host.redeem(app, code)).status, 200)
 })
 
-onBoth('a code is dead after a minute', async (t, host) => {
+everywhere('a code is dead after a minute', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app)
   host.clock.advance(61)
   t.equal((await host.redeem(app, code)).body.error, 'invalid_grant')
 })
 
-onBoth('a code from before everything of the app was revoked is as dead as its tokens', async (t, host) => {
+everywhere('a code from before everything of the app was revoked is as dead as its tokens', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app)
   const { access, refresh } = await host.tokens(app)
@@ -121,7 +121,7 @@ onBoth('a code from before everything of the app was revoked is as dead as its t
   t.equal(await host.records((await host.tokens(app)).access), 200)
 })
 
-onBoth('what an app has lost since the user agreed, an old code does not bring back', async (t, host) => {
+everywhere('what an app has lost since the user agreed, an old code does not bring back', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app, { scope: 'read:records write:records' })
   const stored = await host.store.apps.get(app.clientId)
@@ -130,7 +130,7 @@ onBoth('what an app has lost since the user agreed, an old code does not bring b
   t.equal((await host.redeem(app, code)).body.scope, 'read:records')
 })
 
-onBoth('a suspended app gets nothing for a code it has', async (t, host) => {
+everywhere('a suspended app gets nothing for a code it has', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app)
   const stored = await host.store.apps.get(app.clientId)
@@ -141,14 +141,14 @@ onBoth('a suspended app gets nothing for a code it has', async (t, host) => {
   t.equal(answer.body.error, 'invalid_client')
 })
 
-onBoth('an app without the refresh_token grant is given no refresh token', async (t, host) => {
+everywhere('an app without the refresh_token grant is given no refresh token', async (t, host) => {
   const app = await host.confidentialApp({ allowedGrantTypes: ['authorization_code'] })
   const { body } = await host.redeem(app, await host.approve(app))
   t.equal(body.refresh_token, undefined)
   t.equal((await host.refresh(app, 'am_rt_x')).body.error, 'unauthorized_client')
 })
 
-onBoth(
+everywhere(
   'plain works where the host has enabled it, and is then advertised',
   async (t, host) => {
     const app = await host.publicApp()
@@ -162,7 +162,7 @@ onBoth(
   { allowPlainPkce: true },
 )
 
-onBoth('a grant type that is not offered, missing or not the app’s is named for what it is', async (t, host) => {
+everywhere('a grant type that is not offered, missing or not the app’s is named for what it is', async (t, host) => {
   const app = await host.confidentialApp({ allowedGrantTypes: ['authorization_code'] })
   const of = async (grant_type: string | undefined) => (await host.post('/oauth/token', app, { grant_type })).body.error
   t.equal(await of('password'), 'unsupported_grant_type')
@@ -173,7 +173,7 @@ onBoth('a grant type that is not offered, missing or not the app’s is named fo
   t.equal(await of('authorization_code'), 'invalid_request', 'without a code')
 })
 
-onBoth('tokens live as long as their app says', async (t, host) => {
+everywhere('tokens live as long as their app says', async (t, host) => {
   const app = await host.confidentialApp({ accessTokenLifetime: 300, refreshTokenLifetime: 3600 })
   const { body } = await host.redeem(app, await host.approve(app))
   t.equal(body.expires_in, 300)

@@ -1,8 +1,8 @@
-import { onBoth } from '../support/on-both.ts'
+import { everywhere } from '../support/everywhere.ts'
 
 const STRICT = { rotationGraceSeconds: 0 }
 
-onBoth('a refresh token is replaced by its successor, with the same scopes, in the same grant', async (t, host) => {
+everywhere('a refresh token is replaced by its successor, with the same scopes, in the same grant', async (t, host) => {
   const app = await host.confidentialApp()
   const first = await host.tokens(app)
   const { body, status } = await host.refresh(app, first.refresh)
@@ -22,7 +22,7 @@ onBoth('a refresh token is replaced by its successor, with the same scopes, in t
   t.equal((await host.refresh(app, body.refresh_token)).status, 200)
 })
 
-onBoth('a retry within the grace gets the same successor', async (t, host) => {
+everywhere('a retry within the grace gets the same successor', async (t, host) => {
   const app = await host.publicApp()
   const { refresh } = await host.tokens(app)
   const first = await host.refresh(app, refresh)
@@ -35,7 +35,7 @@ onBoth('a retry within the grace gets the same successor', async (t, host) => {
   t.equal((await host.refresh(app, retry.body.refresh_token)).status, 200)
 })
 
-onBoth('a rotated token that comes back after the grace ends its grant', async (t, host) => {
+everywhere('a rotated token that comes back after the grace ends its grant', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.tokens(app)
   const { access, refresh } = await host.tokens(app)
@@ -53,7 +53,7 @@ onBoth('a rotated token that comes back after the grace ends its grant', async (
   t.equal(await host.isActive(app, other.access), true, 'the user’s other grant is untouched')
 })
 
-onBoth('the grace covers only the immediate predecessor', async (t, host) => {
+everywhere('the grace covers only the immediate predecessor', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   const second = (await host.refresh(app, refresh)).body.refresh_token
@@ -63,7 +63,7 @@ onBoth('the grace covers only the immediate predecessor', async (t, host) => {
   t.equal(await host.isActive(app, third.refresh_token), false)
 })
 
-onBoth('twenty simultaneous refreshes in the grace all get the same successor', async (t, host) => {
+everywhere('twenty simultaneous refreshes in the grace all get the same successor', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   const answers = await Promise.all(Array.from({ length: 20 }, () => host.refresh(app, refresh)))
@@ -72,7 +72,7 @@ onBoth('twenty simultaneous refreshes in the grace all get the same successor', 
   t.equal(host.events.filter(({ type }) => type === 'token_refreshed').length, 1)
 })
 
-onBoth(
+everywhere(
   'without a grace, of twenty simultaneous refreshes one succeeds, and the others end the grant',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -86,7 +86,7 @@ onBoth(
   STRICT,
 )
 
-onBoth(
+everywhere(
   'without a grace, a serial retry ends the grant as well',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -98,7 +98,7 @@ onBoth(
   STRICT,
 )
 
-onBoth('asking for less narrows the access token, not the grant', async (t, host) => {
+everywhere('asking for less narrows the access token, not the grant', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app, { scope: 'read:records write:records' })
   const narrowed = await host.refresh(app, refresh, { scope: 'write:records' })
@@ -108,7 +108,7 @@ onBoth('asking for less narrows the access token, not the grant', async (t, host
   t.equal(full.body.scope, 'read:records write:records')
 })
 
-onBoth('asking for more is refused, and the token stays good', async (t, host) => {
+everywhere('asking for more is refused, and the token stays good', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   for (const scope of ['admin', 'write:records', 'read:records write:records', '', ' ', 'profile', 'read:records,']) {
@@ -119,7 +119,7 @@ onBoth('asking for more is refused, and the token stays good', async (t, host) =
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
-onBoth('a retry that asks for more than was granted is refused like the first', async (t, host) => {
+everywhere('a retry that asks for more than was granted is refused like the first', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   const { body } = await host.refresh(app, refresh)
@@ -128,7 +128,7 @@ onBoth('a retry that asks for more than was granted is refused like the first', 
   t.equal((await host.refresh(app, refresh)).body.refresh_token, body.refresh_token, 'and costs nothing')
 })
 
-onBoth('no access token outlives the refresh token that could end it', async (t, host) => {
+everywhere('no access token outlives the refresh token that could end it', async (t, host) => {
   const app = await host.confidentialApp({ accessTokenLifetime: 86_400, refreshTokenLifetime: 3600 })
   const { body } = await host.redeem(app, await host.approve(app))
   t.equal(body.expires_in, 3600)
@@ -136,7 +136,7 @@ onBoth('no access token outlives the refresh token that could end it', async (t,
   t.equal(await host.records(body.access_token), 401)
 })
 
-onBoth('another app neither gets nor burns a refresh token', async (t, host) => {
+everywhere('another app neither gets nor burns a refresh token', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
@@ -144,7 +144,7 @@ onBoth('another app neither gets nor burns a refresh token', async (t, host) => 
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
-onBoth('a confidential app must prove itself to refresh', async (t, host) => {
+everywhere('a confidential app must prove itself to refresh', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)
   const answer = await host.refresh({ ...app, clientSecret: null }, refresh)
@@ -153,7 +153,7 @@ onBoth('a confidential app must prove itself to refresh', async (t, host) => {
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
-onBoth('nothing but a refresh token refreshes, and it opens no door', async (t, host) => {
+everywhere('nothing but a refresh token refreshes, and it opens no door', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app)
   const { access, refresh } = await host.tokens(app)
@@ -174,7 +174,7 @@ onBoth('nothing but a refresh token refreshes, and it opens no door', async (t, 
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
-onBoth('a suspended app cannot refresh; its access tokens live on', async (t, host) => {
+everywhere('a suspended app cannot refresh; its access tokens live on', async (t, host) => {
   const app = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
   const stored = await host.store.apps.get(app.clientId)
@@ -184,7 +184,7 @@ onBoth('a suspended app cannot refresh; its access tokens live on', async (t, ho
   t.equal(await host.records(access), 200)
 })
 
-onBoth('after a revocation that was answered 200, no descendant of a racing refresh lives', async (t, host) => {
+everywhere('after a revocation that was answered 200, no descendant of a racing refresh lives', async (t, host) => {
   const app = await host.confidentialApp()
   for (let round = 0; round < 100; round++) {
     const { refresh } = await host.tokens(app)

@@ -12,12 +12,14 @@ export class FaultyStore {
   /** Which call from now on goes wrong, counted from 1; 0: none. */
   failAt = 0
   fault: Fault = 'throws'
-  /** How long a late answer takes, in milliseconds. */
-  lateMs = 150
   calls: string[] = []
   #late: Promise<unknown>[] = []
 
-  constructor(inner: Store) {
+  /** A late answer takes `lateMs` milliseconds. */
+  constructor(
+    inner: Store,
+    readonly lateMs: number,
+  ) {
     const parts = Object.entries(inner).map(([part, methods]: [string, object]) => {
       const broken = Object.fromEntries(
         Object.entries(methods).map(([method, operation]) => [

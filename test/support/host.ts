@@ -11,12 +11,12 @@ import {
 } from 'authmount'
 import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin from 'authmount/fastify'
-import { memoryStore } from 'authmount/stores/memory'
 import express, { type Express } from 'express'
 import express4 from 'express4'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { TestClient } from './client.ts'
 import { Clock } from './clock.ts'
+import { type Connect, connectMemory, newNamespace } from './stores.ts'
 
 export const SCOPES = {
   'read:records': { description: 'Read your records', category: 'Records' },
@@ -31,7 +31,12 @@ export const USERS: Readonly<Record<string, Principal>> = {
   cora: { userId: 'cora', orgId: 'org-2', isAdmin: true, sessionId: 'session-of-cora' },
 }
 
-export type HostOptions = Partial<AuthmountOptions> & { readonly makeStore?: (now: () => number) => Store }
+export type HostOptions = Partial<AuthmountOptions> & {
+  /** Where the host keeps its data. Default: in memory. */
+  readonly connect?: Connect
+  /** Stands between the host and its store. */
+  readonly wrap?: (store: Store) => Store
+}
 
 /** A small host with authmount mounted, listening on a port of its own. */
 export interface TestHost extends TestClient {
@@ -100,8 +105,9 @@ export async function startHost(mount: Mount, options: HostOptions = {}): Promis
   const events: AuthmountEvent[] = []
   const logged: unknown[] = []
   const log: Log = { error: (message, cause) => logged.push([message, cause]), warn: message => logged.push([message]) }
-  const { makeStore = (now: () => number) => memoryStore({ now }), ...rest } = options
-  const store = rest.store ?? makeStore(clock.now)
+  const { connect = connectMemory, wrap = (store: Store) => store, ...rest } = options
+  const connection = await connect(newNamespace(), clock.now)
+  const store = rest.store ?? wrap(connection.store)
   const authmount = createAuthmount({
     issuer: 'https://issuer.example',
     store,
@@ -114,7 +120,11 @@ export async function startHost(mount: Mount, options: HostOptions = {}): Promis
   })
   const listening = await mount(authmount)
   const client = new TestClient({ url: listening.url, authmount, store, clock, events, logged })
-  return Object.assign(client, { close: listening.close })
+  const close = async () => {
+    await listening.close()
+    await connection.close()
+  }
+  return Object.assign(client, { close })
 }
 
 export async function authenticate(request: HttpRequest): Promise<Principal | null> {

@@ -17,11 +17,16 @@ export function newNamespace(): string {
   return `test-${randomUUID()}`
 }
 
+export const connectMemory: Connect = async (_namespace, now = Date.now) => ({
+  store: memoryStore({ now }),
+  close: async () => {},
+})
+
 export function connectRedis(url: string): Connect {
   return async (namespace, now = Date.now) => {
     const redis = new Redis(url, { lazyConnect: true })
     await redis.connect()
-    return { store: redisStore(redis, { prefix: namespace, now }), close: async () => redis.disconnect() }
+    return { store: redisStore(redis, { prefix: namespace, now, warn: () => {} }), close: async () => redis.disconnect() }
   }
 }
 
@@ -30,7 +35,7 @@ export function connectCluster(urls: string): Connect {
     const nodes = urls.split(',').map(url => ({ host: '127.0.0.1', port: Number(new URL(url).port) }))
     const cluster = new Cluster(nodes, { lazyConnect: true })
     await cluster.connect()
-    return { store: redisStore(cluster, { prefix: namespace, now }), close: async () => cluster.disconnect() }
+    return { store: redisStore(cluster, { prefix: namespace, now, warn: () => {} }), close: async () => cluster.disconnect() }
   }
 }
 
@@ -47,6 +52,6 @@ export const sharedStores: Readonly<Record<string, Connect>> = Object.fromEntrie
 
 /** Every store the suites run on. */
 export const stores: Readonly<Record<string, Connect>> = {
-  memory: async (_namespace, now = Date.now) => ({ store: memoryStore({ now }), close: async () => {} }),
+  memory: connectMemory,
   ...sharedStores,
 }

@@ -1,0 +1,21 @@
+import t, { type Test } from 'tap'
+import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from './host.ts'
+import { type Connect, stores } from './stores.ts'
+
+/** Every framework over every store. */
+export const settings: readonly { readonly name: string; readonly mount: Mount; readonly connect: Connect }[] = Object.entries(
+  frameworks,
+).flatMap(([framework, mount]) =>
+  Object.entries(stores).map(([store, connect]) => ({ name: `${framework}, ${store}`, mount, connect })),
+)
+
+/** One test, run on every framework over every store, each time on a fresh host. */
+export function everywhere(name: string, run: (t: Test, host: TestHost) => Promise<void>, options: HostOptions = {}): void {
+  for (const setting of settings) {
+    t.test(`${setting.name}: ${name}`, async t => {
+      const host = await startHost(setting.mount, { connect: setting.connect, ...options })
+      t.teardown(host.close)
+      await run(t, host)
+    })
+  }
+}
