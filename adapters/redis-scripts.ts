@@ -51,6 +51,11 @@ export class Script<Answer> {
         .exec()
     let answers = await send('evalsha', this.#sha1)
     if (isUnknownScript(answers?.[0]?.[0])) answers = await send('eval', this.text)
+    if (isMoved(answers?.[0]?.[0])) {
+      // A pipeline does not follow a slot that moves; a command alone does, and doing it twice is doing it once.
+      await this.run(redis, keys, args)
+      answers = await send('evalsha', this.#sha1)
+    }
     const [[error, answer], [waitError, replicas]] = [answers?.[0] ?? [], answers?.[1] ?? []]
     if (error ?? waitError) throw error ?? waitError
     if (typeof replicas !== 'number' || replicas < wait.count) {
@@ -62,6 +67,10 @@ export class Script<Answer> {
 
 function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof Error && /^(MOVED|ASK|TRYAGAIN) /.test(error.message)
 }
 
 /** What a script says of a record it cannot read; it has changed nothing then. */

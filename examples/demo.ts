@@ -4,13 +4,14 @@ import * as oauth from 'oauth4webapi'
 import { startExpress } from './express/app.ts'
 import { startFastify } from './fastify/app.ts'
 import type { SeededApps } from './host/authorization.ts'
+import { openStore } from './host/store.ts'
 
-const express = await startExpress(await freePort())
+const express = await startExpress(await freePort(), await openStore({}))
 await demonstrate('Express', express.origin, express.apps)
 express.server.closeAllConnections()
 express.server.close()
 
-const fastify = await startFastify(await freePort())
+const fastify = await startFastify(await freePort(), await openStore({}))
 await demonstrate('Fastify', fastify.origin, fastify.apps)
 await fastify.server.close()
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -7,11 +7,14 @@ import t from 'tap'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** Runs one of the package's scripts as its user would. */
+/** The variables by which the example hosts find a database. */
+const DATABASES = ['REDIS_URL', 'MONGO_URL', 'POSTGRES_URL'] as const
+
+/** Runs one of the package's scripts as its user would, with no database but what `env` names. */
 function run(script: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
   const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
     cwd: ROOT,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...Object.fromEntries(DATABASES.map(name => [name, ''])), ...env },
     detached: true,
   })
   let output = ''
@@ -33,60 +36,71 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0
 }
 
-for (const framework of ['express', 'fastify']) {
-  t.test(`npm start serves the ${framework} example, and what it prints works`, async t => {
-    const port = await freePort()
-    const { child, output, stop } = run('start', [framework], { PORT: String(port) })
-    t.teardown(stop)
-    while (!output().includes('Ctrl-C')) {
-      const [chunk] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => [null])])
-      if (chunk === null) throw new Error(output())
-    }
-    const text = output()
-    const authorizeUrl = /http:\/\/localhost:\d+\/oauth\/authorize\S+/.exec(text)?.[0] ?? ''
-    const toLogin = await fetch(authorizeUrl, { redirect: 'manual' })
-    t.match(toLogin.headers.get('location'), /^\/login\?returnTo=/)
+const starts: readonly (readonly [string, NodeJS.ProcessEnv])[] = [
+  ['express', {}],
+  ['fastify', {}],
+  ...DATABASES.flatMap((name, index) => {
+    const url = process.env[name]
+    return url ? [[index % 2 === 0 ? 'express' : 'fastify', { [name]: url }] as const] : []
+  }),
+]
+for (const [framework, database] of starts) {
+  t.test(
+    `npm start serves the ${framework} example over ${Object.keys(database)[0] ?? 'memory'}, and what it prints works`,
+    async t => {
+      const port = await freePort()
+      const { child, output, stop } = run('start', [framework], { PORT: String(port), ...database })
+      t.teardown(stop)
+      while (!output().includes('Ctrl-C')) {
+        const [chunk] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => [null])])
+        if (chunk === null) throw new Error(output())
+      }
+      const text = output()
+      const authorizeUrl = /http:\/\/localhost:\d+\/oauth\/authorize\S+/.exec(text)?.[0] ?? ''
+      const toLogin = await fetch(authorizeUrl, { redirect: 'manual' })
+      t.match(toLogin.headers.get('location'), /^\/login\?returnTo=/)
 
-    const [, id = '', secret = ''] = /-u '(\w+):([\w-]+)'/.exec(text) ?? []
-    const origin = `http://localhost:${port}`
-    const granted = await fetch(`${origin}/oauth/token`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials' }),
-    })
-    const { access_token: token } = (await granted.json()) as { access_token: string }
-    const records = await fetch(`${origin}/api/records`, { headers: { authorization: `Bearer ${token}` } })
-    t.equal(records.status, 200)
+      const [, id = '', secret = ''] = /-u '(\w+):([\w-]+)'/.exec(text) ?? []
+      const origin = `http://localhost:${port}`
+      const granted = await fetch(`${origin}/oauth/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials' }),
+      })
+      const { access_token: token } = (await granted.json()) as { access_token: string }
+      const records = await fetch(`${origin}/api/records`, { headers: { authorization: `Bearer ${token}` } })
+      t.equal(records.status, 200)
 
-    const admin = await fetch(`${origin}/login`, {
-      method: 'POST',
-      redirect: 'manual',
-      body: new URLSearchParams({ name: 'anna', password: 'anna-demo' }),
-    })
-    const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
-    const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
-    t.match(await listed.json(), { pagination: { total: 2 } })
-    const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
-    const created = await fetch(`${origin}/oauth-clients`, {
-      method: 'POST',
-      headers: { cookie, 'content-type': 'application/json' },
-      body: json,
-    })
-    t.equal(created.status, 201)
-    const revoked = await fetch(`${origin}/oauth-clients/${id}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
-    t.match(await revoked.json(), { count: 1 })
+      const admin = await fetch(`${origin}/login`, {
+        method: 'POST',
+        redirect: 'manual',
+        body: new URLSearchParams({ name: 'anna', password: 'anna-demo' }),
+      })
+      const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
+      const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
+      t.match(await listed.json(), { pagination: { total: 2 } })
+      const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
+      const created = await fetch(`${origin}/oauth-clients`, {
+        method: 'POST',
+        headers: { cookie, 'content-type': 'application/json' },
+        body: json,
+      })
+      t.equal(created.status, 201)
+      const revoked = await fetch(`${origin}/oauth-clients/${id}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
+      t.match(await revoked.json(), { count: 1 })
 
-    const login = await fetch(`${origin}/login`, {
-      method: 'POST',
-      redirect: 'manual',
-      body: new URLSearchParams({ name: 'bert', password: 'bert-demo', returnTo: '//evil.example' }),
-    })
-    t.equal(new URL(login.headers.get('location') ?? '', origin).origin, origin, 'the login redirects nowhere else')
-    t.equal(
-      (await fetch(`${origin}/login`, { method: 'POST', body: new URLSearchParams({ name: 'bert', password: 'x' }) })).status,
-      401,
-    )
-  })
+      const login = await fetch(`${origin}/login`, {
+        method: 'POST',
+        redirect: 'manual',
+        body: new URLSearchParams({ name: 'bert', password: 'bert-demo', returnTo: '//evil.example' }),
+      })
+      t.equal(new URL(login.headers.get('location') ?? '', origin).origin, origin, 'the login redirects nowhere else')
+      t.equal(
+        (await fetch(`${origin}/login`, { method: 'POST', body: new URLSearchParams({ name: 'bert', password: 'x' }) })).status,
+        401,
+      )
+    },
+  )
 }
 
 t.test('npm run demo goes through everything on both frameworks', async t => {
@@ -106,4 +120,29 @@ t.test('npm run openapi writes the document', async t => {
     openapi: '3.1.0',
     paths: { '/oauth/token': {}, '/oauth-clients/{appId}': {} },
   })
+})
+
+t.test('the custom store passes the contract, as its README says to run it', { skip: !process.env.POSTGRES_URL }, async t => {
+  const test = join('examples', 'custom-store', 'contract.test.ts')
+  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-reporter=tap', test], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+  })
+  t.equal(status, 0, stdout.slice(-4000))
+  t.match(stdout, /^# pass [1-9]/m)
+  t.match(stdout, /^# skipped 0$/m)
+})
+
+t.test('what the README of the custom store shows is in its files', async t => {
+  const folder = join(ROOT, 'examples', 'custom-store')
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8').replaceAll(/^ +/gm, '')
+  const files = ['postgres-store.ts', 'schema.sql', 'contract.test.ts'].map(read)
+  const excerpts = [...read('README.md').matchAll(/^```(?:ts|sql)\n([\s\S]*?)^```/gm)].map(([, code = '']) => code)
+  t.ok(excerpts.length >= 5)
+  for (const excerpt of excerpts)
+    t.ok(
+      files.some(file => file.includes(excerpt)),
+      excerpt,
+    )
 })

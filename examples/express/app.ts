@@ -4,12 +4,14 @@ import express from 'express'
 import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
 import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
+import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
 
 /** The example host on Express. Resolves when it listens on `port` of the loopback interface. */
 export async function startExpress(
   port: number,
+  { store, name }: Pick<OpenStore, 'store' | 'name'>,
 ): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: Server }> {
   const app = express()
   const server = app.listen(port, '127.0.0.1')
@@ -17,9 +19,9 @@ export async function startExpress(
   const address = server.address()
   const origin = `http://localhost:${typeof address === 'object' ? address?.port : port}`
 
-  const authmount = createAuthorization(origin)
+  const authmount = createAuthorization(origin, store)
   const apps = await seedApps(authmount, origin)
-  const walkthrough = describeWalkthrough('Express', origin, apps)
+  const walkthrough = describeWalkthrough(`Express, with its data in ${name},`, origin, apps)
 
   // authmount: the OAuth routes, in one line.
   app.use(authmountRouter(authmount))

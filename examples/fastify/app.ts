@@ -4,17 +4,19 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
 import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
+import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
 
 /** The example host on Fastify. Resolves when it listens on `port` of the loopback interface. */
 export async function startFastify(
   port: number,
+  { store, name }: Pick<OpenStore, 'store' | 'name'>,
 ): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: FastifyInstance }> {
   const origin = `http://localhost:${port}`
-  const authmount = createAuthorization(origin)
+  const authmount = createAuthorization(origin, store)
   const apps = await seedApps(authmount, origin)
-  const walkthrough = describeWalkthrough('Fastify', origin, apps)
+  const walkthrough = describeWalkthrough(`Fastify, with its data in ${name},`, origin, apps)
   const app = Fastify({ forceCloseConnections: true })
 
   // authmount: the OAuth routes, in one line.

@@ -1,12 +1,11 @@
-import { type Authmount, createAuthmount, type RegisteredApp } from 'authmount'
-import { memoryStore } from 'authmount/stores/memory'
+import { type Authmount, createAuthmount, type RegisteredApp, type Store } from 'authmount'
 import { sessionOf } from './users.ts'
 
 /** The host's authorization server: its own users, its own scopes, and a store. */
-export function createAuthorization(origin: string): Authmount {
+export function createAuthorization(origin: string, store: Store): Authmount {
   return createAuthmount({
     issuer: origin,
-    store: memoryStore(),
+    store,
     loginUrl: '/login',
     scopes: {
       'read:records': { description: 'Read your records', category: 'Records' },

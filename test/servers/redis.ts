@@ -70,7 +70,16 @@ export class RedisProcess {
 
 /** Six nodes that agree on who holds what. */
 export async function startCluster(): Promise<readonly RedisProcess[]> {
-  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-replica-validity-factor', '0']
+  const settings = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-node-timeout',
+    '2000',
+    '--cluster-replica-validity-factor',
+    '0',
+    '--repl-diskless-sync-delay',
+    '0',
+  ]
   const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisProcess.start(...settings)))
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
   await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])

@@ -5,10 +5,12 @@
  * installed is left out, loudly; under `CI` that is an error, because a suite that was skipped proves nothing.
  */
 import { spawn } from 'node:child_process'
+import { mongoServer } from './mongo.ts'
+import { postgresServer } from './postgres.ts'
 import { redisCluster, redisServer } from './redis.ts'
 import type { Server, ServerKind } from './server.ts'
 
-const kinds: readonly ServerKind[] = [redisServer, redisCluster]
+const kinds: readonly ServerKind[] = [redisServer, redisCluster, postgresServer, mongoServer]
 
 const [command = 'tap', ...args] = process.argv.slice(2)
 const started: Server[] = []

@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { EpochMs, Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
+import { mongoStore } from 'authmount/stores/mongo'
 import { redisStore } from 'authmount/stores/redis'
 import { Cluster, Redis } from 'ioredis'
+import { MongoClient } from 'mongodb'
+import { Pool } from 'pg'
+import { postgresStore } from '../../examples/custom-store/postgres-store.ts'
 
 export interface Connection {
   readonly store: Store
@@ -39,10 +44,34 @@ export function connectCluster(urls: string): Connect {
   }
 }
 
+const POSTGRES_SCHEMA = new URL('../../examples/custom-store/schema.sql', import.meta.url)
+
+/** The store of the example: a namespace is a schema. */
+export function connectPostgres(connectionString: string): Connect {
+  return async (namespace, now = Date.now) => {
+    const pool = new Pool({ connectionString, max: 4, options: `-c search_path="${namespace}"` })
+    pool.on('error', () => {})
+    const tables = await readFile(POSTGRES_SCHEMA, 'utf8')
+    // In one transaction, one at a time: connections to one namespace are opened all at once.
+    await pool.query(`SELECT pg_advisory_xact_lock(1); CREATE SCHEMA IF NOT EXISTS "${namespace}"; ${tables}`)
+    return { store: postgresStore(pool, { now }), close: () => pool.end() }
+  }
+}
+
+/** A namespace is a database. */
+export function connectMongo(url: string): Connect {
+  return async (namespace, now = Date.now) => {
+    const client = await new MongoClient(url).connect()
+    return { store: mongoStore(client.db(namespace), { now }), close: () => client.close() }
+  }
+}
+
 /** Stores that live in a server, where the environment names one. */
 const servers: readonly (readonly [string, string | undefined, (url: string) => Connect])[] = [
   ['redis', process.env.REDIS_URL, connectRedis],
   ['redis cluster', process.env.REDIS_CLUSTER_URL, connectCluster],
+  ['postgres', process.env.POSTGRES_URL, connectPostgres],
+  ['mongo', process.env.MONGO_URL, connectMongo],
 ]
 
 /** The stores several processes can share. */

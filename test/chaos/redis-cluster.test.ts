@@ -1,0 +1,104 @@
+/** A cluster that moves slots and loses a primary while codes are used: none is used twice, and it gets over it. */
+import { redisStore } from 'authmount/stores/redis'
+import { Cluster } from 'ioredis'
+import t from 'tap'
+import { startCluster } from '../servers/redis.ts'
+import { installed, run } from '../servers/server.ts'
+import { newConsent } from '../support/records.ts'
+
+const PAIRS = Number(process.env.CHAOS_PAIRS ?? 30_000)
+const NODE_TIMEOUT_MS = 2000
+
+if (!(await installed('redis-server', '--version'))) t.bailout('redis-server is not installed')
+
+t.setTimeout(300_000)
+t.test(`${PAIRS} values, each consumed twice, while slots move and a primary is killed`, async t => {
+  const nodes = await startCluster()
+  const cluster = () => {
+    const client = new Cluster(
+      nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      { clusterRetryStrategy: () => 100, redisOptions: { maxRetriesPerRequest: 1 } },
+    )
+    client.on('error', () => {})
+    return client
+  }
+  const clients = [cluster(), cluster()] as const
+  t.teardown(async () => {
+    for (const client of clients) client.disconnect()
+    await Promise.all(nodes.map(node => node.remove()))
+  })
+  const options = { warn: () => {}, waitForReplicas: { count: 1, timeoutMs: 300 } }
+  const [first, second] = [redisStore(clients[0], options), redisStore(clients[1], options)]
+
+  const figures = { pairs: 0, errors: 0, doubleUse: 0, unused: 0 }
+  const settle = <T>(call: Promise<T>): Promise<T | undefined> =>
+    call.catch(() => {
+      figures.errors++
+      return undefined
+    })
+  let lastError = 0
+  const consumed: string[] = []
+  const pair = async () => {
+    const entry = newConsent()
+    const before = figures.errors
+    await settle(first.oneTime.put(entry))
+    const answers = await Promise.all([
+      settle(first.oneTime.consume('consent', entry.id, 'first')),
+      settle(second.oneTime.consume('consent', entry.id, 'second')),
+    ])
+    const winners = answers.filter(answer => answer?.first).length
+    if (winners > 1) figures.doubleUse++
+    if (winners === 1) consumed.push(entry.id)
+    if (winners === 0) figures.unused++
+    if (figures.errors > before) lastError = performance.now()
+    figures.pairs++
+  }
+
+  let stop = false
+  const load = Promise.all(
+    Array.from({ length: 64 }, async () => {
+      while (!stop || figures.pairs < PAIRS) {
+        const before = figures.errors
+        await pair()
+        // As clients do that are told to try again.
+        if (figures.errors > before) await new Promise(resolve => setTimeout(resolve, 50))
+      }
+    }),
+  )
+
+  while (figures.pairs < PAIRS / 6) await new Promise(resolve => setTimeout(resolve, 20))
+  const [from, to] = [nodes[0], nodes[1]]
+  if (!from || !to) throw new Error('no nodes')
+  const ids = await Promise.all(
+    [from, to].map(async ({ port }) => (await run('redis-cli', ['-p', `${port}`, 'cluster', 'myid'])).stdout.trim()),
+  )
+  await run('redis-cli', [
+    ...['--cluster', 'reshard', `127.0.0.1:${from.port}`, '--cluster-from', String(ids[0]), '--cluster-to', String(ids[1])],
+    ...['--cluster-slots', '500', '--cluster-yes'],
+  ])
+  const afterReshard = { ...figures }
+  t.comment(`slots moved: ${JSON.stringify(afterReshard)}`)
+
+  const killedAt = performance.now()
+  await from.kill('SIGKILL')
+  await new Promise(resolve => setTimeout(resolve, NODE_TIMEOUT_MS + 1000))
+  // It comes back as a replica of the one that took over, without which nothing on its slots is decided.
+  await from.up()
+  stop = true
+  await load
+
+  let resurrected = 0
+  for (let start = 0; start < consumed.length; start += 500) {
+    const again = await Promise.all(
+      consumed.slice(start, start + 500).map(id => settle(first.oneTime.consume('consent', id, 'third'))),
+    )
+    resurrected += again.filter(answer => answer?.first).length
+  }
+  const recoveredMs = Math.round(lastError - killedAt)
+  t.comment(`primary killed: ${JSON.stringify({ ...figures, resurrected, lastErrorAfterKillMs: recoveredMs })}`)
+  t.ok(figures.pairs >= PAIRS)
+  t.equal(figures.doubleUse, 0)
+  t.equal(resurrected, 0)
+  t.ok(recoveredMs < 3 * NODE_TIMEOUT_MS + 4000, `errors ended ${recoveredMs} ms after the kill`)
+  t.ok(figures.errors > 0, 'the kill was felt')
+})
