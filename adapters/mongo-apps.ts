@@ -2,7 +2,7 @@ import type { Filter } from 'mongodb'
 import type { App, AppQuery, AppStore, EpochMs } from '../src/store.ts'
 import { FORMAT, known, parseJson, type RecordDocument, readRecord, saveRecord } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
-import { digest } from './redis-records.ts'
+import { digest } from './records.ts'
 
 interface AppDocument extends RecordDocument {
   readonly org: string

@@ -4,7 +4,7 @@ import type { EpochMs, FoundToken, Grant, GrantStore, Token, TokenRef } from '..
 import { entryId, keyOfToken, MongoListing, placeOf } from './mongo-listing.ts'
 import { AGAIN, type Expiring, FORMAT, inserted, known, parseJson, settle, sweepAt } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
-import { digest, lastExpiry } from './redis-records.ts'
+import { digest, lastExpiry } from './records.ts'
 
 /** A grant and every token descended from it. Adding to two arrays is one update, where changing and adding to one is not. */
 export interface GrantDocument extends Expiring {

@@ -3,7 +3,7 @@ import type { EpochMs, Grant, GrantedToken, Token, TokenPage, TokenQuery } from 
 import type { GrantDocument } from './mongo-grants.ts'
 import { type Expiring, FORMAT, inserted, known, parseJson, sweepAt } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
-import { digest } from './redis-records.ts'
+import { digest } from './records.ts'
 
 /** One live token, as a list finds it. Its `_id` is the grant's place, a dot, and the token's key. */
 export interface ListedToken extends Expiring {

@@ -1,7 +1,7 @@
 import type { OneTime, OneTimeStore } from '../src/store.ts'
 import { AGAIN, type Expiring, FORMAT, known, parseJson, putRecord, settle, sweepAt } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
-import { digest } from './redis-records.ts'
+import { digest } from './records.ts'
 
 interface OneTimeDocument extends Expiring {
   /** A digest of the attempt that was first. */

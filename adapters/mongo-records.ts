@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Collection } from 'mongodb'
 import type { EpochMs } from '../src/store.ts'
-import { damaged } from './redis-records.ts'
+import { damaged } from './records.ts'
 
 /*
  * Every document begins with its format. What a later version of authmount wrote, or something else damaged, is refused:

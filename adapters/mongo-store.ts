@@ -5,7 +5,7 @@ import { mongoGrants } from './mongo-grants.ts'
 import { createIndexes, once } from './mongo-indexes.ts'
 import { mongoOneTime } from './mongo-one-time.ts'
 import { deleteRecord, FORMAT, putRecord, type RecordDocument, readRecord, type Stored, saveRecord } from './mongo-records.ts'
-import { digest } from './redis-records.ts'
+import { digest } from './records.ts'
 
 export interface MongoStoreOptions {
   /** Begins the name of every collection. Default `authmount_`. */

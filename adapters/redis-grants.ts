@@ -1,14 +1,13 @@
 import type { Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../src/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
+import { Recent } from './recent.ts'
+import { clientOf, digest, lastExpiry } from './records.ts'
 import {
-  clientOf,
-  digest,
   formatGrant,
   formatMember,
   formatTokens,
   GRANT_FIELDS,
   keyOf,
-  lastExpiry,
   parseGrant,
   parseMember,
   parseSpent,
@@ -33,9 +32,11 @@ const STALE_AFTER_MS = 60_000
 export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantStore {
   const grantKey = (grantId: string) => keyOf(prefix, 'grant', grantId)
   const userKey = (userId: string) => keyOf(prefix, 'user', userId)
-  const epochsKey = (clientId: string) => `${prefix}:tokens:{${digest([clientId])}}:epochs`
+  const bases = new Recent<string>()
+  const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
+  const epochsKey = (clientId: string) => `${baseOf(clientId)}:epochs`
   const indexKeys = (clientId: string, epoch: number | string) => {
-    const base = `${prefix}:tokens:{${digest([clientId])}}`
+    const base = baseOf(clientId)
     return [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`] as const
   }
 

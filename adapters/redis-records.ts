@@ -1,5 +1,7 @@
-import { hash } from 'node:crypto'
-import type { EpochMs, Grant, Spent, Token, TokenRef } from '../src/store.ts'
+import type { Grant, Spent, Token, TokenRef } from '../src/store.ts'
+import { frozenCopy } from './frozen-copy.ts'
+import { Recent } from './recent.ts'
+import { clientOf, damaged, digest } from './records.ts'
 
 /*
  * Every record begins with its format. What a later version of authmount wrote, or something else damaged, is refused:
@@ -11,16 +13,6 @@ export function keyOf(prefix: string, kind: string, ...ids: readonly string[]): 
   return `${prefix}:${kind}:${digest(ids)}`
 }
 
-/** The ids as 40 hexadecimal digits: 160 bits of SHA-256 over a text no other ids make. */
-export function digest(ids: readonly string[]): string {
-  const text = ids.length === 1 ? (ids[0] ?? '') : ids.map(id => `${id.length}:${id}`).join('')
-  return hash('sha256', text, 'hex').slice(0, 40)
-}
-
-export function damaged(what: string): Error {
-  return new Error(`${what} was written by another version of authmount, or is damaged: it is left as it is`)
-}
-
 // ── "1 <version> <json>" ─────────────────────────────────────────────────────
 
 export function formatRecord(record: object, version = 0): string {
@@ -29,9 +21,8 @@ export function formatRecord(record: object, version = 0): string {
 
 export function parseRecord<T>(what: string, text: string | null | undefined): T | undefined {
   if (text === null || text === undefined) return undefined
-  const json = /^1 \d+ (.*)$/s.exec(text)?.[1]
-  if (json === undefined) throw damaged(what)
-  return parseJson(what, json)
+  if (!/^1 \d+ /.test(text)) throw damaged(what)
+  return parseJson(what, text.slice(text.indexOf(' ', 2) + 1))
 }
 
 // ── "1<attempt><json>" ───────────────────────────────────────────────────────
@@ -50,11 +41,6 @@ export function parseEntry<T>(text: string | null): { readonly entry: T; readonl
 
 // ── Grants: see redis-scripts.ts for the fields ──────────────────────────────
 
-/** An app's id, with which the id of each of its grants begins. */
-export function clientOf(grantId: string): string {
-  return grantId.slice(0, 24)
-}
-
 export const GRANT_FIELDS = ['g', 'o', 'u', 's', 'x'] as const
 
 export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
@@ -70,10 +56,10 @@ export function parseGrant(id: string, [form, orgId, user, scopes, context]: rea
     clientId: clientOf(id),
     orgId,
     userId: user === '' ? null : user.slice(1),
-    scopes: parseJson('a grant', scopes),
+    scopes: parseShortJson('a grant', scopes),
     createdAt: Number(createdAt),
     epoch: Number(epoch),
-    context: parseJson('a grant', context),
+    context: parseShortJson('a grant', context),
   }
 }
 
@@ -92,7 +78,7 @@ export function parseToken(id: string, text: string, grant: Grant): Token {
   return {
     id,
     kind: kind === 'a' ? 'access' : 'refresh',
-    scopes: scopes === undefined ? grant.scopes : parseJson('a token', scopes),
+    scopes: scopes === undefined ? grant.scopes : parseShortJson('a token', scopes),
     issuedAt: Number(issuedAt),
     expiresAt: Number(expiresAt),
   }
@@ -117,8 +103,12 @@ export function parseMember(clientId: string, member: string): TokenRef {
   return { grantId: clientId + member.slice(colon + 1, end), tokenId: member.slice(end) }
 }
 
-export function lastExpiry(tokens: readonly Token[]): EpochMs {
-  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
+/** Scopes and contexts are few, and are read again on every request. */
+const SHORT = new Recent<unknown>()
+
+function parseShortJson<T>(what: string, json: string): T {
+  const known = SHORT.get(json)
+  return (known ?? SHORT.set(json, frozenCopy(parseJson(what, json)))) as T
 }
 
 function parseJson<T>(what: string, json: string): T {

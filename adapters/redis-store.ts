@@ -13,8 +13,11 @@ import type {
   OneTimeStore,
   Store,
 } from '../src/store.ts'
+import { frozenCopy } from './frozen-copy.ts'
+import { Recent } from './recent.ts'
+import { digest } from './records.ts'
 import { redisGrants } from './redis-grants.ts'
-import { digest, formatEntry, formatRecord, keyOf, parseEntry, parseRecord } from './redis-records.ts'
+import { formatEntry, formatRecord, keyOf, parseEntry, parseRecord } from './redis-records.ts'
 import { consumeEntry, type RedisClient, type ReplicaWait, saveRecord } from './redis-scripts.ts'
 import { warnOfSettings } from './redis-settings.ts'
 
@@ -61,9 +64,12 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
 const BATCH = 500
 
 function redisApps({ redis, prefix, wait }: RedisContext): AppStore {
-  const key = (id: string) => keyOf(prefix, 'app', id)
+  const keys = new Recent<string>()
+  const key = (id: string) => keys.get(id) ?? keys.set(id, keyOf(prefix, 'app', id))
   const orgKey = (orgId: string) => keyOf(prefix, 'org', orgId)
   const parse = (text: string | null | undefined) => parseRecord<App>('an app', text)
+  /** What was read last of each app: read again on every request, and changed once in a while. */
+  const parsed = new Recent<{ readonly text: string; readonly app: App }>()
 
   /** A cluster keeps the records of one list in many slots. */
   const read = async (ids: readonly string[]): Promise<readonly (App | undefined)[]> => {
@@ -73,7 +79,14 @@ function redisApps({ redis, prefix, wait }: RedisContext): AppStore {
   }
 
   return {
-    get: async id => parse(await redis.get(key(id))),
+    async get(id) {
+      const text = await redis.get(key(id))
+      if (text === null) return undefined
+      const last = parsed.get(id)
+      if (last?.text === text) return last.app
+      const app = parse(text)
+      return app && parsed.set(id, { text, app: frozenCopy(app) }).app
+    },
     async save(app) {
       // Index first: if we stop between the two writes, a list skips an app that is not there.
       if (app.version === 1) await redis.zadd(orgKey(app.orgId), 'NX', app.createdAt, app.id)

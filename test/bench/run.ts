@@ -3,10 +3,13 @@
  * a machine that slows down slows both. Absolute figures are of this machine and this minute.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createAuthmount } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
+import { redisStore } from 'authmount/stores/redis'
 import autocannon from 'autocannon'
+import { Redis } from 'ioredis'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const SECONDS = Number(process.env.SECONDS ?? 3)
@@ -18,27 +21,32 @@ interface Server {
   readonly token: string
 }
 
-await tokenRatio('fastify', 0.5)
-await tokenRatio('express', 0.7)
+await ratio('/oauth/token', 'fastify', 0.5)
+await ratio('/oauth/token', 'express', 0.7)
 await guardCost('fastify')
 await guardCost('express')
 await heapPerToken()
 await revokeAll()
+if (process.env.REDIS_URL) {
+  await ratio('/oauth/token', 'fastify-redis', 0.5)
+  await ratio('/guarded', 'fastify-redis', 0.7)
+  await bytesInRedis(process.env.REDIS_URL)
+}
 
-async function tokenRatio(framework: 'express' | 'fastify', target: number): Promise<void> {
-  const [bare, ours] = await Promise.all([start(`${framework}-bare`), start(framework)])
-  await load(bare, '/oauth/token', 1)
-  await load(ours, '/oauth/token', 1)
+async function ratio(path: '/oauth/token' | '/guarded', kind: string, target: number): Promise<void> {
+  const [bare, ours] = await Promise.all([start(`${kind}-bare`), start(kind)])
+  await load(bare, path, 1)
+  await load(ours, path, 1)
   const ratios: number[] = []
   const rates: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    const bareRate = await load(bare, '/oauth/token', SECONDS)
-    const rate = await load(ours, '/oauth/token', SECONDS)
+    const bareRate = await load(bare, path, SECONDS)
+    const rate = await load(ours, path, SECONDS)
     rates.push(rate)
     ratios.push(rate / bareRate)
   }
   say(
-    `client_credentials on ${framework}`,
+    `${path} on ${kind}`,
     `${median(ratios).toFixed(2)} of a bare route (target ${target}), ${Math.round(median(rates))} requests/s`,
   )
   bare.child.kill()
@@ -128,6 +136,70 @@ async function revokeAll(): Promise<void> {
     if (count > 100)
       say(`revoke all of ${count} tokens`, `${(performance.now() - began).toFixed(1)} ms to the answer ${answer.body}`)
   }
+}
+
+/** What live tokens cost Redis, and how long an app that holds very many of them takes to list, count and revoke. */
+async function bytesInRedis(url: string): Promise<void> {
+  const redis = new Redis(url, { enableAutoPipelining: true })
+  await redis.flushall()
+  const store = redisStore(redis, { warn: () => {} })
+  const authmount = createAuthmount({
+    issuer: 'http://localhost',
+    store,
+    authenticate: () => ({ userId: 'anna', orgId: 'bench', isAdmin: true }),
+    scopes: { 'read:records': { description: 'Read your records' } },
+  })
+  const register = () =>
+    authmount.registerApp(
+      { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
+      { orgId: 'bench', userId: 'anna' },
+    )
+  const apps = await Promise.all(Array.from({ length: 100 }, register))
+  const memory = async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
+  const scopes = Object.freeze(['read:records'])
+  const fill = async (count: number, clientIdOf: (index: number) => string) => {
+    const before = await memory()
+    for (let start = 0; start < count; start += 1000) {
+      await Promise.all(
+        Array.from({ length: 1000 }, (_, offset) => {
+          const clientId = clientIdOf(start + offset)
+          const now = Date.now()
+          const id = clientId + randomBytes(16).toString('base64url')
+          const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+          const tokenId = randomBytes(32).toString('base64url')
+          return store.grants.create(grant, [{ id: tokenId, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
+        }),
+      )
+    }
+    return ((await memory()) - before) / count
+  }
+  const count = Number(process.env.TOKENS ?? 1_000_000)
+  const bytes = await fill(count, index => apps[index % apps.length]?.clientId ?? '')
+  say(`memory of Redis per live token, with its grant and index, of ${count}`, `${bytes.toFixed(0)} bytes (target 700)`)
+
+  const { clientId } = await register()
+  await fill(100_000, () => clientId)
+  const call = async (what: string, method: 'GET' | 'POST', path: string) => {
+    const found = authmount.find(`/oauth-clients/${clientId}/${path}`)
+    if (!found) throw new Error('no such route')
+    const began = performance.now()
+    const { status } = await authmount.dispatch(found.endpoint, {
+      method,
+      params: found.params,
+      query: new URLSearchParams(method === 'GET' ? { limit: '100' } : {}),
+      headers: {},
+      body: { kind: 'none' },
+      ip: undefined,
+      native: undefined,
+    })
+    say(
+      `${what} an app's 100,000 tokens in Redis`,
+      `${(performance.now() - began).toFixed(1)} ms to the answer ${status} (target 100)`,
+    )
+  }
+  await call('list and count', 'GET', 'tokens')
+  await call('revoke', 'POST', 'revoke-all-tokens')
+  redis.disconnect()
 }
 
 function heapUsed(): number {

@@ -7,13 +7,18 @@ import { type Authmount, createAuthmount } from 'authmount'
 import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin, { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
+import { redisStore } from 'authmount/stores/redis'
 import express from 'express'
 import Fastify from 'fastify'
+import { Redis } from 'ioredis'
 
 const kind = process.argv[2] ?? ''
+const bare = kind.endsWith('-bare')
+/** Both sides talk to Redis in the same way: the bare routes as often as authmount's, one command after the other. */
+const redis = kind.includes('-redis') ? new Redis(process.env.REDIS_URL ?? '', { enableAutoPipelining: true }) : undefined
 const authmount: Authmount = createAuthmount({
   issuer: 'http://localhost',
-  store: memoryStore({ maxRecords: 10_000_000 }),
+  store: redis ? redisStore(redis, { prefix: 'bench', warn: () => {} }) : memoryStore({ maxRecords: 10_000_000 }),
   authenticate: () => null,
   scopes: { 'read:records': { description: 'Read your records' } },
 })
@@ -43,7 +48,7 @@ process.send?.({ url, body, token })
 
 async function listenExpress(): Promise<string> {
   const server = express()
-  if (kind === 'express-bare') {
+  if (bare) {
     server.use(express.urlencoded({ extended: false }))
     server.post('/oauth/token', (_request, response) => {
       response.json(answer())
@@ -63,11 +68,21 @@ async function listenExpress(): Promise<string> {
 
 async function listenFastify(): Promise<string> {
   const server = Fastify()
-  if (kind === 'fastify-bare') {
+  if (bare) {
     server.register(formbody)
-    server.post('/oauth/token', async () => answer())
+    server.post('/oauth/token', async () => {
+      await redis?.get('bench:app')
+      await redis?.set('bench:token', 'x'.repeat(300), 'PX', 3_600_000)
+      return answer()
+    })
   } else server.register(authmountPlugin, { authmount })
   server.get('/open', async () => ({ ok: true }))
-  server.get('/guarded', { preHandler: requireTokenHook(authmount, { scopes: ['read:records'] }) }, async () => ({ ok: true }))
+  if (bare) {
+    server.get('/guarded', async () => {
+      await redis?.get('bench:token')
+      return { ok: true }
+    })
+  } else
+    server.get('/guarded', { preHandler: requireTokenHook(authmount, { scopes: ['read:records'] }) }, async () => ({ ok: true }))
   return server.listen({ port: 0, host: '127.0.0.1' })
 }

@@ -3,6 +3,7 @@
  *
  * A server named in the environment is used as it is; others are started, and stopped afterwards. What is not
  * installed is left out, loudly; under `CI` that is an error, because a suite that was skipped proves nothing.
+ * `SERVERS=redis,postgres` starts only those.
  */
 import { spawn } from 'node:child_process'
 import { mongoServer } from './mongo.ts'
@@ -12,6 +13,7 @@ import type { Server, ServerKind } from './server.ts'
 
 const kinds: readonly ServerKind[] = [redisServer, redisCluster, postgresServer, mongoServer]
 
+const wanted = process.env.SERVERS?.split(',')
 const [command = 'tap', ...args] = process.argv.slice(2)
 const started: Server[] = []
 const missing: ServerKind[] = []
@@ -38,7 +40,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  await Promise.all(kinds.map(start))
+  await Promise.all(kinds.filter(({ name }) => wanted?.includes(name) ?? true).map(start))
   for (const { name, variable, hint } of missing) {
     process.stderr.write(`\n*** NOT TESTED: ${name}. To test it, ${hint}, or set ${variable}. ***\n`)
   }
