@@ -24,6 +24,7 @@ export interface Page<T> {
  * - Ids are hashed or random; no method is ever given a usable secret.
  * - A method marked ATOMIC holds under concurrent callers in other processes.
  * - Repeating a write with identical arguments gives the same answer: drivers re-send commands whose reply was lost.
+ *   (Not so what deletes or revokes, which says whether there was anything to remove.)
  *
  * `authmount/testing` runs these rules against an implementation, races included.
  */
@@ -216,7 +217,10 @@ export interface TokenPage {
 }
 
 export interface GrantStore {
-  /** ATOMIC. False, and nothing written, if the id is taken by a different grant. Lives until its last token expires. */
+  /**
+   * ATOMIC. False, and nothing written, if the id is taken by a different grant, or by this one without these tokens.
+   * Lives until its last token expires, or until that is revoked.
+   */
   create(grant: Grant, tokens: readonly Token[]): Promise<boolean>
   /** Undefined for unknown, expired and revoked alike. A rotated refresh token is found with `spent` set. */
   find(ref: TokenRef): Promise<FoundToken | undefined>

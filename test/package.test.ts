@@ -1,6 +1,6 @@
 /** The package as it is published: packed, unpacked beside nothing of ours, and used as its README says. */
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -29,13 +29,14 @@ t.test('the published package', async t => {
     ])
   })
 
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
-  const blocks = [...readme.matchAll(/^```(?:ts|js) file=(\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => ({
+  const pages = ['README.md', ...(await readdir(join(ROOT, 'docs'))).map(name => join('docs', name))]
+  const text = (await Promise.all(pages.map(page => readFile(join(ROOT, page), 'utf8')))).join('\n')
+  const blocks = [...text.matchAll(/^```(?:ts|js) file=(\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => ({
     name,
     code,
   }))
 
-  t.test('type-checks the code of the README, strictly', async t => {
+  t.test('type-checks the code of the README and the documentation, strictly', async t => {
     t.ok(blocks.length >= 2)
     for (const { name, code } of blocks) await writeFile(join(folder, name), code)
     const options = {
