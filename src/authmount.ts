@@ -48,6 +48,12 @@ export interface Authmount<Native = unknown> {
    * Rejects with ApiError VALIDATION_ERROR that names every problem, or with StoreError.
    */
   registerApp(app: NewApp, owner: AppOwner): Promise<RegisteredApp>
+  /**
+   * Publishes a new signing key, which will sign when every client can know it (`keyRotation.publishSeconds`); the old one
+   * stays published until the last token it signed has expired. All processes follow by themselves.
+   * Rejects where you keep the keys yourself (`signingKeys`) or there are none, and with StoreError.
+   */
+  rotateKeys(): Promise<void>
   /** The OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }
@@ -90,6 +96,11 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
           return { refusal: renderChallenge(error, scopes, config) }
         }
       }
+    },
+    async rotateKeys() {
+      const { keys } = config
+      if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
+      await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
     openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),

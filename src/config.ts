@@ -1,12 +1,16 @@
 import { OptionsError } from './errors/options-error.ts'
+import { STANDARD_CLAIMS } from './oauth/claims.ts'
 import type { AuthmountOptions, Log, ScopeDefinition } from './options.ts'
 import type { EpochMs, Store } from './store.ts'
+import { type KeySource, managedKeys, suppliedKeys } from './tokens/keys.ts'
+import { SIGNING_ALGORITHMS, signingKey } from './tokens/signing-key.ts'
 
 export interface Scope {
   readonly name: string
   readonly description: string
   readonly category: string
   readonly userOnly: boolean
+  readonly claims: readonly string[]
 }
 
 /** The host's options, checked once, with every default filled in. */
@@ -24,6 +28,10 @@ export interface Config<Native = unknown> {
   readonly loopbackLocalhost: boolean
   readonly codeSeconds: number
   readonly consentSeconds: number
+  readonly idTokenSeconds: number
+  /** Who signs; null: there is no OpenID Connect. */
+  readonly keys: KeySource | null
+  readonly claims: AuthmountOptions['claims'] | undefined
   readonly rotationGraceSeconds: number
   readonly storeTimeoutMs: number
   readonly hookTimeoutMs: number
@@ -51,7 +59,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost'] as const) {
     if (!['boolean', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be true or false`)
   }
-  for (const name of ['onEvent', 'now', 'rateLimiter'] as const) {
+  for (const name of ['claims', 'onEvent', 'now', 'rateLimiter'] as const) {
     if (!['function', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be a function`)
   }
   if (options.log && (typeof options.log.error !== 'function' || typeof options.log.warn !== 'function')) {
@@ -64,13 +72,16 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     problems.push('rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs')
   }
 
+  const log = safeLog(options.log ?? CONSOLE)
+  const idTokenSeconds = within('lifetimes.idTokenSeconds', options.lifetimes?.idTokenSeconds ?? 3600, [60, 86_400], problems)
+  const keys = readKeys(options, { idTokenSeconds, log }, problems)
   const config: Config<Native> = {
     issuer: options.issuer,
     origin: issuer?.origin ?? '',
     mountPath,
     store: options.store,
     authenticate: options.authenticate,
-    scopes: readScopes(options.scopes, problems),
+    scopes: readScopes(options.scopes, keys !== null, problems),
     loginUrl: readPageUrl('loginUrl', options.loginUrl ?? '/login', problems),
     consentUrl: options.consentUrl === undefined ? null : readPageUrl('consentUrl', options.consentUrl, problems),
     lenientAuthorize: options.lenientAuthorize ?? false,
@@ -78,11 +89,14 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     loopbackLocalhost: options.loopbackLocalhost ?? false,
     codeSeconds: within('lifetimes.codeSeconds', options.lifetimes?.codeSeconds ?? DEFAULT_CODE_SECONDS, [1, 600], problems),
     consentSeconds: within('lifetimes.consentSeconds', options.lifetimes?.consentSeconds ?? 600, [30, 3600], problems),
+    idTokenSeconds,
+    keys,
+    claims: options.claims,
     rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
     rateLimiter: options.rateLimiter,
-    log: safeLog(options.log ?? CONSOLE),
+    log,
     now: options.now ?? Date.now,
   }
   if (problems.length > 0) throw new OptionsError(problems)
@@ -101,6 +115,11 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'allowPlainPkce',
   'loopbackLocalhost',
   'lifetimes',
+  'sealingKeys',
+  'signingKeys',
+  'signingAlg',
+  'keyRotation',
+  'claims',
   'rotationGraceSeconds',
   'storeTimeoutMs',
   'hookTimeoutMs',
@@ -109,7 +128,7 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'log',
   'now',
 ]
-const KNOWN_LIFETIMES: readonly string[] = ['codeSeconds', 'consentSeconds']
+const KNOWN_LIFETIMES: readonly string[] = ['codeSeconds', 'consentSeconds', 'idTokenSeconds']
 
 /** A misspelt option would otherwise be a default that nobody asked for. */
 function nameUnknown(prefix: string, given: object, known: readonly string[], problems: string[]): void {
@@ -160,8 +179,9 @@ function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
   return url
 }
 
-function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Scope> {
+function readScopes(scopes: unknown, signIn: boolean, problems: string[]): ReadonlyMap<string, Scope> {
   const catalogue = new Map<string, Scope>()
+  if (signIn) catalogue.set('openid', OPENID)
   if (typeof scopes !== 'object' || scopes === null) {
     problems.push('scopes must map each scope to its definition')
     return catalogue
@@ -179,10 +199,59 @@ function readScopes(scopes: unknown, problems: string[]): ReadonlyMap<string, Sc
       description: definition.description,
       category: definition.category ?? '',
       userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
+      claims: definition.claims ?? STANDARD_CLAIMS[name] ?? [],
     })
   }
+  if (!signIn && 'openid' in scopes) problems.push('scopes: "openid" needs sealingKeys, or signingKeys')
   if (Object.keys(scopes).length === 0) problems.push('scopes must define at least one scope')
   return catalogue
+}
+
+const OPENID: Scope = { name: 'openid', description: 'Know who you are', category: '', userOnly: true, claims: [] }
+
+/** Access tokens, the longest-lived of what a key may sign, live a day at most. */
+const LONGEST_TOKEN_SECONDS = 86_400
+
+function readKeys(
+  { keyRotation = {}, sealingKeys, signingAlg = 'RS256', signingKeys }: AuthmountOptions<never>,
+  { idTokenSeconds, log }: { readonly idTokenSeconds: number; readonly log: Log },
+  problems: string[],
+): KeySource | null {
+  nameUnknown('keyRotation.', keyRotation, ['everyDays', 'publishSeconds'], problems)
+  const days = within('keyRotation.everyDays', keyRotation.everyDays ?? 90, [1, 3650], problems)
+  const publishSeconds = within('keyRotation.publishSeconds', keyRotation.publishSeconds ?? 1200, [4, 86_400], problems)
+  if (!SIGNING_ALGORITHMS.includes(signingAlg)) problems.push(`signingAlg must be one of ${SIGNING_ALGORITHMS.join(', ')}`)
+  if (sealingKeys !== undefined) {
+    if (!Array.isArray(sealingKeys) || sealingKeys.length === 0) problems.push('sealingKeys must be an array of keys')
+    else if (!sealingKeys.every(key => key instanceof Uint8Array && key.length === 32)) {
+      problems.push("sealingKeys must each be 32 bytes: Buffer.from(process.env.SEALING_KEY, 'base64url')")
+    } else if (sealingKeys.some(key => new Set(key).size < 8)) problems.push('sealingKeys must be random bytes: these are not')
+  }
+  if (signingKeys !== undefined) {
+    if (!Array.isArray(signingKeys)) problems.push('signingKeys must be an array of private JWKs')
+    const keys = (Array.isArray(signingKeys) ? signingKeys : []).flatMap((jwk, index) => {
+      try {
+        return [signingKey(jwk)]
+      } catch (error) {
+        problems.push(`signingKeys[${index}] cannot sign: ${error instanceof Error ? error.message : 'it is not a key'}`)
+        return []
+      }
+    })
+    if (new Set(keys.map(({ kid }) => kid)).size < keys.length) problems.push('signingKeys must each have a kid of their own')
+    const [first, ...rest] = keys
+    if (!first && Array.isArray(signingKeys) && signingKeys.length === 0) problems.push('signingKeys must have at least one key')
+    return first ? suppliedKeys([first, ...rest]) : null
+  }
+  if (!sealingKeys) return null
+  const tokenMs = Math.max(LONGEST_TOKEN_SECONDS, idTokenSeconds) * 1000
+  return managedKeys({
+    alg: signingAlg,
+    sealingKeys,
+    publishMs: publishSeconds * 1000,
+    rotateMs: days * 86_400_000,
+    tokenMs,
+    log,
+  })
 }
 
 function readPageUrl(name: string, value: string, problems: string[]): string {

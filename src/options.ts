@@ -1,8 +1,10 @@
+import type { JWK } from 'jose'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { AuthmountEvent } from './events.ts'
 import type { HttpRequest } from './http/types.ts'
 import type { RateLimit } from './limits.ts'
-import type { EpochMs, Store } from './store.ts'
+import type { EpochMs, JsonObject, Store } from './store.ts'
+import type { SigningAlgorithm } from './tokens/signing-key.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
@@ -16,7 +18,7 @@ export interface Principal {
   readonly displayName?: string | undefined
   /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
   readonly sessionId?: string | undefined
-  /** When the user proved who they are. */
+  /** When the user proved who they are. Without it, a client that asks for a fresh login (`prompt=login`, `max_age`) has to believe you. */
   readonly authTime?: EpochMs | undefined
 }
 
@@ -27,6 +29,16 @@ export interface ScopeDefinition {
   readonly category?: string | undefined
   /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. */
   readonly userOnly?: boolean | undefined
+  /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
+  readonly claims?: readonly string[] | undefined
+}
+
+/** What a client may know of a user: the claims it asked for, as far as its scopes allow. */
+export interface ClaimsRequest {
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  /** The names of the claims wanted; what else is returned is left out. */
+  readonly names: readonly string[]
 }
 
 export interface Log {
@@ -50,6 +62,27 @@ export interface AuthmountOptions<Native = unknown> {
   /** Every scope this server can grant. */
   readonly scopes: Readonly<Record<string, ScopeDefinition>>
 
+  // OpenID Connect: on when either kind of key is given.
+  /**
+   * 32 random bytes each: they seal what is secret in the store, the signing keys that authmount manages among it.
+   * The first seals, all open: to change it, put a new one first and keep the old. Never store them beside the data.
+   */
+  readonly sealingKeys?: readonly Uint8Array[] | undefined
+  /** Private JWKs, if you keep the signing keys yourself: the first signs, all are published. Default: a ring kept in the store. */
+  readonly signingKeys?: readonly JWK[] | undefined
+  /** What the managed keys sign with. Default `RS256`, which every client knows; `ES256` and `EdDSA` are quicker. */
+  readonly signingAlg?: SigningAlgorithm | undefined
+  readonly keyRotation?: {
+    /** How old a managed key becomes. 1–3650 days; default 90. */
+    readonly everyDays?: number | undefined
+    /** How long a new key is published before it signs. 4–86,400 seconds; default 1200. */
+    readonly publishSeconds?: number | undefined
+  }
+  /** What you tell clients of a user (OpenID Connect Core §5.1), `sub` aside; null: the user is no more. Default: nothing. */
+  readonly claims?:
+    | ((userId: string, request: ClaimsRequest) => Promise<JsonObject | null | undefined> | JsonObject | null | undefined)
+    | undefined
+
   // Optional.
   /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
   readonly mountPath?: string | undefined
@@ -68,6 +101,8 @@ export interface AuthmountOptions<Native = unknown> {
     readonly codeSeconds?: number | undefined
     /** How long a consent screen may stay unanswered. 30–3600 seconds; default 600. */
     readonly consentSeconds?: number | undefined
+    /** ID tokens. 60–86,400 seconds; default 3600. */
+    readonly idTokenSeconds?: number | undefined
   }
   /** Within this long of a rotation, the old refresh token answers with the same successor. 0–60 seconds; 0: any reuse revokes. Default 10. */
   readonly rotationGraceSeconds?: number | undefined

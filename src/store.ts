@@ -105,8 +105,8 @@ export interface OneTimeData {
     readonly scopes: readonly string[]
     readonly codeChallenge: string | null
     readonly codeChallengeMethod: 'S256' | 'plain' | null
-    readonly nonce: string | null
-    readonly authTime: EpochMs | null
+    /** Becomes the grant's: what the authorization request said that later tokens need. */
+    readonly context: JsonObject
     /** {@link App.epoch} when the user agreed: a code issued before "revoke all" is as dead as a token. */
     readonly epoch: number
   }
@@ -119,6 +119,8 @@ export interface OneTimeData {
   }
   /** Finds a waiting consent from the request's own parameters, for a consent screen that posts those. */
   readonly consent_lookup: { readonly consentId: string }
+  /** That a browser was sent to the host's login for this very request, and when: proof of it when it comes back. */
+  readonly login: { readonly request: string; readonly sentAt: EpochMs }
   /** `state` of a connector authorization the host started as a client (RFC 6749 §10.12). */
   readonly connector_state: {
     readonly connectorId: string
@@ -168,7 +170,7 @@ export interface Grant {
   readonly createdAt: EpochMs
   /** {@link App.epoch} when granted. Compared by flows, not by the store. */
   readonly epoch: number
-  /** Carried to later tokens (nonce, auth_time); opaque to the store. */
+  /** Carried to later tokens (nonce, auth_time, claims); opaque to the store. */
   readonly context: JsonObject
 }
 export interface Token {

@@ -151,10 +151,10 @@ export class GrantModel
   }
 
   #grantOfCode(code: OneTime<'code'>['data']): Grant {
-    const { clientId, epoch, grantId, nonce, authTime, orgId, userId } = code
+    const { clientId, context, epoch, grantId, orgId, userId } = code
     // An app or a catalogue that has lost a scope since the user agreed does not get it back through an old code.
     const scopes = this.#stillAllowed(code.scopes)
-    return { id: grantId, clientId, orgId, userId, scopes, createdAt: this.#context.now, epoch, context: { nonce, authTime } }
+    return { id: grantId, clientId, orgId, userId, scopes, createdAt: this.#context.now, epoch, context }
   }
 
   #grantOfApp(): Grant {

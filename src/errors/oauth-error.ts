@@ -16,7 +16,10 @@ export type OAuthErrorCode =
   | 'insufficient_scope'
   // RFC 8707 §2
   | 'invalid_target'
-  // OpenID Connect Core 1.0 §3.1.2.6: refused by name, so that a client learns why
+  // OpenID Connect Core 1.0 §3.1.2.6
+  | 'login_required'
+  | 'consent_required'
+  | 'interaction_required'
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'
@@ -55,6 +58,8 @@ export interface RedirectTarget {
   readonly redirectUri: string
   /** Echoed untouched; null when the request had none worth echoing. */
   readonly state: string | null
+  /** Whether it travels in the address, or is posted by the browser (OAuth 2.0 Form Post Response Mode). */
+  readonly responseMode: 'query' | 'form_post'
 }
 
 /** An error of an authorization request whose redirect URI is already trusted: it may travel there (RFC 6749 §4.1.2.1). */

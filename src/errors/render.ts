@@ -1,14 +1,17 @@
 import { escapeHtml, page, pagePolicy } from '../http/page.ts'
-import { html, json, redirect } from '../http/reply.ts'
+import { html, json } from '../http/reply.ts'
+import { sendBack } from '../http/send-back.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import { withParams } from '../http/with-params.ts'
 import type { Log } from '../options.ts'
 import { ApiError } from './api-error.ts'
 import { OAuthError, TargetedError } from './oauth-error.ts'
 import { StoreError } from './store-error.ts'
 
-/** How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), or as the management API does. */
-export type ErrorStyle = 'oauth' | 'browser' | 'api'
+/**
+ * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
+ * or as the management API does.
+ */
+export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api'
 
 interface Rendering {
   readonly style: ErrorStyle
@@ -19,6 +22,7 @@ interface Rendering {
 /** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
 export function renderError(thrown: unknown, request: HttpRequest, { style, issuer, log }: Rendering): HttpResponse {
   if (style === 'api') return forApi(thrown, log)
+  if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
   const error = known(thrown, log)
   if (style === 'browser') return forBrowser(error, request, issuer)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
@@ -76,9 +80,8 @@ function apiErrorOf({ code, description, status }: OAuthError): ApiError {
 function forBrowser(error: OAuthError, request: HttpRequest, issuer: string): HttpResponse {
   const isJson = request.body.kind === 'json'
   if (error instanceof TargetedError && !isJson) {
-    const { redirectUri, state } = error.target
-    const params = { error: error.code, error_description: printable(error.description), state, iss: issuer }
-    return redirect(request.method === 'POST' ? 303 : 302, withParams(redirectUri, params))
+    const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
+    return sendBack(request.method === 'POST' ? 303 : 302, error.target, params)
   }
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const body = `<h1>This did not work</h1>\n<p>${escapeHtml(error.description)}</p>\n<p><code>${escapeHtml(error.code)}</code></p>`

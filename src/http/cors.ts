@@ -1,5 +1,6 @@
 import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
+import { tokenRef } from '../tokens/opaque.ts'
 import type { HttpRequest, HttpResponse } from './types.ts'
 
 /** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */
@@ -41,12 +42,18 @@ export async function withCors(
   return { ...response, headers }
 }
 
-/** A browser app is public, names itself in the body, and lives where one of its redirect URIs does. */
-async function isOriginOfApp(origin: string, { body }: HttpRequest, { store }: Context): Promise<boolean> {
-  const clientId = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
+/** A browser app is public, names itself in the body or by its token, and lives where one of its redirect URIs does. */
+async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { store }: Context): Promise<boolean> {
+  const named = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
+  const clientId = named ?? clientOfToken(headers.authorization)
   if (!clientId || !isAppId(clientId)) return false
   const app = await store.apps.get(clientId).catch(() => undefined)
   return app?.confidential === false && app.redirectUris.some(uri => uri.startsWith('http') && new URL(uri).origin === origin)
+}
+
+function clientOfToken(authorization = ''): string | undefined {
+  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  return token === undefined ? undefined : tokenRef(token)?.clientId
 }
 
 function jsonClientId(json: unknown): string | null {

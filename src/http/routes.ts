@@ -8,10 +8,12 @@ import type { ErrorStyle } from '../errors/render.ts'
 import { authorize } from '../oauth/authorize.ts'
 import { decideConsent } from '../oauth/consent.ts'
 import { showConsent } from '../oauth/consent-page.ts'
-import { metadata, wellKnownPaths } from '../oauth/discovery.ts'
+import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../oauth/discovery.ts'
 import { introspect } from '../oauth/introspect.ts'
+import { jwks } from '../oauth/jwks.ts'
 import { revoke } from '../oauth/revoke.ts'
 import { token } from '../oauth/token.ts'
+import { userinfo } from '../oauth/userinfo.ts'
 import type { Cors } from './cors.ts'
 import type { HttpRequest, HttpResponse, Method } from './types.ts'
 
@@ -72,6 +74,12 @@ function management(method: Method, path: string, flow: SignedInFlow, guard: 'us
   return { method, path: `/oauth-clients${path}`, flow, guard, errors: 'api', limited: method !== 'GET' }
 }
 
+/** Served where there are keys to sign with. */
+const SIGN_IN_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/oauth/userinfo', flow: userinfo, guard: 'none', errors: 'bearer', cors: 'app' },
+  { method: 'POST', path: '/oauth/userinfo', flow: userinfo, guard: 'none', errors: 'bearer', cors: 'app' },
+]
+
 const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
   { name: 'oauth-authorization-server', flow: metadata },
   { name: 'openid-configuration', flow: metadata },
@@ -79,8 +87,10 @@ const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
 
 /** The table as one host sees it: routes under its mount path, documents wherever its clients look. */
 export function listEndpoints(config: Config<never>): readonly Endpoint[] {
-  const routes = ROUTES.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
-  const documents = DOCUMENTS.flatMap(({ name, flow }) =>
+  const served = config.keys ? [...ROUTES, ...SIGN_IN_ROUTES] : ROUTES
+  const named = config.keys ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
+  const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
+  const documents = named.flatMap(({ name, flow }) =>
     wellKnownPaths(name, config).map(
       (path): Route => ({ method: 'GET', path, flow, guard: 'none', errors: 'oauth', cors: 'any' }),
     ),

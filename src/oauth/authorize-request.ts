@@ -2,7 +2,9 @@ import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { optional, type Params, readParams } from '../http/params.ts'
+import { RESPONSE_MODES, type ResponseMode } from '../http/send-back.ts'
 import type { App } from '../store.ts'
+import { type RequestedClaims, readClaims } from './claims.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 import { checkResources } from './resources.ts'
@@ -16,11 +18,20 @@ export interface TrustedTarget {
 
 export interface AuthorizeRequest extends TrustedTarget {
   readonly state: string | null
+  readonly responseMode: ResponseMode
   readonly scopes: readonly string[]
   readonly codeChallenge: string | null
   readonly codeChallengeMethod: ChallengeMethod | null
   readonly nonce: string | null
+  // OpenID Connect Core §3.1.2.1, §5.5
+  readonly prompt: ReadonlySet<Prompt>
+  readonly maxAgeSeconds: number | null
+  readonly idTokenHint: string | null
+  readonly claims: RequestedClaims
 }
+
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+export type Prompt = (typeof PROMPTS)[number]
 
 /** Enough for any state a client signs into it; beyond this it is a cost, not a value. */
 const MAX_STATE_BYTES = 4096
@@ -56,6 +67,7 @@ export function readAuthorizeRequest(
   { config }: Pick<Context, 'config'>,
 ): AuthorizeRequest {
   const state = readState(query)
+  const mode = RESPONSE_MODES.find(mode => mode === query.get('response_mode')) ?? 'query'
   try {
     if (state.problem) throw new OAuthError('invalid_request', state.problem)
     const params = readParams(query)
@@ -73,10 +85,16 @@ export function readAuthorizeRequest(
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
       nonce: readNonce(params),
+      responseMode: mode,
+      prompt: readPrompt(params),
+      maxAgeSeconds: readMaxAge(params),
+      idTokenHint: optional(params, 'id_token_hint') ?? null,
+      claims: readClaims(optional(params, 'claims')),
     }
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
-    throw new TargetedError({ redirectUri: target.redirectUri, state: state.value }, error.code, error.description)
+    const answerTo = { redirectUri: target.redirectUri, state: state.value, responseMode: mode }
+    throw new TargetedError(answerTo, error.code, error.description)
   }
 }
 
@@ -91,6 +109,14 @@ const KNOWN = [
   'nonce',
   'code_challenge',
   'code_challenge_method',
+  'prompt',
+  'max_age',
+  'login_hint',
+  'id_token_hint',
+  'ui_locales',
+  'acr_values',
+  'claims',
+  'display',
 ]
 
 /** The request as plain JSON, to be read again when the user has decided. */
@@ -112,13 +138,32 @@ function refuseUnsupported(params: Params): void {
   if (responseType === undefined) throw new OAuthError('invalid_request', 'response_type is required')
   if (responseType !== 'code') throw new OAuthError('unsupported_response_type', 'response_type must be code')
   const responseMode = optional(params, 'response_mode')
-  if (responseMode !== undefined && responseMode !== 'query')
-    throw new OAuthError('invalid_request', 'response_mode must be query')
+  if (responseMode !== undefined && !RESPONSE_MODES.some(mode => mode === responseMode))
+    throw new OAuthError('invalid_request', `response_mode must be ${RESPONSE_MODES.join(' or ')}`)
   // OpenID Connect Core §6, §7.2.1: nothing is ever fetched from where a request points.
   if (params.has('request')) throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
   if (params.has('request_uri'))
     throw new OAuthError('request_uri_not_supported', 'request_uri is not supported: send plain parameters')
   if (params.has('registration')) throw new OAuthError('registration_not_supported', 'registration is not supported')
+}
+
+function readPrompt(params: Params): ReadonlySet<Prompt> {
+  const names = (optional(params, 'prompt') ?? '').split(' ').filter(name => name !== '')
+  const prompts = new Set<Prompt>()
+  for (const name of names) {
+    const known = PROMPTS.find(prompt => prompt === name)
+    if (!known) throw new OAuthError('invalid_request', `prompt must be made of ${PROMPTS.join(', ')}`)
+    prompts.add(known)
+  }
+  if (prompts.has('none') && prompts.size > 1) throw new OAuthError('invalid_request', 'prompt=none goes with no other value')
+  return prompts
+}
+
+function readMaxAge(params: Params): number | null {
+  const maxAge = optional(params, 'max_age')
+  if (maxAge === undefined) return null
+  if (!/^\d{1,9}$/.test(maxAge)) throw new OAuthError('invalid_request', 'max_age must be a number of seconds')
+  return Number(maxAge)
 }
 
 function readNonce(params: Params): string | null {

@@ -1,11 +1,14 @@
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
+import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
+import { sendBack } from '../http/send-back.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
 import { type AuthorizeRequest, authorizeParams, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
 import { issueCode } from './issue-code.ts'
+import { needsLogin, toNewLogin } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 
 /** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
@@ -14,23 +17,20 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const target = await trustTarget(request.query, context)
   const asked = readAuthorizeRequest(request.query, target, context)
 
-  if (!principal) return toLogin(context, '/oauth/authorize', request.query)
+  if ((await needsLogin(asked, request.query, context)) || !principal) return toNewLogin(asked, request.query, context)
 
   const consent = await store.consents.get(principal.userId, asked.app.id)
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
   // RFC 8252 §8.6: a public app on a loopback or private-scheme address can be anyone, so its user is always asked.
-  if (agreed && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
-    return redirect(302, await issueCode(asked, principal, context))
+  if (agreed && !asked.prompt.has('consent') && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
+    return sendBack(302, asked, await issueCode(asked, principal, context))
   }
+  if (asked.prompt.has('none'))
+    throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
   const consentId = await openConsent(asked, request.query, principal, context)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...authorizeParams(request.query), consent_id: consentId }))
-}
-
-/** Sends a browser to the host's login, to come back to where it was. */
-export function toLogin({ config }: Context, path: string, query: URLSearchParams): HttpResponse {
-  return redirect(302, withParams(config.loginUrl, { returnTo: `${config.mountPath}${path}?${query}` }))
 }
 
 /** The id under which a waiting consent is found by the parameters of its request. */

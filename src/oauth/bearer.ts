@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { EpochMs } from '../store.ts'
+import type { EpochMs, GrantedToken } from '../store.ts'
 import { tokenRef } from '../tokens/opaque.ts'
 
 /** What a valid access token says: which app may do what, and for whom. */
@@ -17,32 +17,44 @@ export interface TokenInfo {
 }
 
 /**
- * Checks an access token and that it has every one of `scopes` (RFC 6750 §3.1).
+ * Finds an access token that is good for every one of `scopes` (RFC 6750 §3.1).
  * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
  */
-export async function checkBearer(
+export async function findBearer(
   token: string,
   scopes: readonly string[],
   { store, now }: Pick<Context, 'store' | 'now'>,
-): Promise<TokenInfo> {
+): Promise<GrantedToken> {
   const ref = tokenRef(token)
   if (ref?.kind !== 'access') throw invalidToken()
   // Both at once: whether the grant is there, and whether its app has revoked everything since.
   const [found, app] = await Promise.all([store.grants.find(ref), store.apps.get(ref.clientId)])
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
-  const { grant } = found
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope))
       throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
   }
+  return found
+}
+
+/**
+ * Checks an access token and that it has every one of `scopes` (RFC 6750 §3.1).
+ * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ */
+export async function checkBearer(
+  token: string,
+  scopes: readonly string[],
+  context: Pick<Context, 'store' | 'now'>,
+): Promise<TokenInfo> {
+  const { grant, token: found } = await findBearer(token, scopes, context)
   return {
     clientId: grant.clientId,
     userId: grant.userId,
     orgId: grant.orgId,
-    scopes: found.token.scopes,
+    scopes: found.scopes,
     grantId: grant.id,
-    expiresAt: found.token.expiresAt,
+    expiresAt: found.expiresAt,
   }
 }
 

@@ -7,8 +7,8 @@ import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { App } from '../store.ts'
-import { toLogin } from './authorize.ts'
 import { readAuthorizeRequest, trustTarget } from './authorize-request.ts'
+import { toLogin } from './login.ts'
 
 /** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {

@@ -4,7 +4,8 @@ import { randomId, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
-import { json, redirect } from '../http/reply.ts'
+import { json } from '../http/reply.ts'
+import { type AnswerParams, sendBack } from '../http/send-back.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
@@ -33,15 +34,16 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   const by = { at: now, clientId: asked.app.id, orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
-    return answer(request, deniedUri(asked, config.issuer))
+    const error_description = 'the user did not agree'
+    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer })
   }
 
   try {
     const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
     await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
-    const uri = await issueCode(asked, principal, context)
+    const params = await issueCode(asked, principal, context)
     events.emit({ type: 'consent_granted', ...by })
-    return answer(request, uri)
+    return answer(request, asked, params)
   } catch (error) {
     // The user agreed, and we failed: the screen is opened again, so that the same click can be repeated.
     // Past the guard, whose time may be up; if this fails as well, the user starts again from the app.
@@ -134,10 +136,10 @@ function readDecision(params: Params): boolean {
   return decision === 'granted'
 }
 
-function deniedUri({ redirectUri, state }: AuthorizeRequest, issuer: string): string {
-  return withParams(redirectUri, { error: 'access_denied', error_description: 'the user did not agree', state, iss: issuer })
-}
-
-function answer(request: HttpRequest, uri: string): HttpResponse {
-  return request.body.kind === 'json' ? json(200, { redirect_uri: uri }) : redirect(303, uri)
+/** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
+function answer(request: HttpRequest, asked: AuthorizeRequest, params: AnswerParams): HttpResponse {
+  if (request.body.kind !== 'json') return sendBack(303, asked, params)
+  if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
+  const fields = Object.entries(params).filter(([, value]) => value !== null)
+  return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })
 }

@@ -2,13 +2,18 @@ import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
-import { withParams } from '../http/with-params.ts'
+import type { AnswerParams } from '../http/send-back.ts'
 import type { Principal } from '../options.ts'
 import { newCode, newGrantId } from '../tokens/opaque.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
+import type { GrantContext } from './grant-context.ts'
 
-/** Stores a code for what the user agreed to, and returns the redirect that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
-export async function issueCode(asked: AuthorizeRequest, principal: Principal, { config, store, now }: Context): Promise<string> {
+/** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
+export async function issueCode(
+  asked: AuthorizeRequest,
+  principal: Principal,
+  { config, store, now }: Context,
+): Promise<AnswerParams> {
   await refuseLookalike(asked, principal, store)
   const code = newCode()
   await store.oneTime.put({
@@ -24,20 +29,24 @@ export async function issueCode(asked: AuthorizeRequest, principal: Principal, {
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      nonce: asked.nonce,
-      authTime: principal.authTime ?? null,
+      context: contextOf(asked, principal),
       epoch: asked.app.epoch,
     },
   })
-  return withParams(asked.redirectUri, { code, state: asked.state, iss: config.issuer })
+  return { code, state: asked.state, iss: config.issuer }
+}
+
+/** What ID tokens and userinfo will need of this request, and nothing when it is not about who the user is. */
+function contextOf({ claims, nonce, scopes }: AuthorizeRequest, { authTime: signedInAt, sessionId }: Principal): GrantContext {
+  const authTime = signedInAt ?? null
+  if (!scopes.includes('openid')) return { nonce, authTime }
+  // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
+  const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
+  return { nonce, authTime, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }
 
 /** A token's `sub` is an app's id only where that app acts for itself: no user may be named like an app (RFC 9700 §4.15). */
-async function refuseLookalike(
-  { redirectUri, state }: AuthorizeRequest,
-  { userId }: Principal,
-  store: Context['store'],
-): Promise<void> {
+async function refuseLookalike(asked: AuthorizeRequest, { userId }: Principal, store: Context['store']): Promise<void> {
   if (!isAppId(userId) || !(await store.apps.get(userId))) return
-  throw new TargetedError({ redirectUri, state }, 'access_denied', 'this user cannot authorize apps')
+  throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
 }

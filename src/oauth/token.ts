@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import type { Issued } from '../engine/grant-model.ts'
 import { runGrant } from '../engine/run-grant.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, type Params, requireForm } from '../http/params.ts'
@@ -6,6 +7,8 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { GrantType } from '../store.ts'
 import { authenticateClient } from './client-auth.ts'
+import { idTokenFor } from './id-token.ts'
+import { requireKeys } from './require-keys.ts'
 import { checkResources } from './resources.ts'
 
 /** What each grant cannot do without (RFC 6749 §4.1.3, §4.4.2, §6). */
@@ -30,6 +33,8 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   }
   for (const name of REQUIRED[grantType]) one(params, name)
 
+  // Before anything is spent: what an ID token needs may not be there to be had.
+  if (context.config.keys) await requireKeys(context)
   const issued = await runGrant(grantType, params, app, context)
   return json(200, {
     access_token: issued.accessToken,
@@ -37,7 +42,18 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
+    id_token: await idToken(issued, grantType, context),
   })
+}
+
+/** A code whose ID token cannot be made leaves no token behind; a refresh that is repeated gets what it was to get. */
+async function idToken(issued: Issued, grantType: GrantType, context: Context): Promise<string | undefined> {
+  try {
+    return await idTokenFor(issued, context, { refreshed: grantType === 'refresh_token' })
+  } catch (error) {
+    if (grantType === 'authorization_code') await context.store.grants.revoke(issued.grant.id).catch(() => {})
+    throw error
+  }
 }
 
 /** Only a form can name several: a JSON body holds one string of a name. */

@@ -6,6 +6,7 @@ import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
 import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
 import type { Config } from '../config.ts'
+import { RESPONSE_MODES } from '../http/send-back.ts'
 
 /** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {
@@ -57,9 +58,17 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         scope: text,
         state: text,
         nonce: text.optional(),
+        response_mode: z.enum(RESPONSE_MODES).optional(),
+        prompt: text.optional(),
+        max_age: text.optional(),
+        login_hint: text.optional(),
+        id_token_hint: text.optional(),
+        ui_locales: text.optional(),
+        acr_values: text.optional(),
+        claims: text.optional(),
         ...pkce,
       }),
-      answers: { 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
     },
     'POST /oauth/authorize': {
       summary: 'Submit the user’s decision',
@@ -73,7 +82,12 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         ...pkce,
       }),
       formToo: true,
-      answers: { 200: z.object({ redirect_uri: text }), 303: null, ...OAUTH_ERRORS, 403: oauthError },
+      answers: {
+        200: z.object({ redirect_uri: text, form_post: z.record(text, text).optional() }),
+        303: null,
+        ...OAUTH_ERRORS,
+        403: oauthError,
+      },
     },
     'GET /oauth/consent': {
       summary: 'The consent page; as JSON, what it shows',
@@ -109,6 +123,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
           expires_in: z.int(),
           refresh_token: text.optional(),
           scope: text,
+          id_token: text.optional(),
         }),
         ...OAUTH_ERRORS,
       },
@@ -140,6 +155,18 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         }),
         ...OAUTH_ERRORS,
       },
+    },
+    'GET /oauth/userinfo': {
+      summary: 'What the app may know of the user who allowed it (OpenID Connect Core §5.3)',
+      answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'POST /oauth/userinfo': {
+      summary: 'The same, by POST',
+      answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'GET /.well-known/jwks.json': {
+      summary: 'The public keys (RFC 7517 §5)',
+      answers: { 200: z.object({ keys: z.array(z.looseObject({ kid: text, use: text, alg: text })) }), 503: oauthError },
     },
     'GET /.well-known/oauth-authorization-server': { summary: 'Metadata (RFC 8414)', answers: { 200: metadata } },
     'GET /.well-known/openid-configuration': {

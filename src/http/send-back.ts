@@ -1,0 +1,36 @@
+import { hash } from 'node:crypto'
+import { escapeHtml, page, pagePolicy } from './page.ts'
+import { html, redirect } from './reply.ts'
+import type { HttpResponse } from './types.ts'
+import { withParams } from './with-params.ts'
+
+/** How an answer travels to an app: in the address, or posted by the browser (OAuth 2.0 Form Post Response Mode). */
+export type ResponseMode = 'query' | 'form_post'
+export const RESPONSE_MODES: readonly ResponseMode[] = ['query', 'form_post']
+
+export type AnswerParams = Readonly<Record<string, string | null>>
+
+/** Sends a browser back to an app with the answer to its authorization request. */
+export function sendBack(
+  status: 302 | 303,
+  { redirectUri, responseMode }: { readonly redirectUri: string; readonly responseMode: ResponseMode },
+  params: AnswerParams,
+): HttpResponse {
+  if (responseMode === 'query') return redirect(status, withParams(redirectUri, params))
+  const inputs = Object.entries(params)
+    .filter((param): param is [string, string] => param[1] !== null)
+    .map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`)
+  const body = `<h1>One moment</h1>
+<form method="post" action="${escapeHtml(redirectUri)}">
+${inputs.join('\n')}
+<button class="main">Continue</button>
+</form>
+<script>${SUBMIT}</script>`
+  const { origin, protocol } = new URL(redirectUri)
+  const formAction = origin === 'null' ? protocol : origin
+  return html(200, page('Continue', body), `${pagePolicy(formAction)}; script-src '${SUBMIT_HASH}'`)
+}
+
+/** The button is there for browsers without scripts. */
+const SUBMIT = 'document.forms[0].submit()'
+const SUBMIT_HASH = `sha256-${hash('sha256', SUBMIT, 'base64')}`

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
+import type { TestApp } from './client.ts'
+import { type HostOptions, SCOPES, type TestHost, USERS } from './host.ts'
+
+export const SEALING_KEY = createHash('sha256').update('sealing key of the tests').digest()
+
+/** What the host tells of its users. */
+export const PEOPLE: Readonly<Record<string, Readonly<Record<string, string | boolean>>>> = {
+  anna: { name: 'Anna', given_name: 'Anna', email: 'anna@host.example', email_verified: true, shoe_size: '38' },
+  bert: { name: 'Bert', email: 'bert@host.example', email_verified: false },
+}
+
+/** A host with which users sign in. ES256, because making an RSA key takes a while. */
+export const SIGN_IN: HostOptions = {
+  sealingKeys: [SEALING_KEY],
+  signingAlg: 'ES256',
+  scopes: {
+    ...SCOPES,
+    email: { description: 'See your address' },
+    'read:shoes': { description: 'See your shoes', claims: ['shoe_size'] },
+  },
+  claims: userId => PEOPLE[userId] ?? null,
+  authenticate: request => {
+    const session = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
+    // `session=anna@1700000000` says when she signed in, in seconds.
+    const [name = '', signedIn] = (session ?? '').split('@')
+    const user = USERS[name]
+    return user ? { ...user, authTime: signedIn === undefined ? undefined : Number(signedIn) * 1000 } : null
+  },
+}
+
+/** An app that may ask who the user is. */
+export function signInApp(host: TestHost): Promise<TestApp> {
+  return host.confidentialApp({ allowedScopes: ['openid', 'profile', 'email', 'read:records', 'read:shoes'] })
+}
+
+/** Verifies a JWT against the host's published keys. */
+export async function verify(host: TestHost, token: unknown): Promise<JWTPayload> {
+  const { body } = await host.send('/.well-known/jwks.json')
+  const keys = createLocalJWKSet(body as unknown as Parameters<typeof createLocalJWKSet>[0])
+  const { payload } = await jwtVerify(String(token), keys, { currentDate: new Date(host.clock.now()) })
+  return payload
+}
