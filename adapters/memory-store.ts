@@ -93,13 +93,21 @@ function isKind<K extends OneTimeKind>(record: OneTimeRecord, kind: K): record i
 }
 
 function memoryConsents(): ConsentStore {
-  const consents = new Map<string, Consent>()
+  /** By user, then by client. */
+  const consents = new Map<string, Map<string, Consent>>()
   return {
-    get: async (userId, clientId) => consents.get(pairKey(userId, clientId)),
+    get: async (userId, clientId) => consents.get(userId)?.get(clientId),
+    list: async userId => [...(consents.get(userId)?.values() ?? [])],
     async put(consent) {
-      consents.set(pairKey(consent.userId, consent.clientId), frozenCopy(consent))
+      const own = consents.get(consent.userId) ?? new Map<string, Consent>()
+      consents.set(consent.userId, own.set(consent.clientId, frozenCopy(consent)))
     },
-    delete: async (userId, clientId) => consents.delete(pairKey(userId, clientId)),
+    async delete(userId, clientId) {
+      const own = consents.get(userId)
+      const deleted = own?.delete(clientId) ?? false
+      if (own?.size === 0) consents.delete(userId)
+      return deleted
+    },
   }
 }
 

@@ -6,6 +6,7 @@ const SWEEP: IndexDescription = { key: { sweepAt: 1 }, expireAfterSeconds: 0 }
 /** What is unique is so by its `_id`, so a store is right without these, and only slower. */
 const INDEXES: Readonly<Record<string, IndexDescription[]>> = {
   apps: [{ key: { org: 1, createdAt: -1, _id: -1 } }],
+  consents: [{ key: { user: 1 } }],
   one_time: [SWEEP],
   grants: [{ key: { client: 1, epoch: 1 } }, { key: { user: 1 } }, SWEEP],
   // `expiresAt` is for counting, which then never looks at a document.

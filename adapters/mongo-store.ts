@@ -4,7 +4,17 @@ import { mongoApps } from './mongo-apps.ts'
 import { mongoGrants } from './mongo-grants.ts'
 import { createIndexes, once } from './mongo-indexes.ts'
 import { mongoOneTime } from './mongo-one-time.ts'
-import { deleteRecord, FORMAT, putRecord, type RecordDocument, readRecord, type Stored, saveRecord } from './mongo-records.ts'
+import {
+  deleteRecord,
+  FORMAT,
+  known,
+  parseJson,
+  putRecord,
+  type RecordDocument,
+  readRecord,
+  type Stored,
+  saveRecord,
+} from './mongo-records.ts'
 import { digest } from './records.ts'
 
 export interface MongoStoreOptions {
@@ -52,14 +62,24 @@ export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
   }
 }
 
+interface ConsentDocument extends RecordDocument {
+  readonly user: string
+}
+
 function mongoConsents({ open }: MongoContext): ConsentStore {
   const what = 'a consent'
   return {
     get: async (userId, clientId) => readRecord<Consent>(await open('consents'), what, digest([userId, clientId])),
+    async list(userId) {
+      const found = (await open<ConsentDocument>('consents')).find({ user: digest([userId]) })
+      const consents: Consent[] = []
+      for await (const document of found) consents.push(parseJson(what, known(what, document)?.record))
+      return consents
+    },
     async put(consent) {
       const _id = digest([consent.userId, consent.clientId])
-      const own = { _id, format: FORMAT, version: 0, record: JSON.stringify(consent) }
-      await putRecord<RecordDocument>(await open('consents'), what, own)
+      const own = { _id, format: FORMAT, version: 0, user: digest([consent.userId]), record: JSON.stringify(consent) }
+      await putRecord<ConsentDocument>(await open('consents'), what, own)
     },
     delete: async (userId, clientId) => deleteRecord(await open('consents'), what, digest([userId, clientId])),
   }

@@ -131,14 +131,18 @@ function redisOneTime({ redis, prefix, wait, now }: RedisContext): OneTimeStore 
   }
 }
 
+/** A user's consents in one hash, by the digest of the client. */
 function redisConsents({ redis, prefix }: RedisContext): ConsentStore {
-  const key = (userId: string, clientId: string) => keyOf(prefix, 'consent', userId, clientId)
+  const key = (userId: string) => keyOf(prefix, 'consents', userId)
+  const field = (clientId: string) => digest([clientId])
+  const parse = (text: string | null) => parseRecord<Consent>('a consent', text)
   return {
-    get: async (userId, clientId) => parseRecord<Consent>('a consent', await redis.get(key(userId, clientId))),
+    get: async (userId, clientId) => parse(await redis.hget(key(userId), field(clientId))),
+    list: async userId => (await redis.hvals(key(userId))).flatMap(text => parse(text) ?? []),
     async put(consent) {
-      await redis.set(key(consent.userId, consent.clientId), formatRecord(consent))
+      await redis.hset(key(consent.userId), field(consent.clientId), formatRecord(consent))
     },
-    delete: async (userId, clientId) => (await redis.del(key(userId, clientId))) === 1,
+    delete: async (userId, clientId) => (await redis.hdel(key(userId), field(clientId))) === 1,
   }
 }
 

@@ -54,6 +54,11 @@ export interface Authmount<Native = unknown> {
    * Rejects where you keep the keys yourself (`signingKeys`) or there are none, and with StoreError.
    */
   rotateKeys(): Promise<void>
+  /**
+   * Ends every authorization of a user, or those of one app: when an account is closed, or a password was stolen.
+   * Resolves to how many grants ended. Rejects with StoreError; it may then have happened in part, and can be repeated.
+   */
+  endUserGrants(userId: string, clientId?: string): Promise<number>
   /** The OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }
@@ -102,6 +107,14 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
+    endUserGrants: (userId, clientId) =>
+      withContext(async ({ store }) => {
+        const consents = await store.consents.list(userId)
+        const ended = consents.filter(consent => clientId === undefined || consent.clientId === clientId)
+        // The consents first: without them no code that is still out can be redeemed.
+        await Promise.all(ended.map(consent => store.consents.delete(userId, consent.clientId)))
+        return store.grants.revokeMany({ userId, ...(clientId === undefined ? {} : { clientId }) })
+      }),
     openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }

@@ -32,6 +32,8 @@ export type AuthmountEvent =
   | { readonly type: 'rate_limiter_unavailable'; readonly at: EpochMs }
   | (Of<'consent_granted'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
   | (Of<'consent_denied'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
+  /** A user took back what they had allowed an app; `revoked` says how many grants ended. */
+  | (Of<'consent_withdrawn'> & { readonly orgId: string; readonly userId: string; readonly revoked: number })
   | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })
   | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
   | (OfGrant<'token_revoked'> & { readonly tokenType: 'access' | 'refresh' })

@@ -162,6 +162,9 @@ class GuardedConsents extends Guarded<ConsentStore> implements ConsentStore {
   get(userId: string, clientId: string) {
     return this.deadline.call('consents.get', () => this.inner.get(userId, clientId))
   }
+  list(userId: string) {
+    return this.deadline.call('consents.list', () => this.inner.list(userId))
+  }
   put(consent: Consent) {
     return this.deadline.call('consents.put', () => this.inner.put(consent))
   }

@@ -251,6 +251,8 @@ export interface Consent {
 }
 export interface ConsentStore {
   get(userId: string, clientId: string): Promise<Consent | undefined>
+  /** All of a user's, in any order. */
+  list(userId: string): Promise<readonly Consent[]>
   /** Replaces any earlier consent of this user for this client. */
   put(consent: Consent): Promise<void>
   delete(userId: string, clientId: string): Promise<boolean>

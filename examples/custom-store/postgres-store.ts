@@ -13,10 +13,14 @@ export function postgresStore(pool: Pool, { now = Date.now }: { readonly now?: C
     grants: grants(pool, now),
     consents: {
       get: (...ids) => record<Consent>(pool, 'SELECT record FROM oauth_consents WHERE key = $1', keyOf(...ids)),
+      async list(userId) {
+        const found = await rows<{ record: string }>(pool, 'SELECT record FROM oauth_consents WHERE user_key = $1', keyOf(userId))
+        return found.map(({ record }) => JSON.parse(record) as Consent)
+      },
       async put(consent) {
-        const insert = `INSERT INTO oauth_consents (key, record) VALUES ($1, $2)
-          ON CONFLICT (key) DO UPDATE SET record = excluded.record`
-        await change(pool, insert, keyOf(consent.userId, consent.clientId), JSON.stringify(consent))
+        const { clientId, userId } = consent
+        const insert = 'INSERT INTO oauth_consents VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET record = excluded.record'
+        await change(pool, insert, keyOf(userId, clientId), keyOf(userId), JSON.stringify(consent))
       },
       delete: async (...ids) => (await change(pool, 'DELETE FROM oauth_consents WHERE key = $1', keyOf(...ids))) === 1,
     },
@@ -232,7 +236,6 @@ async function count(db: Pool | PoolClient, found: string, ...values: readonly u
   return row?.total ?? 0
 }
 
-/** How many rows it wrote. */
 async function change(db: Pool | PoolClient, sql: string, ...values: readonly unknown[]): Promise<number> {
   return (await db.query(sql, [...values])).rowCount ?? 0
 }

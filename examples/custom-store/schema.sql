@@ -1,6 +1,6 @@
 -- A key is the base64url SHA-256 of the ids it stands for: ids may be longer than an index takes, and may hold what text cannot.
--- A record is JSON in a text column: jsonb refuses "\u0000". Instants are milliseconds since 1970, by the clock of the app.
--- What has expired is ignored by every query; sweep() in postgres-store.ts deletes it.
+-- A record is JSON in a text column: jsonb refuses "\u0000". Instants are milliseconds since 1970, by the clock of the app;
+-- what has expired is ignored by every query, and deleted by sweep() in postgres-store.ts.
 
 CREATE TABLE IF NOT EXISTS oauth_apps (
   key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, record text NOT NULL,
@@ -9,15 +9,13 @@ CREATE TABLE IF NOT EXISTS oauth_apps (
 );
 CREATE INDEX IF NOT EXISTS oauth_apps_of_org ON oauth_apps (org_key, created_at DESC, key DESC);
 
-CREATE TABLE IF NOT EXISTS oauth_one_time (
-  key text COLLATE "C" PRIMARY KEY, expires_at bigint NOT NULL, record text NOT NULL, attempt text -- the one that consumed it
-);
+CREATE TABLE IF NOT EXISTS oauth_one_time ( -- attempt: the one that consumed it
+  key text COLLATE "C" PRIMARY KEY, expires_at bigint NOT NULL, record text NOT NULL, attempt text);
 CREATE INDEX IF NOT EXISTS oauth_one_time_expiry ON oauth_one_time (expires_at);
 
 CREATE TABLE IF NOT EXISTS oauth_grants (
   key text COLLATE "C" PRIMARY KEY, record text NOT NULL,
-  client_key text NOT NULL, user_key text, epoch bigint NOT NULL,
-  expires_at bigint NOT NULL -- when its last token does
+  client_key text NOT NULL, user_key text, epoch bigint NOT NULL, expires_at bigint NOT NULL -- when its last token does
 );
 CREATE INDEX IF NOT EXISTS oauth_grants_of_client ON oauth_grants (client_key, epoch);
 CREATE INDEX IF NOT EXISTS oauth_grants_of_user ON oauth_grants (user_key);
@@ -31,6 +29,7 @@ CREATE TABLE IF NOT EXISTS oauth_tokens (
 CREATE INDEX IF NOT EXISTS oauth_tokens_of_grant ON oauth_tokens (grant_key);
 CREATE INDEX IF NOT EXISTS oauth_tokens_expiry ON oauth_tokens (expires_at);
 
-CREATE TABLE IF NOT EXISTS oauth_consents (key text COLLATE "C" PRIMARY KEY, record text NOT NULL);
+CREATE TABLE IF NOT EXISTS oauth_consents (key text COLLATE "C" PRIMARY KEY, user_key text NOT NULL, record text NOT NULL);
+CREATE INDEX IF NOT EXISTS oauth_consents_of_user ON oauth_consents (user_key);
 CREATE TABLE IF NOT EXISTS oauth_credentials (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, record text NOT NULL);
 CREATE TABLE IF NOT EXISTS oauth_keys (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, record text NOT NULL);

@@ -76,8 +76,12 @@ export class GrantModel
       const { store, events, now } = this.#context
       const code = this.#code
       if (!code) return false
-      const consumed = await store.oneTime.consume('code', code.id, randomId(16))
-      if (!consumed || consumed.first) return consumed?.first ?? false
+      const [consumed, consent] = await Promise.all([
+        store.oneTime.consume('code', code.id, randomId(16)),
+        store.consents.get(code.data.userId, code.data.clientId),
+      ])
+      // A user who has taken back their consent since has taken back the code.
+      if (!consumed || consumed.first) return (consumed?.first ?? false) && consent !== undefined
       // RFC 6749 §4.1.2: a code used twice revokes what its first use was given.
       const { clientId, grantId, orgId, userId } = code.data
       const revoked = await store.grants.revoke(grantId)

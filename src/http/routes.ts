@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import type { Context, SignedInContext } from '../context.ts'
 import type { ErrorStyle } from '../errors/render.ts'
 import { authorize } from '../oauth/authorize.ts'
+import { disconnectApp, listConnectedApps } from '../oauth/connected-apps.ts'
 import { decideConsent } from '../oauth/consent.ts'
 import { showConsent } from '../oauth/consent-page.ts'
 import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../oauth/discovery.ts'
@@ -57,6 +58,8 @@ const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/oauth/token', flow: token, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, guard: 'none', errors: 'oauth' },
+  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, guard: 'user', errors: 'api' },
+  { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, guard: 'user', errors: 'api', limited: true },
   management('GET', '', listApps, 'user'),
   management('POST', '', createApp, 'admin'),
   management('GET', '/scopes', listScopes, 'user'),

@@ -7,6 +7,7 @@ import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
 import type { Config } from '../config.ts'
 import { RESPONSE_MODES } from '../http/send-back.ts'
+import { connectedAppSchema } from '../oauth/connected-apps.ts'
 
 /** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {
@@ -166,12 +167,27 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'GET /.well-known/jwks.json': {
       summary: 'The public keys (RFC 7517 §5)',
-      answers: { 200: z.object({ keys: z.array(z.looseObject({ kid: text, use: text, alg: text })) }), 503: oauthError },
+      answers: {
+        200: z.object({ keys: z.array(z.looseObject({ kid: text, use: text, alg: text })) }),
+        500: oauthError,
+        503: oauthError,
+      },
     },
-    'GET /.well-known/oauth-authorization-server': { summary: 'Metadata (RFC 8414)', answers: { 200: metadata } },
+    'GET /.well-known/oauth-authorization-server': {
+      summary: 'Metadata (RFC 8414)',
+      answers: { 200: metadata, 500: oauthError, 503: oauthError },
+    },
     'GET /.well-known/openid-configuration': {
       summary: 'Metadata, where OpenID Connect clients look',
-      answers: { 200: metadata },
+      answers: { 200: metadata, 500: oauthError, 503: oauthError },
+    },
+    'GET /oauth/connected-apps': {
+      summary: 'List the apps the signed-in user has allowed',
+      answers: { 200: z.array(connectedAppSchema), ...API_ERRORS },
+    },
+    'DELETE /oauth/connected-apps/:appId': {
+      summary: 'Take back what the signed-in user has allowed an app, and end every token of it',
+      answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
     },
     'GET /oauth-clients': {
       summary: 'List the organisation’s apps, newest first',

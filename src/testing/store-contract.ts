@@ -514,8 +514,15 @@ export const storeCases: readonly StoreCase[] = [
       assert.deepEqual(await consents.get(consent.userId, consent.clientId), consent)
       await consents.put({ ...consent, scopes: ['c'] })
       assert.deepEqual((await consents.get(consent.userId, consent.clientId))?.scopes, ['c'])
+      const other = { ...consent, clientId: newClientId() }
+      await consents.put(other)
+      await consents.put({ ...consent, userId: newId() })
+      const listed = async () => (await consents.list(consent.userId)).map(({ clientId }) => clientId).toSorted()
+      assert.deepEqual(await listed(), [consent.clientId, other.clientId].toSorted())
       assert.equal(await consents.delete(consent.userId, consent.clientId), true)
       assert.equal(await consents.delete(consent.userId, consent.clientId), false)
+      assert.deepEqual(await listed(), [other.clientId])
+      assert.deepEqual(await consents.list(newId()), [])
       assert.equal(await consents.get(consent.userId, consent.clientId), undefined)
     },
   },

@@ -119,10 +119,10 @@ t.test('everything that expires has a time to live, and nothing lives much longe
     const kind = key.split(':')[1] ?? ''
     kinds.add(kind)
     const left = await redis.pttl(key)
-    if (['app', 'org', 'consent', 'credential', 'keys'].includes(kind)) t.equal(left, -1, key)
+    if (['app', 'org', 'consents', 'credential', 'keys'].includes(kind)) t.equal(left, -1, key)
     else t.ok(left > 0 && left <= 1.1 * 3_600_000 + 60_000, `${key} ${left}`)
   }
-  t.strictSame([...kinds].sort(), ['app', 'consent', 'credential', 'grant', 'keys', 'once', 'org', 'tokens', 'user'])
+  t.strictSame([...kinds].sort(), ['app', 'consents', 'credential', 'grant', 'keys', 'once', 'org', 'tokens', 'user'])
 })
 
 for (const [framework, mount] of Object.entries(frameworks)) {
@@ -194,7 +194,7 @@ t.test('a record of another version, or a damaged one, is refused and left as it
       () => apps.list({ orgId: app.orgId, offset: 0, limit: 5 }),
     ],
     once: [() => oneTime.peek('consent', entry.id), () => oneTime.consume('consent', entry.id, 'attempt')],
-    consent: [() => consents.get('anna', 'b')],
+    consents: [() => consents.get('anna', 'b'), () => consents.list('anna')],
     grant: [
       () => grants.find(ref),
       () => grants.create(grant, [token]),
@@ -214,10 +214,12 @@ t.test('a record of another version, or a damaged one, is refused and left as it
             'a newer format': () => redis.hset(key, 'g', '2 {"secret":"canary"}'),
             'no format': () => redis.hdel(key, 'g'),
           }
-        : {
-            'a newer format': () => redis.set(key, '2 canary', 'KEEPTTL'),
-            'broken JSON': () => redis.set(key, `1${kind === 'once' ? '0'.repeat(40) : ' 1 '}{"canary`, 'KEEPTTL'),
-          }
+        : kind === 'consents'
+          ? { 'a newer format': async () => redis.hset(key, (await redis.hkeys(key))[0] ?? '', '2 canary') }
+          : {
+              'a newer format': () => redis.set(key, '2 canary', 'KEEPTTL'),
+              'broken JSON': () => redis.set(key, `1${kind === 'once' ? '0'.repeat(40) : ' 1 '}{"canary`, 'KEEPTTL'),
+            }
     for (const [how, run] of Object.entries(spoil)) {
       await run()
       const before = await redis.dump(key)

@@ -6,6 +6,8 @@ import { Agent, fetch as undiciFetch } from 'undici'
 /** A TLS terminator, as most servers have one in front, and a fetch that trusts its certificate. */
 export interface TlsFront {
   readonly url: string
+  /** In PEM, for clients that fetch by themselves and have to be told whom to trust. */
+  readonly certificate: string
   readonly fetch: (url: string, options: object) => Promise<Response>
   /** Where what arrives is passed on to. */
   forwardTo(url: string): void
@@ -36,6 +38,7 @@ export async function startTlsFront(): Promise<TlsFront> {
   const trusting: unknown = (url: string, options: object) => undiciFetch(url, { ...options, dispatcher })
   return {
     url: `https://localhost:${typeof address === 'object' ? address?.port : ''}`,
+    certificate: cert,
     fetch: trusting as TlsFront['fetch'],
     forwardTo(url) {
       target = url

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { NewApp } from 'authmount'
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import type { TestApp } from './client.ts'
 import { type HostOptions, SCOPES, type TestHost, USERS } from './host.ts'
@@ -31,8 +32,8 @@ export const SIGN_IN: HostOptions = {
 }
 
 /** An app that may ask who the user is. */
-export function signInApp(host: TestHost): Promise<TestApp> {
-  return host.confidentialApp({ allowedScopes: ['openid', 'profile', 'email', 'read:records', 'read:shoes'] })
+export function signInApp(host: TestHost, fields: Partial<NewApp> = {}): Promise<TestApp> {
+  return host.confidentialApp({ allowedScopes: ['openid', 'profile', 'email', 'read:records', 'read:shoes'], ...fields })
 }
 
 /** Verifies a JWT against the host's published keys. */

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { isAppId } from '../apps/app-id.ts'
+import type { SignedInContext } from '../context.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { App, Consent } from '../store.ts'
+
+const instant = z.iso.datetime({ precision: 3 })
+
+/** An app as a user sees it who has allowed it. */
+export const connectedAppSchema = z.object({
+  clientId: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  logoUrl: z.string().optional(),
+  homepageUrl: z.string().optional(),
+  scopes: z.array(z.object({ name: z.string(), description: z.string() })),
+  grantedAt: instant,
+  activeTokens: z.int().describe('live tokens that speak for the user'),
+})
+
+/** More live tokens than this of one user are counted no further. */
+const MAX_TOKENS = 1000
+
+/** GET /oauth/connected-apps: what the signed-in user has allowed, last first. */
+export async function listConnectedApps(_request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { principal, store } = context
+  const [consents, tokens] = await Promise.all([
+    store.consents.list(principal.userId),
+    store.grants.listTokens({ userId: principal.userId, limit: MAX_TOKENS }),
+  ])
+  const apps = await Promise.all(consents.map(({ clientId }) => store.apps.get(clientId)))
+  const connected = consents.flatMap((consent, index) => {
+    const app = apps[index]
+    if (!app || app.status === 'deleted') return []
+    const own = tokens.items.filter(({ grant }) => grant.clientId === app.id && grant.epoch === app.epoch)
+    return [viewConnected(app, consent, own.length, context)]
+  })
+  return json(
+    200,
+    connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt)),
+  )
+}
+
+/** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
+export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { events, now, principal, store } = context
+  const clientId = request.params.appId ?? ''
+  if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
+  const { userId, orgId } = principal
+  // The consent first: without it no code of this user's is redeemed any more, so nothing new can follow the sweep.
+  const agreed = await store.consents.delete(userId, clientId)
+  const revoked = await store.grants.revokeMany({ clientId, userId })
+  if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
+  events.emit({ type: 'consent_withdrawn', at: now, clientId, orgId, userId, revoked })
+  return json(200, { message: 'The app can no longer act for you' })
+}
+
+function viewConnected(
+  app: App,
+  consent: Consent,
+  activeTokens: number,
+  { config }: SignedInContext,
+): z.output<typeof connectedAppSchema> {
+  const link = (name: string) => (typeof app.profile[name] === 'string' ? { [name]: app.profile[name] } : {})
+  return {
+    clientId: app.id,
+    name: app.name,
+    ...(app.description ? { description: app.description } : {}),
+    ...link('logoUrl'),
+    ...link('homepageUrl'),
+    scopes: consent.scopes.map(name => ({ name, description: config.scopes.get(name)?.description ?? name })),
+    grantedAt: new Date(consent.grantedAt).toISOString(),
+    activeTokens,
+  }
+}

@@ -1,0 +1,191 @@
+/** The keys that sign: made once, sealed, rotated without a failed verification; or supplied, and refused when weak. */
+import { generateKeyPairSync } from 'node:crypto'
+import { createAuthmount, type OptionsError } from 'authmount'
+import { memoryStore } from 'authmount/stores/memory'
+import { decodeProtectedHeader, type JWK } from 'jose'
+import t from 'tap'
+import { settings } from '../support/everywhere.ts'
+import { frameworks, type HostOptions, SCOPES, startHost, type TestHost } from '../support/host.ts'
+import { SEALING_KEY, SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
+import { newNamespace, sharedStores } from '../support/stores.ts'
+
+const jwks = async (host: TestHost) => (await host.send('/.well-known/jwks.json')).body.keys as readonly JWK[]
+const idToken = async (host: TestHost, app: Awaited<ReturnType<typeof signInApp>>) =>
+  String((await host.redeem(app, await host.approve(app, { scope: 'openid' }))).body.id_token)
+const [express] = Object.values(frameworks)
+if (!express) throw new Error('no framework')
+
+for (const { name, mount, connect } of settings) {
+  t.test(`${name}: a new key is published long before it signs, and an old one until its last token has expired`, async t => {
+    const host = await startHost(mount, { connect, ...SIGN_IN, keyRotation: { publishSeconds: 1000 } })
+    t.teardown(host.close)
+    const app = await signInApp(host)
+    const kids = async () => (await jwks(host)).map(({ kid }) => kid)
+    const first = await idToken(host, app)
+    const [oldKid] = await kids()
+    t.equal(decodeProtectedHeader(first).kid, oldKid)
+
+    await host.authmount.rotateKeys()
+    const [, newKid] = await kids()
+    t.equal((await kids()).length, 2)
+    t.equal(decodeProtectedHeader(await idToken(host, app)).kid, oldKid, 'published, and not signing yet')
+    host.clock.advance(999)
+    const last = await idToken(host, app)
+    t.equal(decodeProtectedHeader(last).kid, oldKid)
+    host.clock.advance(2)
+    const next = await idToken(host, app)
+    t.equal(decodeProtectedHeader(next).kid, newKid)
+    for (const token of [first, last, next]) t.equal((await verify(host, token)).sub, 'anna')
+
+    host.clock.advance(86_400)
+    t.strictSame(await kids(), [oldKid, newKid], 'as long as a token of it could live')
+    host.clock.advance(300)
+    t.strictSame(await kids(), [newKid])
+  })
+}
+
+for (const [store, connect] of Object.entries(sharedStores)) {
+  t.test(`${store}: eight instances that boot at once end with one ring, and see each other’s rotations`, async t => {
+    const namespace = newNamespace()
+    const start = () => startHost(express, { connect: (_own, now) => connect(namespace, now), ...SIGN_IN })
+    const hosts = await Promise.all(Array.from({ length: 8 }, start))
+    t.teardown(() => Promise.all(hosts.map(host => host.close())))
+    const sets = await Promise.all(hosts.map(jwks))
+    t.equal(sets[0]?.length, 1)
+    for (const set of sets) t.strictSame(set, sets[0])
+
+    await hosts[0]?.authmount.rotateKeys()
+    for (const host of hosts) host.clock.advance(301)
+    const after = await Promise.all(hosts.map(jwks))
+    t.equal(after[0]?.length, 2)
+    for (const set of after) t.strictSame(set, after[0])
+  })
+
+  t.test(`${store}: keys rotate under load in four processes, and no verification ever fails`, async t => {
+    const namespace = newNamespace()
+    const options: HostOptions = { ...SIGN_IN, keyRotation: { publishSeconds: 4 }, lifetimes: { idTokenSeconds: 60 } }
+    const start = () => startHost(express, { connect: (_own, now) => connect(namespace, now), ...options })
+    const hosts = (await Promise.all([start(), start(), start(), start()])) as [TestHost, ...TestHost[]]
+    t.teardown(() => Promise.all(hosts.map(host => host.close())))
+    const app = await signInApp(hosts[0])
+    await hosts[0].approve(app, { scope: 'openid' })
+    /** As clients keep the set: no longer than it may be kept. */
+    const cache = { keys: [] as readonly JWK[], until: 0 }
+    const kids = new Set<string | undefined>()
+    const deadline = Date.now() + 7000
+    let [verified, failed, turn] = [0, 0, 0]
+    await hosts[0].authmount.rotateKeys()
+    while (Date.now() < deadline) {
+      const issuer = hosts[turn++ % 4] ?? hosts[0]
+      const { body } = await issuer.redeem(app, await issuer.approve(app, { scope: 'openid' }))
+      const { kid } = decodeProtectedHeader(String(body.id_token))
+      if (Date.now() > cache.until) {
+        const { body, headers } = await (hosts[turn % 4] ?? hosts[0]).send('/.well-known/jwks.json')
+        const maxAge = Number(/max-age=(\d+)/.exec(headers.get('cache-control') ?? '')?.[1])
+        cache.keys = body.keys as readonly JWK[]
+        cache.until = Date.now() + maxAge * 1000
+      }
+      kids.add(kid)
+      if (cache.keys.some(key => key.kid === kid)) verified++
+      else failed++
+    }
+    t.ok(verified > 50, `${verified} tokens`)
+    t.equal(failed, 0)
+    t.equal(kids.size, 2, 'both keys have signed')
+  })
+}
+
+t.test('a key is replaced by itself when it is old, or when another algorithm is chosen', async t => {
+  const store = memoryStore()
+  const host = await startHost(express, { ...SIGN_IN, store, keyRotation: { everyDays: 10 } })
+  t.teardown(host.close)
+  t.equal((await jwks(host)).length, 1)
+  host.clock.advance(10 * 86_400 + 1)
+  t.equal((await jwks(host)).length, 2)
+  host.clock.advance(3600)
+  t.equal((await jwks(host)).length, 2, 'once')
+
+  const other = await startHost(express, { ...SIGN_IN, store: memoryStore(), signingAlg: 'EdDSA' })
+  t.teardown(other.close)
+  const app = await signInApp(other)
+  const token = await idToken(other, app)
+  t.equal(decodeProtectedHeader(token).alg, 'EdDSA')
+  t.equal((await verify(other, token)).sub, 'anna')
+})
+
+t.test('no private key leaves: not in a response, a log, an event or the store', async t => {
+  const store = memoryStore()
+  const host = await startHost(express, { ...SIGN_IN, store, signingAlg: 'RS256' })
+  t.teardown(host.close)
+  const app = await signInApp(host)
+  const token = await idToken(host, app)
+  t.equal(decodeProtectedHeader(token).alg, 'RS256', 'the default, when nothing else is said')
+  const [key] = await jwks(host)
+  t.strictSame(Object.keys(key ?? {}).toSorted(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
+  const ring = JSON.stringify(await store.keys.get())
+  t.match(ring, /"sealed":"eyJ/)
+  t.notMatch(ring, key?.n ?? 'n')
+  for (const text of [JSON.stringify(host.logged), JSON.stringify(host.events)]) t.notMatch(text, /"d":|PRIVATE/)
+})
+
+t.test('sealing keys are changed by putting a new one first', async t => {
+  const store = memoryStore()
+  const other = Buffer.from(SEALING_KEY).reverse()
+  const open = async (sealingKeys: readonly Uint8Array[]) => {
+    const host = await startHost(express, { ...SIGN_IN, store, sealingKeys })
+    t.teardown(host.close)
+    return host
+  }
+  const before = await jwks(await open([SEALING_KEY]))
+  const both = await open([other, SEALING_KEY])
+  t.strictSame(await jwks(both), before)
+  await both.authmount.rotateKeys()
+  t.equal((await jwks(await open([other]))).length, 2)
+  const lost = await open([Buffer.from(SEALING_KEY).fill(7, 0, 9)])
+  const answer = await lost.send('/.well-known/jwks.json')
+  t.equal(answer.status, 500)
+  t.match(JSON.stringify(lost.logged.map(entry => String((entry as unknown[])[1]))), /not among sealingKeys/)
+  t.equal((await store.keys.get())?.version, 2, 'what cannot be opened is not replaced')
+})
+
+t.test('a key that cannot do its work is refused at the start, and says why', async t => {
+  const jwkOf = (key: { readonly privateKey: { export(options: { format: 'jwk' }): unknown } }) =>
+    key.privateKey.export({ format: 'jwk' }) as JWK
+  const good = jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
+  const problemsOf = (options: object): readonly string[] => {
+    try {
+      createAuthmount({ issuer: 'https://a.example', store: memoryStore(), authenticate: () => null, scopes: SCOPES, ...options })
+      return []
+    } catch (error) {
+      return (error as OptionsError).problems
+    }
+  }
+  t.strictSame(problemsOf({ signingKeys: [good] }), [])
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [{ signingKeys: [jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }))] }, /signingKeys\[0\].*1024 bits are too few/],
+    [{ signingKeys: [good, jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }))] }, /signingKeys\[1\].*curve.*P-256/],
+    [{ signingKeys: [{ ...good, d: undefined }] }, /no private part/],
+    [{ signingKeys: [{ ...good, x: 'AAAA' }] }, /not a key that Node can read/],
+    [{ signingKeys: [{ ...good, alg: 'RS256' }] }, /says alg RS256, and is a key for ES256/],
+    [{ signingKeys: [{ ...good, use: 'enc' }] }, /use must be sig/],
+    [{ signingKeys: [good, good] }, /a kid of their own/],
+    [{ signingKeys: [] }, /at least one key/],
+    [{ signingKeys: 'secret' }, /an array of private JWKs/],
+    [{ sealingKeys: [] }, /sealingKeys must be an array/],
+    [{ sealingKeys: [Buffer.alloc(16, 'abcdefgh')] }, /32 bytes/],
+    [{ sealingKeys: ['x'.repeat(32)] }, /32 bytes/],
+    [{ sealingKeys: [Buffer.alloc(32)] }, /random/],
+    [{ sealingKeys: [SEALING_KEY], signingAlg: 'HS256' }, /signingAlg must be one of RS256/],
+    [{ sealingKeys: [SEALING_KEY], keyRotation: { everyDay: 1 } }, /keyRotation.everyDay is not an option/],
+    [{ scopes: { openid: { description: 'Sign in' } } }, /openid.*needs sealingKeys/],
+  ]
+  for (const [options, expected] of cases) {
+    const problems = problemsOf(options)
+    t.match(problems.join('\n'), expected)
+    t.notMatch(problems.join('\n'), String(good.d))
+  }
+  const supplied = await startHost(express, { ...SIGN_IN, sealingKeys: undefined, signingKeys: [good] } as HostOptions)
+  t.teardown(supplied.close)
+  t.equal((await verify(supplied, await idToken(supplied, await signInApp(supplied)))).sub, 'anna')
+  await t.rejects(supplied.authmount.rotateKeys(), /yours/)
+})
