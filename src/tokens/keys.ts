@@ -130,8 +130,9 @@ export function managedKeys(options: RingOptions): KeySource {
     async current(store, now) {
       const { keys } = await ringAt(store, now)
       const published = keys.filter(({ removeAt }) => removeAt === null || removeAt > now)
-      const signing = published.findLast(({ signsFrom }) => signsFrom <= now)
-      if (!signing) throw new Error('no signing key is valid yet: is the clock of this machine right?')
+      // Another process may have made the first key a moment from now, by its clock.
+      const signing = published.findLast(({ signsFrom }) => signsFrom <= now) ?? published[0]
+      if (!signing) throw new Error('every signing key has been retired: is the clock of this machine right?')
       return {
         signing: signing.key,
         published: published.map(({ key }) => key),
@@ -139,9 +140,7 @@ export function managedKeys(options: RingOptions): KeySource {
       }
     },
     async rotate(store, now) {
-      const stored = await store.get()
-      const ring = await append(stored ? await openRing(stored) : { version: 0, keys: [] }, store, now)
-      cached = { ring, readAt: now }
+      cached = { ring: await append(await read(store, now), store, now), readAt: now }
     },
   }
 }

@@ -9,9 +9,12 @@ export const settings: readonly { readonly name: string; readonly mount: Mount; 
   Object.entries(stores).map(([store, connect]) => ({ name: `${framework}, ${store}`, mount, connect })),
 )
 
-/** One test, run on every framework over every store, each time on a fresh host. */
+/**
+ * One test, run on every framework over every store, each time on a fresh host; over one store where the options name one.
+ */
 export function everywhere(name: string, run: (t: Test, host: TestHost) => Promise<void>, options: HostOptions = {}): void {
-  for (const setting of settings) {
+  const chosen = options.connect ?? options.store
+  for (const setting of chosen ? settings.filter(({ connect }) => connect === stores.memory) : settings) {
     t.test(`${setting.name}: ${name}`, async t => {
       const host = await startHost(setting.mount, { connect: setting.connect, ...options })
       t.teardown(host.close)

@@ -1,7 +1,8 @@
 import type { TestHost } from './host.ts'
 
 /**
- * Signs a user in at a relying party as their browser would: its `/login`, our server, the decision, and back.
+ * Signs a user in at a relying party as their browser would: its `/login`, our server, the decision if one is asked for,
+ * and back.
  * Answers what the relying party said in the end. `back` may spoil the address the browser is sent back to.
  */
 export async function signInAt(
@@ -20,7 +21,7 @@ export async function signInAt(
     .join('; ')
   const { pathname, search } = new URL(sent.headers.get('location') ?? '')
   const screen = await host.browse(pathname + search, user)
-  const { location } = await host.decide(screen, consent, user)
+  const { location } = screen.params.consent_id === undefined ? screen : await host.decide(screen, consent, user)
   if (!location) throw new Error(`not sent back: ${screen.status} ${screen.text}`)
   back(location)
   return fetch(location, { redirect: 'manual', headers: { cookie } })
