@@ -1,5 +1,8 @@
 import { type Authmount, createAuthmount, type RegisteredApp, type Store } from 'authmount'
-import { sessionOf } from './users.ts'
+import { sessionOf, userOf } from './users.ts'
+
+/** Everybody knows it: good for an example, and for nothing else. */
+const EXAMPLE_KEY = 'b_6hJt0yrK3vZQeS1mUo8xWnPc5dGfLa2Tj7IiRk9E4'
 
 /** The host's authorization server: its own users, its own scopes, and a store. */
 export function createAuthorization(origin: string, store: Store): Authmount {
@@ -7,7 +10,15 @@ export function createAuthorization(origin: string, store: Store): Authmount {
     issuer: origin,
     store,
     loginUrl: '/login',
+    // Turns on "sign in with": seals the signing keys, which are kept in the store. A real host keeps its own secret.
+    sealingKeys: [Buffer.from(process.env.SEALING_KEY ?? EXAMPLE_KEY, 'base64url')],
+    signingAlg: 'ES256',
+    claims: userId => {
+      const user = userOf(userId)
+      return user ? { name: user.name, preferred_username: user.id } : null
+    },
     scopes: {
+      profile: { description: 'See your name' },
       'read:records': { description: 'Read your records', category: 'Records' },
       'write:records': { description: 'Add records for you', category: 'Records' },
     },
@@ -29,7 +40,7 @@ export interface SeededApps {
 
 export async function seedApps(authmount: Authmount, origin: string): Promise<SeededApps> {
   const owner = { orgId: 'acme', userId: 'anna' }
-  const shared = { redirectUris: [`${origin}/callback`], allowedScopes: ['read:records', 'write:records'] }
+  const shared = { redirectUris: [`${origin}/callback`], allowedScopes: ['openid', 'profile', 'read:records', 'write:records'] }
   return {
     confidential: await authmount.registerApp(
       { name: 'Quarterly Reports', description: 'Makes a report of your records.', ...shared },

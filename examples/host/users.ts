@@ -29,6 +29,10 @@ export function signIn(id: string, password: string): string | null {
   return sessionId
 }
 
+export function userOf(id: string): User | undefined {
+  return users.get(id)
+}
+
 export function signOut(cookieHeader: string | undefined): void {
   const id = sessionIdOf(cookieHeader)
   if (id) sessions.delete(id)

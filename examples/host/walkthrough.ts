@@ -16,7 +16,7 @@ export function describeWalkthrough(framework: string, origin: string, apps: See
     response_type: 'code',
     client_id: apps.public.clientId,
     redirect_uri: redirectUri,
-    scope: 'read:records write:records',
+    scope: 'openid profile read:records write:records',
     state: randomBytes(8).toString('hex'),
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',
@@ -37,6 +37,7 @@ A host on ${framework} with its own users and an API, and authmount mounted on i
    Then call the API with the token:
 
    curl -s ${origin}/api/records -H 'Authorization: Bearer <access_token>'
+   curl -s ${origin}/oauth/userinfo -H 'Authorization: Bearer <access_token>'
 
 2. Or let an app act for itself:
 
@@ -51,9 +52,9 @@ A host on ${framework} with its own users and an API, and authmount mounted on i
 
 4. What clients discover:
 
-   curl -s ${origin}/.well-known/oauth-authorization-server
+   curl -s ${origin}/.well-known/openid-configuration
 
-Everything is kept in memory and gone when this process ends (Ctrl-C).
+Ctrl-C ends it; what is kept in memory is gone then.
 `,
   }
 }
