@@ -117,6 +117,7 @@ const KNOWN = [
   'acr_values',
   'claims',
   'display',
+  'login_proof',
 ]
 
 /** The request as plain JSON, to be read again when the user has decided. */
@@ -141,10 +142,12 @@ function refuseUnsupported(params: Params): void {
   if (responseMode !== undefined && !RESPONSE_MODES.some(mode => mode === responseMode))
     throw new OAuthError('invalid_request', `response_mode must be ${RESPONSE_MODES.join(' or ')}`)
   // OpenID Connect Core §6, §7.2.1: nothing is ever fetched from where a request points.
-  if (params.has('request')) throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
-  if (params.has('request_uri'))
+  if (optional(params, 'request') !== undefined)
+    throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
+  if (optional(params, 'request_uri') !== undefined)
     throw new OAuthError('request_uri_not_supported', 'request_uri is not supported: send plain parameters')
-  if (params.has('registration')) throw new OAuthError('registration_not_supported', 'registration is not supported')
+  if (optional(params, 'registration') !== undefined)
+    throw new OAuthError('registration_not_supported', 'registration is not supported')
 }
 
 function readPrompt(params: Params): ReadonlySet<Prompt> {

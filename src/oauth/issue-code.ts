@@ -1,19 +1,22 @@
 import { isAppId } from '../apps/app-id.ts'
-import type { Context } from '../context.ts'
+import type { Context, SignedInContext } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { AnswerParams } from '../http/send-back.ts'
 import type { Principal } from '../options.ts'
+import type { EpochMs } from '../store.ts'
 import { newCode, newGrantId } from '../tokens/opaque.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import type { GrantContext } from './grant-context.ts'
+import { authTimeOf } from './login.ts'
 
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
 export async function issueCode(
   asked: AuthorizeRequest,
-  principal: Principal,
-  { config, store, now }: Context,
+  query: URLSearchParams,
+  context: SignedInContext,
 ): Promise<AnswerParams> {
+  const { config, now, principal, store } = context
   await refuseLookalike(asked, principal, store)
   const code = newCode()
   await store.oneTime.put({
@@ -29,7 +32,7 @@ export async function issueCode(
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      context: contextOf(asked, principal),
+      context: contextOf(asked, await authTimeOf(asked, query, context), principal),
       epoch: asked.app.epoch,
     },
   })
@@ -37,8 +40,11 @@ export async function issueCode(
 }
 
 /** What ID tokens and userinfo will need of this request, and nothing when it is not about who the user is. */
-function contextOf({ claims, nonce, scopes }: AuthorizeRequest, { authTime: signedInAt, sessionId }: Principal): GrantContext {
-  const authTime = signedInAt ?? null
+function contextOf(
+  { claims, nonce, scopes }: AuthorizeRequest,
+  authTime: EpochMs | null,
+  { sessionId }: Principal,
+): GrantContext {
   if (!scopes.includes('openid')) return { nonce, authTime }
   // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)

@@ -6,7 +6,7 @@ import { redirect } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { EpochMs } from '../store.ts'
-import type { AuthorizeRequest } from './authorize-request.ts'
+import { type AuthorizeRequest, authorizeParams } from './authorize-request.ts'
 
 /** Long enough to find a password or a phone. */
 const LOGIN_MS = 600_000
@@ -54,7 +54,7 @@ export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams
   const back = withoutProof(query)
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
-    const data = { request: sha256(`${back}`), sentAt: now }
+    const data = { request: fingerprint(back), sentAt: now }
     await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
     back.set('login_proof', proof)
   }
@@ -69,12 +69,27 @@ export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams
   )
 }
 
+/**
+ * When the user proved who they are: as the host says, or, where it does not and the client asked for `max_age` (which
+ * makes `auth_time` a MUST, OpenID Connect Core §2), when they were sent to do so. null: nobody knows.
+ */
+export async function authTimeOf(asked: AuthorizeRequest, query: URLSearchParams, context: Context): Promise<EpochMs | null> {
+  const said = context.principal?.authTime
+  if (said !== undefined || asked.maxAgeSeconds === null) return said ?? null
+  return (await sentToLogin(query, context)) ?? null
+}
+
 /** When this very request was last sent to the login; undefined if it was not. */
 async function sentToLogin(query: URLSearchParams, { store }: Context): Promise<EpochMs | undefined> {
   const proof = query.get('login_proof')
   if (!proof) return undefined
   const entry = await store.oneTime.peek('login', sha256(proof))
-  return entry?.data.request === sha256(`${withoutProof(query)}`) ? entry.data.sentAt : undefined
+  return entry?.data.request === fingerprint(query) ? entry.data.sentAt : undefined
+}
+
+/** Of all that the request says. */
+function fingerprint(query: URLSearchParams): string {
+  return sha256(JSON.stringify(authorizeParams(withoutProof(query))))
 }
 
 function withoutProof(query: URLSearchParams): URLSearchParams {

@@ -35,7 +35,7 @@ for (const { name, mount, connect } of settings) {
 
     const answer = await signInAt(party.url, host)
     const signedIn = (await answer.json()) as SignedIn
-    t.equal(answer.status, 200, JSON.stringify(signedIn))
+    t.equal(answer.status, 200)
     t.match(await verify(host, signedIn.first.id_token), { iss: front.url, sub: 'anna', aud: app.clientId })
     t.match(await verify(host, signedIn.refreshed.id_token), { iss: front.url, sub: 'anna', aud: app.clientId })
     t.strictSame(signedIn.userinfo, [ANNA, ANNA])
@@ -71,12 +71,12 @@ async function startParty(front: TlsFront, { clientId, clientSecret }: TestApp):
   party.get('/callback', async (request, reply): Promise<SignedIn> => {
     const first = await party.authmount.getAccessTokenFromAuthorizationCodeFlow(request, reply)
     const refreshed = await party.authmount.getNewAccessTokenUsingRefreshToken(first.token, {})
-    const { access_token } = refreshed.token
     const userinfo = [
-      await party.authmount.userinfo(access_token),
-      await party.authmount.userinfo(access_token, { method: 'POST' }),
+      await party.authmount.userinfo(refreshed.token.access_token),
+      await party.authmount.userinfo(first.token.access_token, { method: 'POST' }),
     ]
-    await party.authmount.revokeToken(first.token, 'access_token', undefined)
+    // Its HTTP client wants JSON unless told otherwise; to a revocation there is nothing to say (RFC 7009 §2.2).
+    await party.authmount.revokeToken(first.token, 'access_token', { json: true })
     return { first: first.token, refreshed: refreshed.token, userinfo }
   })
   return { url: await party.listen({ port: 0, host: '127.0.0.1' }), close: () => party.close() }

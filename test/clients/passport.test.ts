@@ -2,7 +2,7 @@
 import { Agent } from 'node:https'
 import express from 'express'
 import session from 'express-session'
-import { Passport, type Profile } from 'passport'
+import { Passport } from 'passport'
 import { Strategy } from 'passport-openidconnect'
 import t from 'tap'
 import type { TestApp } from '../support/client.ts'
@@ -41,11 +41,17 @@ for (const { name, mount, connect } of settings) {
     t.equal(Date.parse(user.signedInAt), signedIn * 1000)
     t.match(await verify(host, user.idToken), { sub: 'anna', aud: app.clientId, nonce: String })
 
-    const denied = await signInAt(party.url, host, { user: 'bert', consent: 'denied' })
+    const denied = await signInAt(party.url, host, { user: `bert@${signedIn}`, consent: 'denied' })
     t.equal(denied.status, 401)
-    const foreign = await signInAt(party.url, host, { user: 'bert', back: address => address.searchParams.set('state', 'x') })
+    const foreign = await signInAt(party.url, host, {
+      user: `bert@${signedIn}`,
+      back: address => address.searchParams.set('state', 'x'),
+    })
     t.equal(foreign.status, 403)
-    const spoiled = await signInAt(party.url, host, { user: 'cora', back: address => address.searchParams.set('code', 'x') })
+    const spoiled = await signInAt(party.url, host, {
+      user: `cora@${signedIn}`,
+      back: address => address.searchParams.set('code', 'x'),
+    })
     t.equal(spoiled.status, 500)
     t.match(await spoiled.json(), { name: 'TokenError', code: 'invalid_grant' })
   })

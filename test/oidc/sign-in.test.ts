@@ -191,6 +191,14 @@ everywhere(
       t.equal(sent.params.prompt, prompt)
       t.ok((await host.browse(sent.params.returnTo ?? '', 'anna')).params.code)
     }
+    // A request that names an age must be told a time; the latest that is sure is when the login was asked for.
+    const sent = await host.authorize(app, { scope: 'openid email', max_age: '1000', request: '' })
+    const asked = seconds(host)
+    const screen = await host.browse(sent.params.returnTo ?? '', 'anna')
+    host.clock.advance(5)
+    const { body } = await host.redeem(app, (await host.decide(screen)).params.code ?? '')
+    const { auth_time: authTime } = await verify(host, body.id_token)
+    t.ok(typeof authTime === 'number' && Math.abs(authTime - asked) <= 1)
   },
   SIGN_IN,
 )
