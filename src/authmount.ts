@@ -1,6 +1,6 @@
 import type { NewApp } from './apps/app-input.ts'
 import { type AppOwner, type RegisteredApp, registerApp } from './apps/register-app.ts'
-import { readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { Deadlines } from './deadlines.ts'
 import { renderChallenge } from './errors/render.ts'
@@ -11,6 +11,7 @@ import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from
 import type { HttpRequest, HttpResponse } from './http/types.ts'
 import { createLimits } from './limits.ts'
 import { bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
+import { resourceMetadataUrl } from './oauth/protected-resource.ts'
 import { openapiDocument } from './openapi/document.ts'
 import type { AuthmountOptions, Log } from './options.ts'
 import type { JsonObject } from './store.ts'
@@ -19,6 +20,8 @@ import type { JsonObject } from './store.ts'
 export interface TokenRequirements {
   /** All of these. Default: any valid token will do. */
   readonly scopes?: readonly string[] | undefined
+  /** Which of the `resources` of the options the route belongs to: what a 401 names. Default: the first. */
+  readonly resource?: string | undefined
 }
 
 /** Checks the Authorization header of a request: what its token says, or the answer to send instead (RFC 6750 §3). */
@@ -87,18 +90,19 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     find: endpointFinder(endpoints),
     dispatch: (endpoint, request) => dispatch(endpoint, request, { config, deadlines, events, limits }),
     checkToken(token, requirements) {
-      const scopes = readRequirements(requirements, config.scopes)
+      const { scopes } = readRequirements(requirements, config)
       return withContext(context => checkBearer(token, scopes, context))
     },
     guard(requirements) {
-      const scopes = readRequirements(requirements, config.scopes)
+      const { metadata, scopes } = readRequirements(requirements, config)
+      const challenge = { issuer: config.issuer, log: config.log, metadata }
       return async authorization => {
         const token = bearerToken(authorization)
-        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, config) }
+        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
           return { oauth: await withContext(context => checkBearer(token, scopes, context)) }
         } catch (error) {
-          return { refusal: renderChallenge(error, scopes, config) }
+          return { refusal: renderChallenge(error, scopes, challenge) }
         }
       }
     },
@@ -121,19 +125,25 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
 }
 
 /** A guard that misread what it was told would let everyone in. */
-function readRequirements(requirements: TokenRequirements = {}, catalogue: ReadonlyMap<string, unknown>): readonly string[] {
+function readRequirements(
+  requirements: TokenRequirements = {},
+  { resources, scopes: catalogue }: Config<never>,
+): { readonly scopes: readonly string[]; readonly metadata: string } {
   const example = "{ scopes: ['read:records'] }"
   if (typeof requirements !== 'object' || requirements === null || Array.isArray(requirements)) {
     throw new TypeError(`what a route requires of a token must be an object such as ${example}`)
   }
   for (const name of Object.keys(requirements)) {
-    if (name !== 'scopes') throw new TypeError(`${name} is not something a route can require of a token: use ${example}`)
+    if (name !== 'scopes' && name !== 'resource')
+      throw new TypeError(`${name} is not something a route can require of a token: use ${example}`)
   }
-  const { scopes = [] } = requirements
+  const { resource = resources[0], scopes = [] } = requirements
+  if (!resources.includes(resource))
+    throw new TypeError(`${resource} is not one of this server's resources: ${resources.join(', ')}`)
   if (!Array.isArray(scopes)) throw new TypeError(`scopes must be an array, as in ${example}`)
   for (const scope of scopes) {
     if (!catalogue.has(scope))
       throw new TypeError(`${scope} is not one of this server's scopes: ${[...catalogue.keys()].join(', ')}`)
   }
-  return [...scopes]
+  return { scopes: [...scopes], metadata: resourceMetadataUrl(resource) }
 }

@@ -23,6 +23,7 @@ export interface Config<Native = unknown> {
   readonly scopes: ReadonlyMap<string, Scope>
   readonly loginUrl: string
   readonly consentUrl: string | null
+  readonly resources: readonly [string, ...string[]]
   readonly lenientAuthorize: boolean
   readonly allowPlainPkce: boolean
   readonly loopbackLocalhost: boolean
@@ -84,6 +85,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     scopes: readScopes(options.scopes, keys !== null, problems),
     loginUrl: readPageUrl('loginUrl', options.loginUrl ?? '/login', problems),
     consentUrl: options.consentUrl === undefined ? null : readPageUrl('consentUrl', options.consentUrl, problems),
+    resources: readResources(options.resources, issuer?.origin ?? '', problems),
     lenientAuthorize: options.lenientAuthorize ?? false,
     allowPlainPkce: options.allowPlainPkce ?? false,
     loopbackLocalhost: options.loopbackLocalhost ?? false,
@@ -111,6 +113,7 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'mountPath',
   'loginUrl',
   'consentUrl',
+  'resources',
   'lenientAuthorize',
   'allowPlainPkce',
   'loopbackLocalhost',
@@ -252,6 +255,20 @@ function readKeys(
     tokenMs,
     log,
   })
+}
+
+function readResources(resources: unknown, origin: string, problems: string[]): readonly [string, ...string[]] {
+  if (resources === undefined) return [origin]
+  const given: readonly unknown[] = Array.isArray(resources) ? resources : []
+  const known = given.filter((resource): resource is string => {
+    const url = typeof resource === 'string' && URL.canParse(resource) ? new URL(resource) : undefined
+    const usable = url && /^https?:$/.test(url.protocol) && !url.username && !url.search && !url.hash && !/[?#]$/.test(url.href)
+    if (!usable) problems.push(`resources: ${quote(resource)} must be an absolute http(s) URI without a query or fragment`)
+    return usable === true
+  })
+  const [first, ...rest] = known
+  if (given.length === 0) problems.push('resources must be an array of at least one URI')
+  return first === undefined ? [origin] : [first, ...rest]
 }
 
 function readPageUrl(name: string, value: string, problems: string[]): string {

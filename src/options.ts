@@ -90,6 +90,11 @@ export interface AuthmountOptions<Native = unknown> {
   readonly loginUrl?: string | undefined
   /** The host's own consent page; it receives the request's parameters and `consent_id`. Default: the built-in page. */
   readonly consentUrl?: string | undefined
+  /**
+   * Your APIs as clients name them (RFC 8707, RFC 9728): absolute URIs without query or fragment, such as
+   * `https://example.com/mcp`. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
+   */
+  readonly resources?: readonly string[] | undefined
   /** Accept authorization requests without `state` or `scope`; a missing scope means all of the app's. Default false. */
   readonly lenientAuthorize?: boolean | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), which protects less than S256. Default false. */

@@ -31,15 +31,16 @@ export function renderError(thrown: unknown, request: HttpRequest, { style, issu
 }
 
 /**
- * The answer of a protected route to a request that may not pass (RFC 6750 §3).
+ * The answer of a protected route to a request that may not pass (RFC 6750 §3); `metadata` is where its client learns who
+ * issues tokens for it (RFC 9728 §5.1).
  * `thrown: undefined` means that no token was presented, which is no error and gets no error code.
  */
 export function renderChallenge(
   thrown: unknown,
   scopes: readonly string[],
-  { issuer, log }: Omit<Rendering, 'style'>,
+  { issuer, log, metadata }: Omit<Rendering, 'style'> & { readonly metadata?: string },
 ): HttpResponse {
-  const realm = `Bearer realm="${issuer}"`
+  const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
   const error = known(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)

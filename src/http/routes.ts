@@ -12,6 +12,7 @@ import { showConsent } from '../oauth/consent-page.ts'
 import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../oauth/discovery.ts'
 import { introspect } from '../oauth/introspect.ts'
 import { jwks } from '../oauth/jwks.ts'
+import { resourceDocuments, resourceMetadata } from '../oauth/protected-resource.ts'
 import { revoke } from '../oauth/revoke.ts'
 import { token } from '../oauth/token.ts'
 import { userinfo } from '../oauth/userinfo.ts'
@@ -98,8 +99,18 @@ export function listEndpoints(config: Config<never>): readonly Endpoint[] {
       (path): Route => ({ method: 'GET', path, flow, guard: 'none', errors: 'oauth', cors: 'any' }),
     ),
   )
+  const resources = [...resourceDocuments(config)].map(
+    ([path, resource]): Route => ({
+      method: 'GET',
+      path,
+      flow: resourceMetadata(resource),
+      guard: 'none',
+      errors: 'oauth',
+      cors: 'any',
+    }),
+  )
   const byPath = new Map<string, Map<string, Route>>()
-  for (const route of [...routes, ...documents]) {
+  for (const route of [...routes, ...documents, ...resources]) {
     const methods = byPath.get(route.path) ?? new Map<string, Route>()
     byPath.set(route.path, methods.set(route.method, route))
   }

@@ -173,6 +173,10 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         503: oauthError,
       },
     },
+    'GET /.well-known/oauth-protected-resource': {
+      summary: 'Who issues tokens for the API (RFC 9728)',
+      answers: { 200: z.looseObject({ resource: text, authorization_servers: z.array(text) }) },
+    },
     'GET /.well-known/oauth-authorization-server': {
       summary: 'Metadata (RFC 8414)',
       answers: { 200: metadata, 500: oauthError, 503: oauthError },

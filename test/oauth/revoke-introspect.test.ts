@@ -135,13 +135,13 @@ everywhere('a guarded route answers a token that is missing, bad or too weak as 
 
   const missing = await ask()
   t.equal(missing.status, 401)
-  t.equal(missing.headers.get('www-authenticate'), 'Bearer realm="https://issuer.example"')
+  t.match(missing.headers.get('www-authenticate'), /^Bearer realm="https:\/\/issuer.example", resource_metadata="[^"]+"$/)
   for (const token of ['garbage', good.refresh, good.access.replace('am_at', 'am_xx'), 'eyJhbGciOiJub25lIn0.e30.']) {
     const answer = await ask(`Bearer ${token}`)
     t.equal(answer.status, 401)
     t.match(
       answer.headers.get('www-authenticate'),
-      /^Bearer realm="https:\/\/issuer\.example", error="invalid_token", error_description="[^"]+"$/,
+      /^Bearer realm="https:\/\/issuer\.example", resource_metadata="[^"]+", error="invalid_token", error_description="[^"]+"$/,
     )
   }
   const refused = await ask(`Bearer ${weak.access}`)
