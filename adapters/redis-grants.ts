@@ -44,6 +44,12 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     { id: grantId, clientId, epoch }: Pick<Grant, 'id' | 'clientId' | 'epoch'>,
     { add = [], remove = [] }: { readonly add?: readonly Token[]; readonly remove?: readonly string[] },
   ): Promise<void> => {
+    // In parts: a command takes only so many arguments.
+    if (remove.length > BATCH) {
+      for (let start = 0; start < remove.length; start += BATCH)
+        await reindex({ id: grantId, clientId, epoch }, { remove: remove.slice(start, start + BATCH) })
+      return reindex({ id: grantId, clientId, epoch }, { add })
+    }
     const at = now()
     const removed = remove.map(tokenId => formatMember({ grantId, tokenId }))
     const added = add.flatMap(({ id: tokenId, issuedAt, expiresAt }) => [issuedAt, expiresAt, formatMember({ grantId, tokenId })])
@@ -170,7 +176,11 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
         reindex(grant, { add: next, remove: token.kind === 'refresh' ? [token.id] : [] }),
         indexForUser(grant, next),
         rotateToken.decide(redis, [grantKey(grant.id)], args, wait),
-      ])
+      ]).catch(async error => {
+        // It may live after all: it is listed again, and whoever finds it spent takes it out.
+        await reindex(grant, { add: [token] }).catch(() => {})
+        throw error
+      })
       if (outcome !== 'rotated') await reindex(grant, { remove: next.map(({ id }) => id) })
       return outcome
     },

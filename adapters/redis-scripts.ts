@@ -158,7 +158,8 @@ if spent then
   if string.sub(spent, string.find(spent, ' ', 1, true) + 1) == ARGV[4] then return 'rotated' end
   return 'reused'
 end
--- What has expired goes when there is much of it: each time twice as much, so that it costs every rotation the same.
+-- What has expired goes when there is much of it, and of what was spent a while ago the replay, which nobody can ask for
+-- any more: each time when there is twice as much, so that it costs every rotation the same.
 local size = redis.call('HLEN', KEYS[1])
 if size > 64 and size > tonumber(redis.call('HGET', KEYS[1], 'p') or 0) then
   local fields = redis.call('HGETALL', KEYS[1])
@@ -166,6 +167,9 @@ if size > 64 and size > tonumber(redis.call('HGET', KEYS[1], 'p') or 0) then
     local expired = string.sub(fields[i], 1, 2) == 't:' and string.match(fields[i + 1], '^%a %d+ (%d+)')
     if expired and tonumber(expired) <= tonumber(ARGV[1]) then
       redis.call('HDEL', KEYS[1], fields[i], 's:' .. string.sub(fields[i], 3))
+    elseif string.sub(fields[i], 1, 2) == 's:' then
+      local at = tonumber(string.match(fields[i + 1], '^(%d+) '))
+      if at and at < ARGV[1] - 3600000 then redis.call('HSET', KEYS[1], fields[i], string.format('%.0f ', at)) end
     end
   end
   redis.call('HSET', KEYS[1], 'p', 2 * redis.call('HLEN', KEYS[1]))
@@ -193,7 +197,7 @@ local user = redis.call('HGET', KEYS[1], 'u')
 redis.call('DEL', KEYS[1])
 return { epoch, user }`)
 
-/** ARGV: nothing. Answers with the epoch, the user and the ids of its tokens; or nothing. */
+/** ARGV: nothing. Answers with the epoch, the user and the ids of its unspent tokens; or nothing. */
 export const revokeGrant = new Script<readonly [epoch: string, user: string, ...tokenIds: string[]] | null>(`
 local form = redis.call('HGET', KEYS[1], 'g')
 if not form then return false end
@@ -201,7 +205,9 @@ local epoch = string.match(form, '^1 %d+ (%d+)$')
 if not epoch then return ${FORMAT} end
 local revoked = { epoch, redis.call('HGET', KEYS[1], 'u') or '' }
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if string.sub(field, 1, 2) == 't:' then revoked[#revoked + 1] = string.sub(field, 3) end
+  -- What is spent is in no index.
+  local id = string.sub(field, 1, 2) == 't:' and string.sub(field, 3)
+  if id and redis.call('HEXISTS', KEYS[1], 's:' .. id) == 0 then revoked[#revoked + 1] = id end
 end
 redis.call('DEL', KEYS[1])
 return revoked`)

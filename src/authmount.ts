@@ -113,6 +113,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     },
     endUserGrants: (userId, clientId) =>
       withContext(async ({ store }) => {
+        if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
         const consents = await store.consents.list(userId)
         const ended = consents.filter(consent => clientId === undefined || consent.clientId === clientId)
         // The consents first: without them no code that is still out can be redeemed.

@@ -99,7 +99,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
     rateLimiter: options.rateLimiter,
     log,
-    now: options.now ?? Date.now,
+    now: wholeMilliseconds(options.now ?? Date.now),
   }
   if (problems.length > 0) throw new OptionsError(problems)
   return Object.freeze(config)
@@ -144,6 +144,11 @@ const DEFAULT_CODE_SECONDS = 60
 const CONSOLE: Log = {
   error: (message, cause) => console.error(`authmount: ${message}`, ...(cause === undefined ? [] : [cause])),
   warn: message => console.warn(`authmount: ${message}`),
+}
+
+/** A clock may be finer than what is stored of it. */
+function wholeMilliseconds(now: () => EpochMs): () => EpochMs {
+  return now === Date.now ? now : () => Math.floor(now())
 }
 
 /** A log that fails must not fail a request, nor take the process with it. */

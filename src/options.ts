@@ -18,7 +18,7 @@ export interface Principal {
   readonly displayName?: string | undefined
   /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
   readonly sessionId?: string | undefined
-  /** When the user proved who they are. Without it, a client that asks for a fresh login (`prompt=login`, `max_age`) has to believe you. */
+  /** When the user proved who they are, in milliseconds since 1970. Without it no client can ask for `max_age`. */
   readonly authTime?: EpochMs | undefined
 }
 

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { HttpRequest } from './http/types.ts'
+import { inTime } from './in-time.ts'
 import type { Principal } from './options.ts'
 import { holdsToken } from './tokens/opaque.ts'
 
@@ -10,7 +11,7 @@ import { holdsToken } from './tokens/opaque.ts'
  */
 export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
   if (carriesToken(request)) return null
-  const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs)
+  const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
   if (answer === null || answer === undefined) return null
   const problem = problemOf(answer)
   if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)
@@ -32,17 +33,10 @@ function problemOf(answer: Principal): string | undefined {
     if (typeof value !== 'string') return `${name} is ${typeof value}, and must be a string`
     if (value.length === 0 || value.length > 255) return `${name} must have 1 to 255 characters`
   }
+  const { authTime, sessionId } = answer as { readonly authTime?: unknown; readonly sessionId?: unknown }
+  // Seconds, as OpenID Connect has them, would be a day in 1970.
+  if (authTime !== undefined && !(typeof authTime === 'number' && authTime > 1e11 && Number.isFinite(authTime)))
+    return 'authTime must be in milliseconds since 1970, as Date.now() is'
+  if (sessionId !== undefined && typeof sessionId !== 'string') return `sessionId is ${typeof sessionId}, and must be a string`
   return typeof answer.isAdmin === 'boolean' ? undefined : `isAdmin is ${typeof answer.isAdmin}, and must be true or false`
-}
-
-async function inTime<T>(run: () => Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`authenticate did not answer within ${timeoutMs} ms`)), timeoutMs)
-  })
-  try {
-    return await Promise.race([run(), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

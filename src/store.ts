@@ -119,8 +119,8 @@ export interface OneTimeData {
   }
   /** Finds a waiting consent from the request's own parameters, for a consent screen that posts those. */
   readonly consent_lookup: { readonly consentId: string }
-  /** That a browser was sent to the host's login for this very request, and when: proof of it when it comes back. */
-  readonly login: { readonly request: string; readonly sentAt: EpochMs }
+  /** That a browser was sent to the host's login for this very request, when and from what session: proof when it comes back. */
+  readonly login: { readonly request: string; readonly sentAt: EpochMs; readonly session: string | null }
   /** `state` of a connector authorization the host started as a client (RFC 6749 §10.12). */
   readonly connector_state: {
     readonly connectorId: string

@@ -8,6 +8,9 @@ import type { App, FoundToken, Grant, OneTime, Spent, Token, TokenRef } from '..
 import { newGrantId, newToken, tokenRef } from '../tokens/opaque.ts'
 import { openSuccessor, sealSuccessor } from '../tokens/replay.ts'
 
+/** What a code stands for, as the store will say. */
+export type PeekedCode = Promise<OneTime<'code'> | undefined>
+
 /** What a token request ends with. */
 export interface Issued {
   readonly grant: Grant
@@ -31,11 +34,14 @@ export class GrantModel
   readonly #params: Params
   readonly #app: App
   readonly #context: Context
+  readonly #peeked: PeekedCode | undefined
   #code: OneTime<'code'> | undefined
   #refresh: Refresh | undefined
   #issued: Issued | undefined
 
-  constructor(params: Params, app: App, context: Context) {
+  /** `peeked`: the code's entry, already on its way. */
+  constructor(params: Params, app: App, context: Context, peeked?: PeekedCode) {
+    this.#peeked = peeked
     this.#params = params
     this.#app = app
     this.#context = context
@@ -52,7 +58,7 @@ export class GrantModel
 
   getAuthorizationCode(code: string): Promise<OAuth2Server.AuthorizationCode | undefined> {
     return this.#guard(async () => {
-      const entry = await this.#context.store.oneTime.peek('code', sha256(code))
+      const entry = await (this.#peeked ?? this.#context.store.oneTime.peek('code', sha256(code)))
       // None of these consumes the code: another app's guess, or a mistyped address, must not burn it.
       if (entry?.data.clientId !== this.#app.id || entry.data.epoch !== this.#app.epoch) return undefined
       if (entry.data.redirectUri !== this.#params.get('redirect_uri')) return undefined
@@ -76,12 +82,8 @@ export class GrantModel
       const { store, events, now } = this.#context
       const code = this.#code
       if (!code) return false
-      const [consumed, consent] = await Promise.all([
-        store.oneTime.consume('code', code.id, randomId(16)),
-        store.consents.get(code.data.userId, code.data.clientId),
-      ])
-      // A user who has taken back their consent since has taken back the code.
-      if (!consumed || consumed.first) return (consumed?.first ?? false) && consent !== undefined
+      const consumed = await store.oneTime.consume('code', code.id, randomId(16))
+      if (!consumed || consumed.first) return consumed?.first ?? false
       // RFC 6749 §4.1.2: a code used twice revokes what its first use was given.
       const { clientId, grantId, orgId, userId } = code.data
       const revoked = await store.grants.revoke(grantId)
@@ -148,10 +150,23 @@ export class GrantModel
     const grant = code ? this.#grantOfCode(code) : this.#grantOfApp()
     const { issued, tokens } = this.#makeTokens(grant, grant.scopes, code !== undefined)
     if (!(await store.grants.create(grant, tokens))) throw this.#invalid()
+    if (code) await this.#stillAgreed(code)
     const { id: grantId, clientId, orgId, userId, scopes } = grant
     const grantType = code ? 'authorization_code' : 'client_credentials'
     events.emit({ type: 'token_issued', at: now, clientId, grantId, orgId, userId, grantType, scopes })
     return issued
+  }
+
+  /**
+   * A user who has taken back their consent has taken back the code. Looked at after the grant is there: whoever takes it
+   * back deletes the consent first and sweeps the grants then, so that one of the two sees the other.
+   */
+  async #stillAgreed({ clientId, grantId, scopes, userId }: OneTime<'code'>['data']): Promise<void> {
+    const { store } = this.#context
+    const consent = await store.consents.get(userId, clientId)
+    if (scopes.every(scope => consent?.scopes.includes(scope))) return
+    await store.grants.revoke(grantId)
+    throw this.#invalid()
   }
 
   #grantOfCode(code: OneTime<'code'>['data']): Grant {

@@ -44,7 +44,7 @@ export function renderChallenge(
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
   const error = known(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)
-  const scope = error.code === 'insufficient_scope' ? `, scope="${scopes.join(' ')}"` : ''
+  const scope = error.code === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
   const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
   return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
 }

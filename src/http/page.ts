@@ -25,6 +25,15 @@ export function pagePolicy(formAction = "'none'"): string {
   return `default-src 'none'; style-src '${STYLE_HASH}'; form-action ${formAction}; frame-ancestors 'none'; base-uri 'none'`
 }
 
+/**
+ * What a page may post to, so that the answer reaches an app at `uri`. Browsers hold `form-action` against every redirect
+ * that follows, so any https address the app goes on to is named as well; and a policy has no words for an IPv6 address.
+ */
+export function formTarget(uri: string): string {
+  const { hostname, origin, protocol } = new URL(uri)
+  return `https: ${origin === 'null' || hostname.startsWith('[') ? protocol : origin}`
+}
+
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, character => ENTITIES[character] ?? '')
 }

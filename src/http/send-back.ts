@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { escapeHtml, page, pagePolicy } from './page.ts'
+import { escapeHtml, formTarget, page, pagePolicy } from './page.ts'
 import { html, redirect } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 import { withParams } from './with-params.ts'
@@ -26,9 +26,7 @@ ${inputs.join('\n')}
 <button class="main">Continue</button>
 </form>
 <script>${SUBMIT}</script>`
-  const { origin, protocol } = new URL(redirectUri)
-  const formAction = origin === 'null' ? protocol : origin
-  return html(200, page('Continue', body), `${pagePolicy(formAction)}; script-src '${SUBMIT_HASH}'`)
+  return html(200, page('Continue', body), `${pagePolicy(formTarget(redirectUri))}; script-src '${SUBMIT_HASH}'`)
 }
 
 /** The button is there for browsers without scripts. */

@@ -117,7 +117,6 @@ const KNOWN = [
   'acr_values',
   'claims',
   'display',
-  'login_proof',
 ]
 
 /** The request as plain JSON, to be read again when the user has decided. */

@@ -23,7 +23,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
   // RFC 8252 §8.6: a public app on a loopback or private-scheme address can be anyone, so its user is always asked.
   if (agreed && !asked.prompt.has('consent') && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
-    return sendBack(302, asked, await issueCode(asked, request.query, { ...context, principal }))
+    return sendBack(302, asked, await issueCode(asked, { ...context, principal }))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { inTime } from '../in-time.ts'
 import type { JsonObject } from '../store.ts'
 
 /** The claims each standard scope allows (OpenID Connect Core §5.4). */
@@ -55,13 +56,13 @@ export async function claimsOf(
     names,
     scopes,
   }: { readonly clientId: string; readonly scopes: readonly string[]; readonly names: readonly string[] },
-  { claims, scopes: catalogue }: Pick<Config<never>, 'claims' | 'scopes'>,
+  { claims, hookTimeoutMs, scopes: catalogue }: Pick<Config<never>, 'claims' | 'hookTimeoutMs' | 'scopes'>,
 ): Promise<JsonObject | undefined> {
   if (!claims) return {}
   const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
   const wanted = names.filter(name => allowed.has(name))
   if (wanted.length === 0) return {}
-  const answer = await claims(userId, { clientId, scopes, names: wanted })
+  const answer = await inTime(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
   if (answer === null || answer === undefined) return undefined
   if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)
   const given = wanted.map(name => [name, answer[name]] as const)

@@ -2,7 +2,7 @@ import type { Scope } from '../config.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { escapeHtml, page, pagePolicy } from '../http/page.ts'
+import { escapeHtml, formTarget, page, pagePolicy } from '../http/page.ts'
 import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -34,7 +34,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   return html(
     200,
     consentHtml({ action, app, asked, consentId, redirectUri, user: principal.displayName }),
-    consentPolicy(redirectUri),
+    pagePolicy(`'self' ${formTarget(redirectUri)}`),
   )
 }
 
@@ -87,13 +87,4 @@ function destination(redirectUri: string): string {
   const { host, protocol } = new URL(redirectUri)
   // What follows a private scheme names nobody: whoever registers it can write anything there.
   return /^https?:$/.test(protocol) ? host : protocol
-}
-
-/**
- * Browsers hold `form-action` against every redirect that follows the post, so it must name where the app lives,
- * and any https address the app goes on to from there.
- */
-function consentPolicy(redirectUri: string): string {
-  const { origin, protocol } = new URL(redirectUri)
-  return pagePolicy(`'self' https: ${origin === 'null' ? protocol : origin}`)
 }

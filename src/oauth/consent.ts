@@ -41,7 +41,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   try {
     const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
     await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
-    const params = await issueCode(asked, query, { ...context, principal })
+    const params = await issueCode(asked, { ...context, principal })
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params)
   } catch (error) {

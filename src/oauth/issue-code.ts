@@ -8,14 +8,9 @@ import type { EpochMs } from '../store.ts'
 import { newCode, newGrantId } from '../tokens/opaque.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import type { GrantContext } from './grant-context.ts'
-import { authTimeOf } from './login.ts'
 
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
-export async function issueCode(
-  asked: AuthorizeRequest,
-  query: URLSearchParams,
-  context: SignedInContext,
-): Promise<AnswerParams> {
+export async function issueCode(asked: AuthorizeRequest, context: SignedInContext): Promise<AnswerParams> {
   const { config, now, principal, store } = context
   await refuseLookalike(asked, principal, store)
   const code = newCode()
@@ -32,7 +27,7 @@ export async function issueCode(
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      context: contextOf(asked, await authTimeOf(asked, query, context), principal),
+      context: contextOf(asked, principal.authTime ?? null, principal),
       epoch: asked.app.epoch,
     },
   })

@@ -1,11 +1,12 @@
-import { jwtVerify } from 'jose'
+import { decodeProtectedHeader, jwtVerify } from 'jose'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
-import type { EpochMs } from '../store.ts'
+import type { Principal } from '../options.ts'
+import type { OneTimeData } from '../store.ts'
 import { type AuthorizeRequest, authorizeParams } from './authorize-request.ts'
 
 /** Long enough to find a password or a phone. */
@@ -39,12 +40,22 @@ export async function needsLogin(asked: AuthorizeRequest, query: URLSearchParams
   if (!stranger && !stale && !wanted) return false
   if (asked.prompt.has('none')) throw required
 
-  const sentAt = await sentToLogin(query, context)
-  if (sentAt === undefined) return true
+  const sent = await sentToLogin(query, context)
+  if (sent === undefined) return true
   if (stranger) throw new TargetedError(asked, 'login_required', 'somebody else is signed in than the request expects')
-  // A host that does not say when a user signed in is believed to have asked.
-  const since = principal.authTime ?? Number.POSITIVE_INFINITY
-  return (asked.prompt.has('login') || stale) && since < Math.floor(sentAt / 1000) * 1000
+  if (!asked.prompt.has('login') && !stale) return false
+  // Core §3.1.2.1: a user who comes back without having signed in again is an error, not another round.
+  if (!isFresh(principal, sent, asked))
+    throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
+  return false
+}
+
+/** Whether the user has signed in since they were sent to. A host that says nothing of when, nor of sessions, is believed. */
+function isFresh({ authTime, sessionId }: Principal, { sentAt, session }: Sent, { maxAgeSeconds }: AuthorizeRequest): boolean {
+  if (authTime !== undefined) return authTime >= Math.floor(sentAt / 1000) * 1000
+  // Core §2: with max_age the ID token must say when, and nobody here knows.
+  if (maxAgeSeconds !== null) return false
+  return session === null || sessionId === undefined || session !== sessionName(sessionId)
 }
 
 /** To the host's login, with what it may want to know, and with proof that the browser has been there when it comes back. */
@@ -54,7 +65,8 @@ export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams
   const back = withoutProof(query)
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
-    const data = { request: fingerprint(back), sentAt: now }
+    const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)
+    const data = { request: fingerprint(back), sentAt: now, session }
     await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
     back.set('login_proof', proof)
   }
@@ -69,22 +81,19 @@ export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams
   )
 }
 
-/**
- * When the user proved who they are: as the host says, or, where it does not and the client asked for `max_age` (which
- * makes `auth_time` a MUST, OpenID Connect Core §2), when they were sent to do so. null: nobody knows.
- */
-export async function authTimeOf(asked: AuthorizeRequest, query: URLSearchParams, context: Context): Promise<EpochMs | null> {
-  const said = context.principal?.authTime
-  if (said !== undefined || asked.maxAgeSeconds === null) return said ?? null
-  return (await sentToLogin(query, context)) ?? null
-}
+type Sent = OneTimeData['login']
 
-/** When this very request was last sent to the login; undefined if it was not. */
-async function sentToLogin(query: URLSearchParams, { store }: Context): Promise<EpochMs | undefined> {
+/** When this very request was last sent to the login, and from what session; undefined if it was not. */
+async function sentToLogin(query: URLSearchParams, { store }: Context): Promise<Sent | undefined> {
   const proof = query.get('login_proof')
   if (!proof) return undefined
   const entry = await store.oneTime.peek('login', sha256(proof))
-  return entry?.data.request === fingerprint(query) ? entry.data.sentAt : undefined
+  return entry?.data.request === fingerprint(query) ? entry.data : undefined
+}
+
+/** What is kept of a session: enough to know it again. */
+function sessionName(sessionId: string): string {
+  return sha256(`login ${sessionId}`)
 }
 
 /** Of all that the request says. */
@@ -103,18 +112,29 @@ async function expectedUser(asked: AuthorizeRequest, { config, now, store }: Con
   const { claims, idTokenHint } = asked
   if (idTokenHint === null || !config.keys) return claims.sub
   const { published } = await config.keys.current(store.keys, now)
-  const verified = await jwtVerify(
-    idTokenHint,
-    ({ kid }) => {
-      const key = published.find(key => key.kid === kid)
-      if (!key) throw new Error('unknown key')
-      return key.publicKey
-    },
-    { issuer: config.issuer, currentDate: new Date(0) },
-  ).catch(() => undefined)
+  const key = published.find(({ kid }) => kid === keyIdOf(idTokenHint))
+  // Of a key that has been retired since, or of somebody else: it tells nothing, which is too little to go on in silence.
+  if (!key) {
+    if (asked.prompt.has('none'))
+      throw new TargetedError(asked, 'login_required', 'id_token_hint is too old to say who is expected')
+    return claims.sub
+  }
+  const verified = await jwtVerify(idTokenHint, key.publicKey, {
+    issuer: config.issuer,
+    algorithms: [key.alg],
+    currentDate: new Date(0),
+  }).catch(() => undefined)
   const hinted = verified?.payload.sub
   if (hinted === undefined) throw new TargetedError(asked, 'invalid_request', 'id_token_hint is not an ID token of this server')
   if (claims.sub !== null && claims.sub !== hinted)
     throw new TargetedError(asked, 'invalid_request', 'id_token_hint and claims name different users')
   return hinted
+}
+
+function keyIdOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).kid
+  } catch {
+    return undefined
+  }
 }

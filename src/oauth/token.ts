@@ -1,10 +1,12 @@
 import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
 import type { Issued } from '../engine/grant-model.ts'
 import { runGrant } from '../engine/run-grant.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { one, type Params, requireForm } from '../http/params.ts'
+import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { inTime } from '../in-time.ts'
 import type { GrantType } from '../store.ts'
 import { authenticateClient } from './client-auth.ts'
 import { idTokenFor } from './id-token.ts'
@@ -22,6 +24,10 @@ const REQUIRED: Readonly<Record<GrantType, readonly string[]>> = {
 export async function token(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const params = requireForm(request)
   const grantType = readGrantType(params)
+  // The client and the code at once: each is found by what the request itself says.
+  const code = grantType === 'authorization_code' ? optional(params, 'code') : undefined
+  const peeked = code === undefined ? undefined : context.store.oneTime.peek('code', sha256(code))
+  peeked?.catch(() => {})
   const app = await authenticateClient(request, params, context)
   checkResources(resourcesOf(request, params), context.config)
 
@@ -34,8 +40,8 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   for (const name of REQUIRED[grantType]) one(params, name)
 
   // Before anything is spent: what an ID token needs may not be there to be had.
-  if (context.config.keys) await requireKeys(context)
-  const issued = await runGrant(grantType, params, app, context)
+  if (context.config.keys && grantType !== 'client_credentials') await requireKeys(context)
+  const issued = await runGrant(grantType, params, app, context, peeked)
   return json(200, {
     access_token: issued.accessToken,
     token_type: 'Bearer',
@@ -46,12 +52,22 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   })
 }
 
-/** A code whose ID token cannot be made leaves no token behind; a refresh that is repeated gets what it was to get. */
+/**
+ * A code whose ID token cannot be made leaves no token behind. A refresh may go without one (OpenID Connect Core §12.2):
+ * the old token is spent, and nobody is to be logged out because a host's hook failed.
+ */
 async function idToken(issued: Issued, grantType: GrantType, context: Context): Promise<string | undefined> {
   try {
     return await idTokenFor(issued, context, { refreshed: grantType === 'refresh_token' })
   } catch (error) {
-    if (grantType === 'authorization_code') await context.store.grants.revoke(issued.grant.id).catch(() => {})
+    const { log, store } = context.config
+    if (grantType === 'refresh_token' && !(error instanceof OAuthError)) {
+      log.error('an ID token could not be made; the refresh went without', error)
+      return undefined
+    }
+    // Past the guard, whose time may be up.
+    const revoke = async () => store.grants.revoke(issued.grant.id)
+    await inTime(revoke, context.config.storeTimeoutMs, 'the store').catch(() => {})
     throw error
   }
 }

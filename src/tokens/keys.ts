@@ -76,7 +76,10 @@ export function managedKeys(options: RingOptions): KeySource {
     const ring = stored ? await openRing(stored) : undefined
     if (!ring) return append({ version: 0, keys: [] }, store, now)
     const newest = ring.keys.at(-1)
-    const due = !newest || newest.createdAt + rotateMs <= now || newest.key.alg !== alg
+    // Another algorithm: but two processes that disagree about it must not outdo each other.
+    const changed =
+      newest?.key.alg !== alg && !ring.keys.some(({ createdAt, key }) => key.alg === alg && createdAt + rotateMs > now)
+    const due = !newest || newest.createdAt + rotateMs <= now || changed
     return due ? append(ring, store, now) : ring
   }
 

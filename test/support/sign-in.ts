@@ -24,10 +24,12 @@ export const SIGN_IN: HostOptions = {
   claims: userId => PEOPLE[userId] ?? null,
   authenticate: request => {
     const session = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
-    // `session=anna@1700000000` says when she signed in, in seconds.
-    const [name = '', signedIn] = (session ?? '').split('@')
+    // `session=anna@1700000000` says when she signed in, in seconds; `session=anna#2` that it is another session of hers.
+    const [, name = '', own, signedIn] = /^(\w+)(?:#(\w+))?(?:@(\d+))?$/.exec(session ?? '') ?? []
     const user = USERS[name]
-    return user ? { ...user, authTime: signedIn === undefined ? undefined : Number(signedIn) * 1000 } : null
+    if (!user) return null
+    const sessionId = own === undefined ? user.sessionId : `${user.sessionId}-${own}`
+    return { ...user, sessionId, authTime: signedIn === undefined ? undefined : Number(signedIn) * 1000 }
   },
 }
 
