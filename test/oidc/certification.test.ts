@@ -11,6 +11,7 @@ import { type Answer, CHALLENGE, type Fields, REDIRECT_URI, type TestApp, VERIFI
 import { everywhere } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
+import { connectMemory } from '../support/stores.ts'
 
 /** The modules of the two test plans, in their order. */
 const BASIC_OP = [
@@ -84,6 +85,8 @@ const CLAIMS = {
 /** The host as it would be certified: RS256 and every standard scope. Its key is made once, because RSA takes a while. */
 const OP: HostOptions = {
   ...SIGN_IN,
+  // What is certified is the protocol: one store will do.
+  connect: connectMemory,
   signingKeys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }) as JWK],
   scopes: {
     ...SIGN_IN.scopes,
