@@ -44,6 +44,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     { id: grantId, clientId, epoch }: Pick<Grant, 'id' | 'clientId' | 'epoch'>,
     { add = [], remove = [] }: { readonly add?: readonly Token[]; readonly remove?: readonly string[] },
   ): Promise<void> => {
+    if (add.length + remove.length === 0) return
     // In parts: a command takes only so many arguments.
     if (remove.length > BATCH) {
       for (let start = 0; start < remove.length; start += BATCH)

@@ -56,10 +56,10 @@ export function parseGrant(id: string, [form, orgId, user, scopes, context]: rea
     clientId: clientOf(id),
     orgId,
     userId: user === '' ? null : user.slice(1),
-    scopes: parseShortJson('a grant', scopes),
+    scopes: parseScopes('a grant', scopes),
     createdAt: Number(createdAt),
     epoch: Number(epoch),
-    context: parseShortJson('a grant', context),
+    context: parseJson('a grant', context),
   }
 }
 
@@ -78,7 +78,7 @@ export function parseToken(id: string, text: string, grant: Grant): Token {
   return {
     id,
     kind: kind === 'a' ? 'access' : 'refresh',
-    scopes: scopes === undefined ? grant.scopes : parseShortJson('a token', scopes),
+    scopes: scopes === undefined ? grant.scopes : parseScopes('a token', scopes),
     issuedAt: Number(issuedAt),
     expiresAt: Number(expiresAt),
   }
@@ -103,12 +103,11 @@ export function parseMember(clientId: string, member: string): TokenRef {
   return { grantId: clientId + member.slice(colon + 1, end), tokenId: member.slice(end) }
 }
 
-/** Scopes and contexts are few, and are read again on every request. */
-const SHORT = new Recent<unknown>()
+/** Combinations of scopes are few, and are read again on every request. */
+const SCOPES = new Recent<readonly string[]>()
 
-function parseShortJson<T>(what: string, json: string): T {
-  const known = SHORT.get(json)
-  return (known ?? SHORT.set(json, frozenCopy(parseJson(what, json)))) as T
+function parseScopes(what: string, json: string): readonly string[] {
+  return SCOPES.get(json) ?? SCOPES.set(json, frozenCopy(parseJson<string[]>(what, json)))
 }
 
 function parseJson<T>(what: string, json: string): T {

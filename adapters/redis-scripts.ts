@@ -77,14 +77,9 @@ function isMoved(error: unknown): boolean {
 const FORMAT = `redis.error_reply('AUTHMOUNT this record was written by another version, or is damaged: it is left as it is')`
 
 /** Sets the time to live of a key, unless it has a longer one. */
-const KEEP = `
-local function keep(key, ttl)
-  local left = redis.call('PTTL', key)
-  if left ~= -1 and left < ttl then redis.call('PEXPIRE', key, ttl) end
-end
+const EXPIRE = `
 local function expire(key, ttl)
-  local left = redis.call('PTTL', key)
-  if left < ttl then redis.call('PEXPIRE', key, ttl) end
+  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
 end`
 
 /**
@@ -144,7 +139,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1`)
 
 /** ARGV: now, the id to spend, how it is spent ("<at> "), the replay, time to live, then fields and values of the next tokens. */
-export const rotateToken = new Script<'rotated' | 'reused' | 'missing'>(`${KEEP}
+export const rotateToken = new Script<'rotated' | 'reused' | 'missing'>(`${EXPIRE}
 local form = redis.call('HGET', KEYS[1], 'g')
 if not form then return 'missing' end
 if string.sub(form, 1, 2) ~= '1 ' then return ${FORMAT} end
@@ -177,7 +172,7 @@ end
 redis.call('HSET', KEYS[1], 's:' .. ARGV[2], ARGV[3] .. ARGV[4])
 if #ARGV > 5 then
   redis.call('HSET', KEYS[1], unpack(ARGV, 6))
-  keep(KEYS[1], tonumber(ARGV[5]))
+  expire(KEYS[1], tonumber(ARGV[5]))
 end
 return 'rotated'`)
 
@@ -217,7 +212,7 @@ return revoked`)
  */
 
 /** ARGV: now, the epoch, time to live, number of members to take out, those; then issuedAt, expiresAt and member of each to add. */
-export const indexTokens = new Script<0 | 1>(`${KEEP}
+export const indexTokens = new Script<0 | 1>(`${EXPIRE}
 local out = tonumber(ARGV[4])
 for i = 5, 4 + out do
   redis.call('ZREM', KEYS[1], ARGV[i])
@@ -266,7 +261,7 @@ end
 return page`)
 
 /** KEYS: a user's grants by when they expire. ARGV: now, time to live, when the grant expires, the grant. */
-export const indexGrant = new Script<1>(`${KEEP}
+export const indexGrant = new Script<1>(`${EXPIRE}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], 'GT', ARGV[3], ARGV[4])
 expire(KEYS[1], tonumber(ARGV[2]))

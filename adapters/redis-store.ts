@@ -47,7 +47,9 @@ export interface RedisContext {
  * Rejects with what ioredis rejects with, and on a record that this version cannot read, which is left as it is.
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): Store {
-  const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now = Date.now } = options
+  const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now: clock = Date.now } = options
+  // A clock may be finer than what is stored of it.
+  const now = () => Math.floor(clock())
   const context: RedisContext = { redis, prefix, wait, now }
   warnOfSettings(redis, warn)
   return {

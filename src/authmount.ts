@@ -11,6 +11,7 @@ import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from
 import type { HttpRequest, HttpResponse } from './http/types.ts'
 import { createLimits } from './limits.ts'
 import { bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
+import { endGrants } from './oauth/connected-apps.ts'
 import { resourceMetadataUrl } from './oauth/protected-resource.ts'
 import { openapiDocument } from './openapi/document.ts'
 import type { AuthmountOptions, Log } from './options.ts'
@@ -59,7 +60,7 @@ export interface Authmount<Native = unknown> {
   rotateKeys(): Promise<void>
   /**
    * Ends every authorization of a user, or those of one app: when an account is closed, or a password was stolen.
-   * Resolves to how many grants ended. Rejects with StoreError; it may then have happened in part, and can be repeated.
+   * Resolves to how many grants ended. Rejects with TypeError for an id that is none, and with StoreError; it may then have happened in part, and can be repeated.
    */
   endUserGrants(userId: string, clientId?: string): Promise<number>
   /** The OpenAPI 3.1 document of every route it serves. */
@@ -111,15 +112,11 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
-    endUserGrants: (userId, clientId) =>
-      withContext(async ({ store }) => {
-        if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
-        const consents = await store.consents.list(userId)
-        const ended = consents.filter(consent => clientId === undefined || consent.clientId === clientId)
-        // The consents first: without them no code that is still out can be redeemed.
-        await Promise.all(ended.map(consent => store.consents.delete(userId, consent.clientId)))
-        return store.grants.revokeMany({ userId, ...(clientId === undefined ? {} : { clientId }) })
-      }),
+    async endUserGrants(userId, clientId) {
+      // Without a user it would be everyone of the app.
+      if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
+      return withContext(context => endGrants(userId, clientId, context))
+    },
     openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }

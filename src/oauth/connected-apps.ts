@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isAppId } from '../apps/app-id.ts'
-import type { SignedInContext } from '../context.ts'
+import { viewApp } from '../apps/app-view.ts'
+import type { Context, SignedInContext } from '../context.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -49,12 +50,34 @@ export async function disconnectApp(request: HttpRequest, context: SignedInConte
   const clientId = request.params.appId ?? ''
   if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
   const { userId, orgId } = principal
-  // The consent first: without it no code of this user's is redeemed any more, so nothing new can follow the sweep.
-  const agreed = await store.consents.delete(userId, clientId)
-  const revoked = await store.grants.revokeMany({ clientId, userId })
+  const { agreed, revoked } = await takeBack(userId, [clientId], store)
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
   events.emit({ type: 'consent_withdrawn', at: now, clientId, orgId, userId, revoked })
   return json(200, { message: 'The app can no longer act for you' })
+}
+
+/** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
+export async function endGrants(userId: string, clientId: string | undefined, { store }: Context): Promise<number> {
+  if (clientId !== undefined) return (await takeBack(userId, [clientId], store)).revoked
+  const consents = await store.consents.list(userId)
+  const { revoked } = await takeBack(
+    userId,
+    consents.map(consent => consent.clientId),
+    store,
+  )
+  // And what has no consent (any more).
+  return revoked + (await store.grants.revokeMany({ userId }))
+}
+
+/** The consents first: without them no code that is still out is redeemed, so that nothing can follow the sweep. */
+async function takeBack(
+  userId: string,
+  clientIds: readonly string[],
+  store: Context['store'],
+): Promise<{ readonly agreed: boolean; readonly revoked: number }> {
+  const deleted = await Promise.all(clientIds.map(clientId => store.consents.delete(userId, clientId)))
+  const counts = await Promise.all(clientIds.map(clientId => store.grants.revokeMany({ clientId, userId })))
+  return { agreed: deleted.includes(true), revoked: counts.reduce((sum, count) => sum + count, 0) }
 }
 
 function viewConnected(
@@ -63,13 +86,13 @@ function viewConnected(
   activeTokens: number,
   { config }: SignedInContext,
 ): z.output<typeof connectedAppSchema> {
-  const link = (name: string) => (typeof app.profile[name] === 'string' ? { [name]: app.profile[name] } : {})
+  const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
   return {
-    clientId: app.id,
-    name: app.name,
-    ...(app.description ? { description: app.description } : {}),
-    ...link('logoUrl'),
-    ...link('homepageUrl'),
+    clientId,
+    name,
+    description,
+    logoUrl,
+    homepageUrl,
     scopes: consent.scopes.map(name => ({ name, description: config.scopes.get(name)?.description ?? name })),
     grantedAt: new Date(consent.grantedAt).toISOString(),
     activeTokens,

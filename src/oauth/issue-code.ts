@@ -4,7 +4,6 @@ import { sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { AnswerParams } from '../http/send-back.ts'
 import type { Principal } from '../options.ts'
-import type { EpochMs } from '../store.ts'
 import { newCode, newGrantId } from '../tokens/opaque.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import type { GrantContext } from './grant-context.ts'
@@ -27,7 +26,7 @@ export async function issueCode(asked: AuthorizeRequest, context: SignedInContex
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      context: contextOf(asked, principal.authTime ?? null, principal),
+      context: contextOf(asked, principal),
       epoch: asked.app.epoch,
     },
   })
@@ -35,15 +34,11 @@ export async function issueCode(asked: AuthorizeRequest, context: SignedInContex
 }
 
 /** What ID tokens and userinfo will need of this request, and nothing when it is not about who the user is. */
-function contextOf(
-  { claims, nonce, scopes }: AuthorizeRequest,
-  authTime: EpochMs | null,
-  { sessionId }: Principal,
-): GrantContext {
-  if (!scopes.includes('openid')) return { nonce, authTime }
+function contextOf({ claims, nonce, scopes }: AuthorizeRequest, { authTime, sessionId }: Principal): GrantContext {
+  if (!scopes.includes('openid')) return {}
   // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
-  return { nonce, authTime, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
+  return { nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }
 
 /** A token's `sub` is an app's id only where that app acts for itself: no user may be named like an app (RFC 9700 §4.15). */

@@ -75,12 +75,8 @@ export function managedKeys(options: RingOptions): KeySource {
     const stored = await store.get()
     const ring = stored ? await openRing(stored) : undefined
     if (!ring) return append({ version: 0, keys: [] }, store, now)
-    const newest = ring.keys.at(-1)
-    // Another algorithm: but two processes that disagree about it must not outdo each other.
-    const changed =
-      newest?.key.alg !== alg && !ring.keys.some(({ createdAt, key }) => key.alg === alg && createdAt + rotateMs > now)
-    const due = !newest || newest.createdAt + rotateMs <= now || changed
-    return due ? append(ring, store, now) : ring
+    const newest = ring.keys.findLast(({ key }) => key.alg === alg)
+    return !newest || newest.createdAt + rotateMs <= now ? append(ring, store, now) : ring
   }
 
   /** Of several processes that do so at once, one succeeds, and the others take what it wrote. */
@@ -88,11 +84,13 @@ export function managedKeys(options: RingOptions): KeySource {
     const signsFrom = ring.keys.length === 0 ? now : now + publishMs
     const removeAt = signsFrom + rereadMs + tokenMs
     const kept = ring.keys.filter(key => key.removeAt === null || key.removeAt > now)
+    // Of another algorithm only what nobody renews: processes that disagree about it each keep a key.
+    const succeeds = ({ createdAt, key }: Ring['keys'][number]) => key.alg === alg || createdAt + rotateMs <= now
     const jwk = await newSigningJwk(alg)
     const added = { jwk, createdAt: now, signsFrom, removeAt: null, key: signingKey(jwk) }
     const next: Ring = {
       version: ring.version + 1,
-      keys: [...kept.map(key => ({ ...key, removeAt: key.removeAt ?? removeAt })), added],
+      keys: [...kept.map(key => ({ ...key, removeAt: key.removeAt ?? (succeeds(key) ? removeAt : null) })), added],
     }
     const plain = JSON.stringify(next.keys.map(({ key: _, ...stored }) => stored))
     if (await store.save({ version: next.version, sealed: await seal(plain, PURPOSE, sealingKeys) })) return next
@@ -134,7 +132,8 @@ export function managedKeys(options: RingOptions): KeySource {
       const { keys } = await ringAt(store, now)
       const published = keys.filter(({ removeAt }) => removeAt === null || removeAt > now)
       // Another process may have made the first key a moment from now, by its clock.
-      const signing = published.findLast(({ signsFrom }) => signsFrom <= now) ?? published[0]
+      const valid = published.filter(({ signsFrom }) => signsFrom <= now)
+      const signing = valid.findLast(({ key }) => key.alg === alg) ?? valid.at(-1) ?? published[0]
       if (!signing) throw new Error('every signing key has been retired: is the clock of this machine right?')
       return {
         signing: signing.key,

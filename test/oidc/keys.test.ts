@@ -61,7 +61,7 @@ for (const [store, connect] of Object.entries(sharedStores)) {
     for (const set of after) t.strictSame(set, after[0])
   })
 
-  t.test(`${store}: keys rotate under load in four processes, and no verification ever fails`, async t => {
+  t.test(`${store}: keys rotate under load in four instances, and no verification ever fails`, async t => {
     const namespace = newNamespace()
     const options: HostOptions = { ...SIGN_IN, keyRotation: { publishSeconds: 4 }, lifetimes: { idTokenSeconds: 60 } }
     const start = () => startHost(express, { connect: (_own, now) => connect(namespace, now), ...options })
@@ -111,6 +111,26 @@ t.test('a key is replaced by itself when it is old, or when another algorithm is
   const token = await idToken(other, app)
   t.equal(decodeProtectedHeader(token).alg, 'EdDSA')
   t.equal((await verify(other, token)).sub, 'anna')
+})
+
+t.test('two instances that disagree about the algorithm each sign with theirs, and do not outdo each other', async t => {
+  const store = memoryStore()
+  const hosts = await Promise.all(
+    (['ES256', 'EdDSA'] as const).map(signingAlg => startHost(express, { ...SIGN_IN, store, signingAlg })),
+  )
+  t.teardown(() => Promise.all(hosts.map(host => host.close())))
+  for (let hour = 0; hour < 48; hour++) {
+    for (const host of hosts) {
+      await jwks(host)
+      host.clock.advance(3600)
+    }
+  }
+  t.equal((await store.keys.get())?.version, 2)
+  for (const [index, host] of hosts.entries()) {
+    const token = await idToken(host, await signInApp(host))
+    t.equal(decodeProtectedHeader(token).alg, ['ES256', 'EdDSA'][index])
+    for (const other of hosts) t.equal((await verify(other, token)).sub, 'anna')
+  }
 })
 
 t.test('no private key leaves: not in a response, a log, an event or the store', async t => {
