@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { randomId, randomText } from '../crypto.ts'
-import type { App, Credential, Grant, OneTime, Store, Token, TokenRef } from '../store.ts'
+import type { Credential, Grant, Store, Token } from '../store.ts'
+import { newApp, newClientId, newCode, newGrant, newId, newToken, refOf } from './records.ts'
 
 /** One sentence of the storage contract, and the code that holds a store to it. */
 export interface StoreCase {
@@ -656,76 +656,6 @@ async function withGrant(grants: GrantStore, fields: Partial<Grant> = {}) {
   return { access, grant, refresh }
 }
 
-function newApp(fields: Partial<App> = {}): App {
-  return {
-    id: newClientId(),
-    orgId: newId(),
-    createdBy: newId(),
-    name: 'Contract',
-    description: '',
-    status: 'active',
-    confidential: true,
-    secrets: [{ hash: newId(), createdAt: 1, expiresAt: null }],
-    redirectUris: ['https://app.example/cb?x=%20'],
-    grantTypes: ['authorization_code', 'refresh_token'],
-    scopes: ['read', 'write'],
-    accessTokenSeconds: 3600,
-    refreshTokenSeconds: 604_800,
-    profile: {},
-    createdAt: 1000,
-    updatedAt: 1000,
-    epoch: 1,
-    version: 1,
-    ...fields,
-  }
-}
-
-function newGrant(fields: Partial<Grant> = {}): Grant {
-  const clientId = fields.clientId ?? newClientId()
-  return {
-    id: clientId + randomId(16),
-    clientId,
-    orgId: newId(),
-    userId: newId(),
-    scopes: ['read', 'write'],
-    createdAt: Date.now(),
-    epoch: 1,
-    context: {},
-    ...fields,
-  }
-}
-
-function newToken(kind: Token['kind'], fields: Partial<Token> = {}): Token {
-  const now = Date.now()
-  return { id: newId(), kind, scopes: ['read'], issuedAt: now, expiresAt: now + 600_000, ...fields }
-}
-
-function newCode(fields: { readonly expiresAt?: number } = {}): OneTime<'code'> {
-  const clientId = newClientId()
-  return {
-    kind: 'code',
-    id: newId(),
-    expiresAt: Date.now() + 60_000,
-    data: {
-      grantId: clientId + randomId(16),
-      clientId,
-      userId: newId(),
-      orgId: newId(),
-      redirectUri: 'https://app.example/cb',
-      scopes: ['read'],
-      codeChallenge: null,
-      codeChallengeMethod: null,
-      context: {},
-      epoch: 1,
-    },
-    ...fields,
-  }
-}
-
-function refOf(grant: Grant, token: Token): TokenRef {
-  return { grantId: grant.id, tokenId: token.id }
-}
-
 /** Changes everything that lets itself be changed; a frozen record is as good as a copy. */
 function vandalize(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
@@ -738,14 +668,6 @@ function vandalize(value: unknown): void {
 
 async function until(instant: number): Promise<void> {
   await new Promise(resolve => setTimeout(resolve, Math.max(0, instant - Date.now()) + 1))
-}
-
-function newId(): string {
-  return randomId(32)
-}
-
-function newClientId(): string {
-  return randomText(12, 'hex')
 }
 
 function times(count: number): readonly number[]
