@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import type { Authmount, TokenRequirements } from '../src/authmount.ts'
+import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { readHeaders, splitUrl } from '../src/http/node.ts'
 import type { Endpoint, FoundEndpoint } from '../src/http/routes.ts'
@@ -55,7 +55,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
  * Lets a request pass only with an access token that has all of `scopes`; `req.oauth` then says whose it is.
  * Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
-export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): RequestHandler {
+export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
     guard(readHeaders(request).authorization).then(result => {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Authmount, TokenRequirements } from '../src/authmount.ts'
+import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { readHeaders, splitUrl } from '../src/http/node.ts'
 import type { Endpoint } from '../src/http/routes.ts'
@@ -110,7 +110,7 @@ export type TokenPreHandler = (
  * A preHandler that lets a request pass only with an access token that has all of `scopes`; `request.oauth` then says
  * whose it is. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
-export function requireToken(authmount: Authmount<never>, requirements: TokenRequirements = {}): TokenPreHandler {
+export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
   const guard = authmount.guard(requirements)
   return async (request, reply) => {
     const result = await guard(readHeaders(request.raw).authorization)

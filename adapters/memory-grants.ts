@@ -220,6 +220,7 @@ function frozenGrant({ id, clientId, orgId, userId, scopes, createdAt, epoch, co
   })
 }
 
-function frozenToken({ id, kind, scopes, issuedAt, expiresAt }: Token): Token {
-  return Object.freeze({ id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt })
+function frozenToken({ id, kind, scopes, audience, issuedAt, expiresAt }: Token): Token {
+  const token = { id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt }
+  return Object.freeze(audience ? { ...token, audience: frozenCopy(audience) } : token)
 }

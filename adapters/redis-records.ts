@@ -66,19 +66,20 @@ export function parseGrant(id: string, [form, orgId, user, scopes, context]: rea
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
   const granted = JSON.stringify(grant.scopes)
-  return tokens.flatMap(({ id, kind, scopes, issuedAt, expiresAt }) => {
+  return tokens.flatMap(({ id, kind, scopes, audience, issuedAt, expiresAt }) => {
     const own = JSON.stringify(scopes)
-    return [`t:${id}`, `${kind === 'access' ? 'a' : 'r'} ${issuedAt} ${expiresAt}${own === granted ? '' : ` ${own}`}`]
+    const limits = audience ? ` ${JSON.stringify([scopes, audience])}` : own === granted ? '' : ` ${own}`
+    return [`t:${id}`, `${kind === 'access' ? 'a' : 'r'} ${issuedAt} ${expiresAt}${limits}`]
   })
 }
 
 export function parseToken(id: string, text: string, grant: Grant): Token {
-  const [, kind, issuedAt, expiresAt, scopes] = /^([ar]) (\d+) (\d+)(?: (.*))?$/s.exec(text) ?? []
+  const [, kind, issuedAt, expiresAt, limits] = /^([ar]) (\d+) (\d+)(?: (.*))?$/s.exec(text) ?? []
   if (kind === undefined) throw damaged('a token')
   return {
     id,
     kind: kind === 'a' ? 'access' : 'refresh',
-    scopes: scopes === undefined ? grant.scopes : parseScopes('a token', scopes),
+    ...(limits === undefined ? { scopes: grant.scopes } : parseLimits(limits)),
     issuedAt: Number(issuedAt),
     expiresAt: Number(expiresAt),
   }
@@ -101,6 +102,13 @@ export function parseMember(clientId: string, member: string): TokenRef {
   const colon = member.indexOf(':')
   const end = colon + 1 + Number(member.slice(0, colon))
   return { grantId: clientId + member.slice(colon + 1, end), tokenId: member.slice(end) }
+}
+
+/** Scopes alone, or scopes and audience. */
+function parseLimits(json: string): Pick<Token, 'scopes' | 'audience'> {
+  if (!json.startsWith('[[')) return { scopes: parseScopes('a token', json) }
+  const [scopes, audience] = parseJson<[string[], string[]]>('a token', json)
+  return { scopes, audience }
 }
 
 /** Combinations of scopes are few, and are read again on every request. */

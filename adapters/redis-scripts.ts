@@ -116,7 +116,7 @@ return entry`)
  * KEYS: the grant, a hash of:
  *   g          "1 <createdAt> <epoch>", where 1 is the format
  *   o u s x    organisation, "=<user>" or "", scopes and context as JSON
- *   t:<id>     a token: "<a|r> <issuedAt> <expiresAt>", then its scopes as JSON if they are not the grant's
+ *   t:<id>     a token: "<a|r> <issuedAt> <expiresAt>", then as JSON its scopes if they are not the grant's, or [scopes, audience]
  *   s:<id>     how it was spent: "<at> <replay>"
  * Every field is short, so that Redis packs a young grant into one allocation.
  */

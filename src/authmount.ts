@@ -3,14 +3,14 @@ import { type AppOwner, type RegisteredApp, registerApp } from './apps/register-
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { Deadlines } from './deadlines.ts'
-import { renderChallenge } from './errors/render.ts'
+import { renderChallenge } from './errors/challenge.ts'
 import { createEvents } from './events.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { dispatch } from './http/dispatch.ts'
 import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from './http/routes.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
 import { createLimits } from './limits.ts'
-import { bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
+import { type BearerRequirements, bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
 import { endGrants } from './oauth/connected-apps.ts'
 import { resourceMetadataUrl } from './oauth/protected-resource.ts'
 import { openapiDocument } from './openapi/document.ts'
@@ -21,7 +21,7 @@ import type { JsonObject } from './store.ts'
 export interface TokenRequirements {
   /** All of these. Default: any valid token will do. */
   readonly scopes?: readonly string[] | undefined
-  /** Which of the `resources` of the options the route belongs to: what a 401 names. Default: the first. */
+  /** Which of the `resources` of the options the route belongs to: a token for others is refused, and a 401 names it. Default: the first. */
   readonly resource?: string | undefined
 }
 
@@ -30,8 +30,13 @@ export type TokenGuard = (
   authorization: string | undefined,
 ) => Promise<{ readonly oauth: TokenInfo } | { readonly refusal: HttpResponse }>
 
+/** What can guard a route: an authorization server, or a verifier of its tokens. */
+export interface Guarding {
+  guard(requirements?: TokenRequirements): TokenGuard
+}
+
 /** An authorization server, ready to be mounted. `Native` is the request type of the framework it will be mounted on. */
-export interface Authmount<Native = unknown> {
+export interface Authmount<Native = unknown> extends Guarding {
   /** Every path it serves. */
   readonly endpoints: readonly Endpoint[]
   readonly mountPath: string
@@ -91,17 +96,18 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     find: endpointFinder(endpoints),
     dispatch: (endpoint, request) => dispatch(endpoint, request, { config, deadlines, events, limits }),
     checkToken(token, requirements) {
-      const { scopes } = readRequirements(requirements, config)
-      return withContext(context => checkBearer(token, scopes, context))
+      const required = readRequirements(requirements, config)
+      return withContext(context => checkBearer(token, required, context))
     },
     guard(requirements) {
-      const { metadata, scopes } = readRequirements(requirements, config)
-      const challenge = { issuer: config.issuer, log: config.log, metadata }
+      const required = readRequirements(requirements, config)
+      const { scopes } = required
+      const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
       return async authorization => {
         const token = bearerToken(authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
-          return { oauth: await withContext(context => checkBearer(token, scopes, context)) }
+          return { oauth: await withContext(context => checkBearer(token, required, context)) }
         } catch (error) {
           return { refusal: renderChallenge(error, scopes, challenge) }
         }
@@ -126,7 +132,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
 function readRequirements(
   requirements: TokenRequirements = {},
   { resources, scopes: catalogue }: Config<never>,
-): { readonly scopes: readonly string[]; readonly metadata: string } {
+): Required<BearerRequirements> {
   const example = "{ scopes: ['read:records'] }"
   if (typeof requirements !== 'object' || requirements === null || Array.isArray(requirements)) {
     throw new TypeError(`what a route requires of a token must be an object such as ${example}`)
@@ -143,5 +149,5 @@ function readRequirements(
     if (!catalogue.has(scope))
       throw new TypeError(`${scope} is not one of this server's scopes: ${[...catalogue.keys()].join(', ')}`)
   }
-  return { scopes: [...scopes], metadata: resourceMetadataUrl(resource) }
+  return { scopes: [...scopes], resource }
 }

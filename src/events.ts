@@ -34,6 +34,14 @@ export type AuthmountEvent =
   | (Of<'consent_denied'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
   /** A user took back what they had allowed an app; `revoked` says how many grants ended. */
   | (Of<'consent_withdrawn'> & { readonly orgId: string; readonly userId: string; readonly revoked: number })
+  /** The host ended a user's grants, of one app or (`null`) of all; `revoked` says how many. */
+  | {
+      readonly type: 'user_grants_ended'
+      readonly at: EpochMs
+      readonly userId: string
+      readonly clientId: string | null
+      readonly revoked: number
+    }
   | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })
   | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
   | (OfGrant<'token_revoked'> & { readonly tokenType: 'access' | 'refresh' })

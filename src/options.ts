@@ -83,11 +83,28 @@ export interface AuthmountOptions<Native = unknown> {
     | ((userId: string, request: ClaimsRequest) => Promise<JsonObject | null | undefined> | JsonObject | null | undefined)
     | undefined
 
+  // Access tokens.
+  /**
+   * `opaque` tokens mean something to this server alone, and end at once wherever they are checked. `jwt` (RFC 9068) can also be
+   * checked by servers that do not ask here, which then hear nothing of a revocation; they need keys. Default `opaque`.
+   */
+  readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
+  /**
+   * Apps that are servers of their own: by `client_id`, the `resources` whose tokens they may ask about (RFC 7662).
+   * Every other app hears of its own tokens only.
+   */
+  readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
+
   // Optional.
   /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
   readonly mountPath?: string | undefined
   /** Where a browser that is not signed in goes. The authorize path is appended as `returnTo`. Default `/login`. */
   readonly loginUrl?: string | undefined
+  /**
+   * Where a user is asked whether to sign out, when an app wants that (OpenID Connect RP-Initiated Logout). It ends the session
+   * and sends the browser to `returnTo`. Needs keys. Default: apps cannot ask.
+   */
+  readonly logoutUrl?: string | undefined
   /** The host's own consent page; it receives the request's parameters and `consent_id`. Default: the built-in page. */
   readonly consentUrl?: string | undefined
   /**

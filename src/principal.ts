@@ -2,7 +2,7 @@ import type { Config } from './config.ts'
 import type { HttpRequest } from './http/types.ts'
 import { inTime } from './in-time.ts'
 import type { Principal } from './options.ts'
-import { holdsToken } from './tokens/opaque.ts'
+import { holdsToken } from './tokens/token-ref.ts'
 
 /**
  * Who is signed in, as the host says; null for nobody, and for a request that carries a token authmount itself
@@ -10,7 +10,7 @@ import { holdsToken } from './tokens/opaque.ts'
  * Rejects when the host's hook rejects, is late, or answers something that is not a principal.
  */
 export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
-  if (carriesToken(request)) return null
+  if (carriesToken(request, config.issuer)) return null
   const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
   if (answer === null || answer === undefined) return null
   const problem = problemOf(answer)
@@ -19,10 +19,13 @@ export async function resolvePrincipal<Native>(request: HttpRequest<Native>, con
 }
 
 /** Whether a request carries a token of ours anywhere the host's hook could take it for a login. */
-function carriesToken({ headers, query }: HttpRequest): boolean {
+function carriesToken({ headers, query }: HttpRequest, issuer: string): boolean {
   const basic = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  if (basic && holdsToken(Buffer.from(basic, 'base64').toString())) return true
-  return Object.values(headers).some(value => value !== undefined && holdsToken(String(value))) || holdsToken(query.toString())
+  if (basic && holdsToken(Buffer.from(basic, 'base64').toString(), issuer)) return true
+  // A hint is no credential (OpenID Connect Core §3.1.2.1), nor is the address of the page before, which may have had one.
+  const { referer: _, ...own } = headers
+  if (Object.values(own).some(value => value !== undefined && holdsToken(String(value), issuer))) return true
+  return [...query].some(([name, value]) => name !== 'id_token_hint' && holdsToken(value, issuer))
 }
 
 /** What is wrong with the host's answer, in words for whoever wrote the hook. */

@@ -121,6 +121,14 @@ export interface OneTimeData {
   readonly consent_lookup: { readonly consentId: string }
   /** That a browser was sent to the host's login for this very request, when and from what session: proof when it comes back. */
   readonly login: { readonly request: string; readonly sentAt: EpochMs; readonly session: string | null }
+  /** That a browser was sent to the host's logout, and where it goes from there. */
+  readonly logout: {
+    readonly userId: string
+    readonly orgId: string
+    readonly clientId: string | null
+    readonly redirectUri: string | null
+    readonly state: string | null
+  }
   /** `state` of a connector authorization the host started as a client (RFC 6749 §10.12). */
   readonly connector_state: {
     readonly connectorId: string
@@ -178,6 +186,8 @@ export interface Token {
   readonly id: string
   readonly kind: 'access' | 'refresh'
   readonly scopes: readonly string[]
+  /** The resources an access token is good for (RFC 8707 §2.2). Absent: every one of the host's. */
+  readonly audience?: readonly string[]
   readonly issuedAt: EpochMs
   readonly expiresAt: EpochMs
 }

@@ -3,21 +3,26 @@ import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
+import { grantContext } from '../oauth/grant-context.ts'
+import { type Audience, narrowAudience } from '../oauth/resources.ts'
 import { narrow, readScopes, scopesOfApp, scopesWithoutUser } from '../oauth/scopes.ts'
-import type { App, FoundToken, Grant, OneTime, Spent, Token, TokenRef } from '../store.ts'
-import { newGrantId, newToken, tokenRef } from '../tokens/opaque.ts'
+import type { App, FoundToken, Grant, OneTime, Spent, TokenRef } from '../store.ts'
+import { newGrantId } from '../tokens/opaque.ts'
 import { openSuccessor, sealSuccessor } from '../tokens/replay.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
+import { type Issued, type MadeTokens, makeTokens, type WantedTokens } from './make-tokens.ts'
 
 /** What a code stands for, as the store will say. */
 export type PeekedCode = Promise<OneTime<'code'> | undefined>
 
-/** What a token request ends with. */
-export interface Issued {
-  readonly grant: Grant
-  readonly accessToken: string
-  readonly refreshToken: string | undefined
-  readonly scopes: readonly string[]
-  readonly expiresInSeconds: number
+/** A token request that may be answered: whose it is and what it asks for. */
+export interface GrantRequest {
+  readonly params: Params
+  readonly app: App
+  /** What its access token is to be for. */
+  readonly audience: Audience
+  /** The code's entry, already on its way. */
+  readonly peeked: PeekedCode | undefined
 }
 
 /**
@@ -33,17 +38,18 @@ export class GrantModel
   failure: unknown
   readonly #params: Params
   readonly #app: App
+  readonly #asked: Audience
   readonly #context: Context
   readonly #peeked: PeekedCode | undefined
   #code: OneTime<'code'> | undefined
   #refresh: Refresh | undefined
   #issued: Issued | undefined
 
-  /** `peeked`: the code's entry, already on its way. */
-  constructor(params: Params, app: App, context: Context, peeked?: PeekedCode) {
-    this.#peeked = peeked
+  constructor({ app, audience, params, peeked }: GrantRequest, context: Context) {
     this.#params = params
     this.#app = app
+    this.#asked = audience
+    this.#peeked = peeked
     this.#context = context
   }
 
@@ -62,6 +68,8 @@ export class GrantModel
       // None of these consumes the code: another app's guess, or a mistyped address, must not burn it.
       if (entry?.data.clientId !== this.#app.id || entry.data.epoch !== this.#app.epoch) return undefined
       if (entry.data.redirectUri !== this.#params.get('redirect_uri')) return undefined
+      // So is what it cannot be exchanged for.
+      this.#audienceOf(entry.data)
       this.#code = entry
       const { codeChallenge, codeChallengeMethod, userId } = entry.data
       return {
@@ -99,6 +107,7 @@ export class GrantModel
       const found = await this.#context.store.grants.find(ref)
       if (found?.token.kind !== 'refresh' || !this.#isOurs(found.grant)) return undefined
       this.#scopesOfRefresh(found.grant)
+      this.#audienceOf(found.grant)
       if (found.spent) this.#issued = await this.#repeat(value, found.grant, found.spent)
       this.#refresh = { value, ref, found }
       return { refreshToken: value, client: this.#client(), user: { id: found.grant.userId } }
@@ -148,7 +157,7 @@ export class GrantModel
     const { store, events, now } = this.#context
     const code = this.#code?.data
     const grant = code ? this.#grantOfCode(code) : this.#grantOfApp()
-    const { issued, tokens } = this.#makeTokens(grant, grant.scopes, code !== undefined)
+    const { issued, tokens } = await this.#makeTokens(grant, { scopes: grant.scopes, refreshable: code !== undefined })
     if (!(await store.grants.create(grant, tokens))) throw this.#invalid()
     if (code) await this.#stillAgreed(code)
     const { id: grantId, clientId, orgId, userId, scopes } = grant
@@ -189,7 +198,7 @@ export class GrantModel
   async #rotate({ value, ref, found }: Refresh): Promise<Issued> {
     const { store, events, now } = this.#context
     const { grant } = found
-    const { issued, tokens } = this.#makeTokens(grant, this.#scopesOfRefresh(grant), true)
+    const { issued, tokens } = await this.#makeTokens(grant, { scopes: this.#scopesOfRefresh(grant), refreshable: true })
     const replay = await sealSuccessor(value, issued)
 
     const outcome = await store.grants.rotate(found, tokens, replay)
@@ -232,31 +241,13 @@ export class GrantModel
     return ref && this.#context.store.grants.find(ref)
   }
 
-  #makeTokens(
-    grant: Grant,
-    scopes: readonly string[],
-    refreshable: boolean,
-  ): { readonly issued: Issued; readonly tokens: readonly Token[] } {
-    const { now: issuedAt } = this.#context
-    const { accessTokenSeconds, grantTypes, refreshTokenSeconds } = this.#app
-    const access = newToken('access', grant.id)
-    const refresh = refreshable && grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
-    // No access token outlives the refresh token by whose revocation it must end (RFC 7009 §2.1).
-    const accessSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
-    const tokens: Token[] = [{ id: access.id, kind: 'access', scopes, issuedAt, expiresAt: issuedAt + accessSeconds * 1000 }]
-    // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
-    if (refresh) {
-      const expiresAt = issuedAt + refreshTokenSeconds * 1000
-      tokens.push({ id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt })
-    }
-    const issued = {
-      grant,
-      accessToken: access.value,
-      refreshToken: refresh?.value,
-      scopes,
-      expiresInSeconds: accessSeconds,
-    }
-    return { issued, tokens }
+  #makeTokens(grant: Grant, wanted: Omit<WantedTokens, 'audience'>): Promise<MadeTokens> {
+    return makeTokens(grant, { ...wanted, audience: this.#audienceOf(grant) }, this.#app, this.#context)
+  }
+
+  /** RFC 8707 §2.2: what the user was asked for, or as little of it as this token is to be for. */
+  #audienceOf({ context }: Pick<Grant, 'context'>): Audience {
+    return narrowAudience(grantContext(context).audience, this.#asked)
   }
 
   /** RFC 6749 §6: as much as was granted, or as little of it as was asked for. */

@@ -1,9 +1,9 @@
 import OAuth2Server from '@node-oauth/oauth2-server'
 import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors/oauth-error.ts'
-import type { Params } from '../http/params.ts'
-import type { App, GrantType } from '../store.ts'
-import { GrantModel, INVALID_GRANT, type Issued, type PeekedCode } from './grant-model.ts'
+import type { GrantType } from '../store.ts'
+import { GrantModel, type GrantRequest, INVALID_GRANT } from './grant-model.ts'
+import type { Issued } from './make-tokens.ts'
 
 /** The parameters of the token request that the engine may see: never a credential. */
 const ENGINE_PARAMS = ['code', 'code_verifier', 'refresh_token'] as const
@@ -12,14 +12,9 @@ const ENGINE_PARAMS = ['code', 'code_verifier', 'refresh_token'] as const
  * Runs one token request of an authenticated app through the engine (RFC 6749 §4.1.3, §4.4.2, §6).
  * Rejects with OAuthError or StoreError only; nothing the engine says reaches a client in its own words.
  */
-export async function runGrant(
-  grantType: GrantType,
-  params: Params,
-  app: App,
-  context: Context,
-  peeked?: PeekedCode,
-): Promise<Issued> {
-  const model = new GrantModel(params, app, context, peeked)
+export async function runGrant(grantType: GrantType, asked: GrantRequest, context: Context): Promise<Issued> {
+  const model = new GrantModel(asked, context)
+  const { app, params } = asked
   const body: Record<string, string> = { grant_type: grantType, client_id: app.id, client_secret: 'verified' }
   for (const name of ENGINE_PARAMS) {
     const value = params.get(name)

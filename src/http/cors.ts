@@ -1,6 +1,6 @@
 import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
-import { tokenRef } from '../tokens/opaque.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
 import type { HttpRequest, HttpResponse } from './types.ts'
 
 /** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */

@@ -12,6 +12,7 @@ import { showConsent } from '../oauth/consent-page.ts'
 import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../oauth/discovery.ts'
 import { introspect } from '../oauth/introspect.ts'
 import { jwks } from '../oauth/jwks.ts'
+import { finishLogout, logout } from '../oauth/logout.ts'
 import { resourceDocuments, resourceMetadata } from '../oauth/protected-resource.ts'
 import { revoke } from '../oauth/revoke.ts'
 import { token } from '../oauth/token.ts'
@@ -84,6 +85,13 @@ const SIGN_IN_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/oauth/userinfo', flow: userinfo, guard: 'none', errors: 'bearer', cors: 'app' },
 ]
 
+/** Served where the host has a page that asks whether to sign out. */
+const LOGOUT_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/oauth/logout', flow: logout, guard: 'session', errors: 'browser' },
+  { method: 'POST', path: '/oauth/logout', flow: logout, guard: 'none', errors: 'browser' },
+  { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, guard: 'none', errors: 'browser' },
+]
+
 const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
   { name: 'oauth-authorization-server', flow: metadata },
   { name: 'openid-configuration', flow: metadata },
@@ -91,7 +99,7 @@ const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
 
 /** The table as one host sees it: routes under its mount path, documents wherever its clients look. */
 export function listEndpoints(config: Config<never>): readonly Endpoint[] {
-  const served = config.keys ? [...ROUTES, ...SIGN_IN_ROUTES] : ROUTES
+  const served = [...ROUTES, ...(config.keys ? SIGN_IN_ROUTES : []), ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES)]
   const named = config.keys ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
   const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
   const documents = named.flatMap(({ name, flow }) =>

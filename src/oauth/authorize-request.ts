@@ -7,7 +7,7 @@ import type { App } from '../store.ts'
 import { type RequestedClaims, readClaims } from './claims.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
-import { checkResources } from './resources.ts'
+import { type Audience, readResources } from './resources.ts'
 import { readScopes, scopesOfApp } from './scopes.ts'
 
 /** An app and an address of its own, to which answers may be sent from here on. */
@@ -20,6 +20,8 @@ export interface AuthorizeRequest extends TrustedTarget {
   readonly state: string | null
   readonly responseMode: ResponseMode
   readonly scopes: readonly string[]
+  /** RFC 8707 §2 */
+  readonly audience: Audience
   readonly codeChallenge: string | null
   readonly codeChallengeMethod: ChallengeMethod | null
   readonly nonce: string | null
@@ -76,11 +78,14 @@ export function readAuthorizeRequest(
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
     if (state.value === null && !config.lenientAuthorize) throw new OAuthError('invalid_request', 'state is required')
-    checkResources(query.getAll('resource'), config)
     const challenge = readChallenge(params, target.app, config)
     return {
       ...target,
       state: state.value,
+      audience: readResources(
+        query.getAll('resource').flatMap(names => names.split(' ')),
+        config,
+      ),
       scopes: readRequestedScopes(params, target.app, config),
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
@@ -119,9 +124,10 @@ const KNOWN = [
   'display',
 ]
 
-/** The request as plain JSON, to be read again when the user has decided. */
+/** The request as plain JSON, to be read again when the user has decided. Of several resources it makes one text, with spaces. */
 export function authorizeParams(query: URLSearchParams): Readonly<Record<string, string>> {
-  return Object.fromEntries([...query].filter(([name]) => KNOWN.includes(name)))
+  const resource = query.getAll('resource').join(' ')
+  return { ...Object.fromEntries([...query].filter(([name]) => KNOWN.includes(name))), ...(resource && { resource }) }
 }
 
 function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {

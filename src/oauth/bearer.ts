@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { EpochMs, GrantedToken } from '../store.ts'
-import { tokenRef } from '../tokens/opaque.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
 
 /** What a valid access token says: which app may do what, and for whom. */
 export interface TokenInfo {
@@ -16,13 +16,21 @@ export interface TokenInfo {
   readonly expiresAt: EpochMs
 }
 
+/** What a route asks of a token. */
+export interface BearerRequirements {
+  /** All of these. */
+  readonly scopes: readonly string[]
+  /** The resource the route belongs to; undefined: the authorization server itself. */
+  readonly resource?: string
+}
+
 /**
- * Finds an access token that is good for every one of `scopes` (RFC 6750 §3.1).
+ * Finds an access token that is good for the resource and every one of the scopes (RFC 6750 §3.1, RFC 9068 §4).
  * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
  */
 export async function findBearer(
   token: string,
-  scopes: readonly string[],
+  { resource, scopes }: BearerRequirements,
   { store, now }: Pick<Context, 'store' | 'now'>,
 ): Promise<GrantedToken> {
   const ref = tokenRef(token)
@@ -31,6 +39,9 @@ export async function findBearer(
   const [found, app] = await Promise.all([store.grants.find(ref), store.apps.get(ref.clientId)])
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
+  const { audience } = found.token
+  if (audience && resource !== undefined && !audience.includes(resource))
+    throw new OAuthError('invalid_token', 'the access token is for another resource')
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope))
       throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
@@ -38,16 +49,13 @@ export async function findBearer(
   return found
 }
 
-/**
- * Checks an access token and that it has every one of `scopes` (RFC 6750 §3.1).
- * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
- */
+/** The same, and says what a host's route needs to know. */
 export async function checkBearer(
   token: string,
-  scopes: readonly string[],
+  requirements: BearerRequirements,
   context: Pick<Context, 'store' | 'now'>,
 ): Promise<TokenInfo> {
-  const { grant, token: found } = await findBearer(token, scopes, context)
+  const { grant, token: found } = await findBearer(token, requirements, context)
   return {
     clientId: grant.clientId,
     userId: grant.userId,

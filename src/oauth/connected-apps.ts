@@ -57,20 +57,18 @@ export async function disconnectApp(request: HttpRequest, context: SignedInConte
 }
 
 /** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
-export async function endGrants(userId: string, clientId: string | undefined, { store }: Context): Promise<number> {
-  if (clientId !== undefined) return (await takeBack(userId, [clientId], store)).revoked
-  const consents = await store.consents.list(userId)
-  const { revoked } = await takeBack(
-    userId,
-    consents.map(consent => consent.clientId),
-    store,
-  )
+export async function endGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
+  const { events, now, store } = context
+  const clientIds = clientId === undefined ? (await store.consents.list(userId)).map(consent => consent.clientId) : [clientId]
+  const taken = await takeBack(userId, clientIds, store)
   // And what has no consent (any more).
-  return revoked + (await store.grants.revokeMany({ userId }))
+  const revoked = taken.revoked + (clientId === undefined ? await store.grants.revokeMany({ userId }) : 0)
+  events.emit({ type: 'user_grants_ended', at: now, userId, clientId: clientId ?? null, revoked })
+  return revoked
 }
 
 /** The consents first: without them no code that is still out is redeemed, so that nothing can follow the sweep. */
-async function takeBack(
+export async function takeBack(
   userId: string,
   clientIds: readonly string[],
   store: Context['store'],

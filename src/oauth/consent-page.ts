@@ -1,4 +1,4 @@
-import type { Scope } from '../config.ts'
+import type { Scope } from '../config/scopes.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'

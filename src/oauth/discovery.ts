@@ -45,6 +45,7 @@ function describe(config: Config<never>, keys: Keys | null): object {
     ...(keys && {
       jwks_uri: at(`/.well-known/${JWKS_DOCUMENT}`),
       userinfo_endpoint: at('/oauth/userinfo'),
+      end_session_endpoint: config.logoutUrl === null ? undefined : at('/oauth/logout'),
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: [...new Set([keys.signing, ...keys.published].map(({ alg }) => alg))],
       claim_types_supported: ['normal'],

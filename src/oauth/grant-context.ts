@@ -1,7 +1,9 @@
 import type { EpochMs, JsonObject } from '../store.ts'
 
-/** What a grant with `openid` carries of the authorization request it came from. */
+/** What a grant carries of the authorization request it came from; all but the audience only with `openid`. */
 export interface GrantContext extends JsonObject {
+  /** The resources that were asked for (RFC 8707 §2.1). */
+  readonly audience?: readonly string[] | null
   readonly nonce?: string | null
   /** When the user had proved who they are; null: the host does not say. */
   readonly authTime?: EpochMs | null
@@ -14,6 +16,7 @@ export interface GrantContext extends JsonObject {
 
 /** Reads it; every other grant has none of it. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
-  const { nonce = null, authTime = null, sid = null, idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
-  return { nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  const { audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
+  const { idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
+  return { audience, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

@@ -4,23 +4,31 @@ import { one, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Grant } from '../store.ts'
-import { tokenRef } from '../tokens/opaque.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
 import { authenticateClient } from './client-auth.ts'
+import { audienceClaim } from './resources.ts'
 
-/** POST /oauth/introspect (RFC 7662). A confidential app may ask about its own tokens; every other token is inactive to it. */
+/**
+ * POST /oauth/introspect (RFC 7662). An app that has a secret may ask about its own tokens, and a resource server about access
+ * tokens for its resources; every other token is inactive to it.
+ */
 export async function introspect(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, store } = context
   const params = requireForm(request)
-  const app = await authenticateClient(request, params, context)
+  const caller = await authenticateClient(request, params, context)
   // RFC 7662 §2.1: the caller must be authenticated, which an app without a secret cannot be.
-  if (!app.confidential) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
+  if (!caller.confidential) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
 
   const ref = tokenRef(one(params, 'token'))
-  if (ref?.clientId !== app.id) return json(200, INACTIVE)
-  const found = await store.grants.find(ref)
+  const served = config.resourceServers.get(caller.id) ?? []
+  const own = ref?.clientId === caller.id
+  if (!ref || (!own && served.length === 0)) return json(200, INACTIVE)
+  const [found, app] = await Promise.all([store.grants.find(ref), own ? caller : store.apps.get(ref.clientId)])
   if (!found || found.spent || found.token.kind !== ref.kind) return json(200, INACTIVE)
   const { grant, token } = found
-  if (grant.clientId !== app.id || grant.epoch !== app.epoch) return json(200, INACTIVE)
+  if (grant.clientId !== app?.id || grant.epoch !== app.epoch || app.status === 'deleted') return json(200, INACTIVE)
+  const audience = token.audience ?? config.resources
+  if (!own && (token.kind !== 'access' || !audience.some(resource => served.includes(resource)))) return json(200, INACTIVE)
 
   return json(200, {
     active: true,
@@ -32,9 +40,10 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     iat: Math.floor(token.issuedAt / 1000),
     nbf: Math.floor(token.issuedAt / 1000),
     sub: subject(grant),
-    aud: config.issuer,
+    aud: token.kind === 'access' ? audienceClaim(audience, config) : config.issuer,
     iss: config.issuer,
-    jti: token.id,
+    jti: ref.jti,
+    org_id: grant.orgId,
   })
 }
 

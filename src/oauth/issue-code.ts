@@ -33,12 +33,13 @@ export async function issueCode(asked: AuthorizeRequest, context: SignedInContex
   return { code, state: asked.state, iss: config.issuer }
 }
 
-/** What ID tokens and userinfo will need of this request, and nothing when it is not about who the user is. */
-function contextOf({ claims, nonce, scopes }: AuthorizeRequest, { authTime, sessionId }: Principal): GrantContext {
-  if (!scopes.includes('openid')) return {}
+/** What tokens will need of this request: what they are for, and for ID tokens and userinfo who the user is. */
+function contextOf({ audience, claims, nonce, scopes }: AuthorizeRequest, { authTime, sessionId }: Principal): GrantContext {
+  const limits = audience === null ? {} : { audience }
+  if (!scopes.includes('openid')) return limits
   // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
-  return { nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
+  return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }
 
 /** A token's `sub` is an app's id only where that app acts for itself: no user may be named like an app (RFC 9700 §4.15). */

@@ -1,4 +1,3 @@
-import { decodeProtectedHeader, jwtVerify } from 'jose'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
@@ -8,6 +7,7 @@ import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
 import type { OneTimeData } from '../store.ts'
 import { type AuthorizeRequest, authorizeParams } from './authorize-request.ts'
+import { readIdTokenHint } from './id-token-hint.ts'
 
 /** Long enough to find a password or a phone. */
 const LOGIN_MS = 600_000
@@ -107,34 +107,19 @@ function withoutProof(query: URLSearchParams): URLSearchParams {
   return rest
 }
 
-/** Whom the client expects: the subject of its hint, or of its `claims`. An expired hint is still a hint. */
-async function expectedUser(asked: AuthorizeRequest, { config, now, store }: Context): Promise<string | null> {
+/** Whom the client expects: the subject of its hint, or of its `claims`. */
+async function expectedUser(asked: AuthorizeRequest, context: Context): Promise<string | null> {
   const { claims, idTokenHint } = asked
-  if (idTokenHint === null || !config.keys) return claims.sub
-  const { published } = await config.keys.current(store.keys, now)
-  const key = published.find(({ kid }) => kid === keyIdOf(idTokenHint))
-  // Of a key that has been retired since, or of somebody else: it tells nothing, which is too little to go on in silence.
-  if (!key) {
+  if (idTokenHint === null || !context.config.keys) return claims.sub
+  const hint = await readIdTokenHint(idTokenHint, context)
+  // It tells nothing, which is too little to go on in silence.
+  if (hint === 'unknown key') {
     if (asked.prompt.has('none'))
       throw new TargetedError(asked, 'login_required', 'id_token_hint is too old to say who is expected')
     return claims.sub
   }
-  const verified = await jwtVerify(idTokenHint, key.publicKey, {
-    issuer: config.issuer,
-    algorithms: [key.alg],
-    currentDate: new Date(0),
-  }).catch(() => undefined)
-  const hinted = verified?.payload.sub
-  if (hinted === undefined) throw new TargetedError(asked, 'invalid_request', 'id_token_hint is not an ID token of this server')
-  if (claims.sub !== null && claims.sub !== hinted)
+  if (hint === 'invalid') throw new TargetedError(asked, 'invalid_request', 'id_token_hint is not an ID token of this server')
+  if (claims.sub !== null && claims.sub !== hint.userId)
     throw new TargetedError(asked, 'invalid_request', 'id_token_hint and claims name different users')
-  return hinted
-}
-
-function keyIdOf(token: string): string | undefined {
-  try {
-    return decodeProtectedHeader(token).kid
-  } catch {
-    return undefined
-  }
+  return hint.userId
 }

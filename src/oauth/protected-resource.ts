@@ -15,8 +15,10 @@ export function resourceDocuments({
   origin,
   resources,
 }: Pick<Config<never>, 'origin' | 'resources'>): ReadonlyMap<string, string> {
-  const own = [...new Set([origin, ...resources])].filter(resource => new URL(resource).origin === origin)
-  return new Map(own.map(resource => [new URL(resourceMetadataUrl(resource)).pathname, resource]))
+  const known = resources.filter(resource => new URL(resource).origin === origin)
+  // Clients also look at the root: whoever asks for all of an origin is given what there is on it.
+  const own = new Set(known.length > 0 ? [origin, ...known] : [])
+  return new Map([...own].map(resource => [new URL(resourceMetadataUrl(resource)).pathname, resource]))
 }
 
 /** GET /.well-known/oauth-protected-resource…: who issues tokens for a resource, so that a client finds here from a 401 (RFC 9728 §2). */

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { one, requireForm } from '../http/params.ts'
 import { empty } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import { tokenRef } from '../tokens/opaque.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
 import { authenticateClient } from './client-auth.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
-import type { Issued } from '../engine/grant-model.ts'
+import type { Issued } from '../engine/make-tokens.ts'
 import { runGrant } from '../engine/run-grant.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -11,7 +11,7 @@ import type { GrantType } from '../store.ts'
 import { authenticateClient } from './client-auth.ts'
 import { idTokenFor } from './id-token.ts'
 import { requireKeys } from './require-keys.ts'
-import { checkResources } from './resources.ts'
+import { readResources } from './resources.ts'
 
 /** What each grant cannot do without (RFC 6749 §4.1.3, §4.4.2, §6). */
 const REQUIRED: Readonly<Record<GrantType, readonly string[]>> = {
@@ -29,7 +29,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   const peeked = code === undefined ? undefined : context.store.oneTime.peek('code', sha256(code))
   peeked?.catch(() => {})
   const app = await authenticateClient(request, params, context)
-  checkResources(resourcesOf(request, params), context.config)
+  const audience = readResources(resourcesOf(request, params), context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
@@ -39,9 +39,9 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   }
   for (const name of REQUIRED[grantType]) one(params, name)
 
-  // Before anything is spent: what an ID token needs may not be there to be had.
+  // Before anything is spent: what a token must be signed with may not be there to be had.
   if (context.config.keys && grantType !== 'client_credentials') await requireKeys(context)
-  const issued = await runGrant(grantType, params, app, context, peeked)
+  const issued = await runGrant(grantType, { params, app, audience, peeked }, context)
   return json(200, {
     access_token: issued.accessToken,
     token_type: 'Bearer',

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
+import { renderChallenge } from '../errors/challenge.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { renderChallenge } from '../errors/render.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { bearerToken, findBearer } from './bearer.ts'
@@ -12,7 +12,7 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const { config } = context
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) return renderChallenge(undefined, [], config)
-  const { grant, token: found } = await findBearer(token, ['openid'], context)
+  const { grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
   const gone = new OAuthError('invalid_token', 'the access token speaks for no user (any more)')
   if (grant.userId === null) throw gone
   const { scopes } = found

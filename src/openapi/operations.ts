@@ -45,6 +45,15 @@ const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['
 const client = { client_id: text.optional(), client_secret: text.optional() }
 const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
 
+const logoutRequest = z.object({
+  id_token_hint: text.optional(),
+  logout_hint: text.optional(),
+  client_id: text.optional(),
+  post_logout_redirect_uri: text.optional(),
+  state: text.optional(),
+  ui_locales: text.optional(),
+})
+
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** By method and path. */
@@ -150,9 +159,10 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
           iat: z.int().optional(),
           nbf: z.int().optional(),
           sub: text.optional(),
-          aud: text.optional(),
+          aud: z.union([text, z.array(text)]).optional(),
           iss: text.optional(),
           jti: text.optional(),
+          org_id: text.optional(),
         }),
         ...OAUTH_ERRORS,
       },
@@ -164,6 +174,22 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     'POST /oauth/userinfo': {
       summary: 'The same, by POST',
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'GET /oauth/logout': {
+      summary: 'Ask for the user to be signed out (OpenID Connect RP-Initiated Logout)',
+      query: logoutRequest,
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+    },
+    'POST /oauth/logout': {
+      summary: 'The same, by POST',
+      body: logoutRequest,
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS },
+    },
+    'GET /oauth/logout/done': {
+      summary: 'Back from the host’s logout page',
+      query: z.object({ logout_id: text, end_grants: z.literal('true').optional() }),
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
     },
     'GET /.well-known/jwks.json': {
       summary: 'The public keys (RFC 7517 §5)',

@@ -193,7 +193,7 @@ export const storeCases: readonly StoreCase[] = [
     name: 'grants: what is created is what is found, by grant and token',
     async run({ grants }) {
       const grant = newGrant({ context: { nonce: 'n', authTime: 5 } })
-      const [access, refresh] = [newToken('access'), newToken('refresh')]
+      const [access, refresh] = [newToken('access', { audience: ['https://api.example/a?b', '[["]'] }), newToken('refresh')]
       assert.equal(await grants.find(refOf(grant, access)), undefined)
       assert.equal(await grants.create(grant, [access, refresh]), true)
       assert.deepEqual(await grants.find(refOf(grant, access)), { grant, token: access, spent: null })

@@ -1,5 +1,4 @@
 import { randomId, sha256 } from '../crypto.ts'
-import type { TokenRef } from '../store.ts'
 
 /*
  * Opaque values, and what secret scanners may look for: am_at_ access token, am_rt_ refresh token,
@@ -32,21 +31,16 @@ export function newClientSecret(): string {
   return `am_cs_${randomId(32)}`
 }
 
-/** Where a presented token would be found; undefined for anything that cannot be a token of ours. */
-export function tokenRef(
-  value: string,
-): (TokenRef & { readonly kind: 'access' | 'refresh'; readonly clientId: string }) | undefined {
+/** Which grant an opaque token says it is of, and as what; undefined for any other text. */
+export function readOpaque(value: string): { readonly kind: 'access' | 'refresh'; readonly grantId: string } | undefined {
   const match = TOKEN.exec(value)
-  if (!match?.[2]) return undefined
-  const kind = match[1] === 'at' ? 'access' : 'refresh'
-  return { kind, grantId: match[2], clientId: match[2].slice(0, CLIENT_ID_LENGTH), tokenId: sha256(value) }
+  return match?.[2] === undefined ? undefined : { kind: match[1] === 'at' ? 'access' : 'refresh', grantId: match[2] }
 }
 
-/** Whether a text holds a token that authmount issued. */
-export function holdsToken(text: string): boolean {
+/** Whether a text holds an opaque token that authmount issued. */
+export function holdsOpaque(text: string): boolean {
   return text.includes(PREFIX.access) || text.includes(PREFIX.refresh)
 }
 
 const PREFIX = { access: 'am_at_', refresh: 'am_rt_' } as const
-const CLIENT_ID_LENGTH = 24
 const TOKEN = /^am_(at|rt)_([0-9a-f]{24}[\w-]{22})\.[\w-]{43}$/

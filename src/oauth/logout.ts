@@ -1,0 +1,97 @@
+import { isAppId } from '../apps/app-id.ts'
+import type { Context } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { page, pagePolicy } from '../http/page.ts'
+import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
+import { html, redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { OneTimeData } from '../store.ts'
+import { takeBack } from './connected-apps.ts'
+import { readIdTokenHint } from './id-token-hint.ts'
+
+/** Long enough to think about it. */
+const DECISION_MS = 600_000
+const MAX_STATE_BYTES = 4096
+
+/** What an app may say (OpenID Connect RP-Initiated Logout 1.0 §2). */
+const KNOWN = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales']
+
+/**
+ * GET and POST /oauth/logout: an app wants the user to be signed out (OpenID Connect RP-Initiated Logout 1.0). The host's page asks
+ * and decides; it ends the session, and sends the browser back here.
+ */
+export async function logout(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, now, principal, store } = context
+  if (request.method === 'POST') {
+    // A browser that comes from another site brings the session along only when it asks by GET.
+    const params = [...requireForm(request)].filter(([name]) => KNOWN.includes(name))
+    return redirect(303, withParams(`${config.mountPath}/oauth/logout`, Object.fromEntries(params)))
+  }
+  const params = readParams(request.query)
+  const back = await readReturn(params, context)
+  if (!principal) return sendOn(back)
+
+  const logoutId = randomId(32)
+  await store.oneTime.put({
+    kind: 'logout',
+    id: sha256(logoutId),
+    expiresAt: now + DECISION_MS,
+    data: { userId: principal.userId, orgId: principal.orgId, ...back },
+  })
+  const returnTo = withParams(`${config.mountPath}/oauth/logout/done`, { logout_id: logoutId })
+  const hints = { logout_hint: optional(params, 'logout_hint') ?? null, ui_locales: optional(params, 'ui_locales') ?? null }
+  return redirect(302, withParams(config.logoutUrl ?? '/', { returnTo, client_id: back.clientId, ...hints }))
+}
+
+/**
+ * GET /oauth/logout/done: the host has ended the session. With `end_grants=true` the user also wants the app to lose all that
+ * they allowed it. Then back to the app, if it said where.
+ */
+export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { events, now, store } = context
+  const params = readParams(request.query)
+  const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
+  if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app')
+  const { clientId, orgId, userId } = taken.entry.data
+  if (taken.first && clientId !== null && optional(params, 'end_grants') === 'true') {
+    const { revoked } = await takeBack(userId, [clientId], store)
+    events.emit({ type: 'consent_withdrawn', at: now, clientId, orgId, userId, revoked })
+  }
+  return sendOn(taken.entry.data)
+}
+
+type Return = Omit<OneTimeData['logout'], 'userId' | 'orgId'>
+
+/** Which app asks, and where the browser may go afterwards: to an address the app has registered, and nowhere else (§3). */
+async function readReturn(params: Params, context: Context): Promise<Return> {
+  const hint = await hintOf(params, context)
+  const named = optional(params, 'client_id')
+  if (hint && named !== undefined && named !== hint.clientId)
+    throw new OAuthError('invalid_request', 'client_id is not the app that id_token_hint was made for')
+  const clientId = hint?.clientId ?? named ?? null
+  const redirectUri = optional(params, 'post_logout_redirect_uri') ?? null
+  const state = optional(params, 'state') ?? null
+  if (state !== null && Buffer.byteLength(state) > MAX_STATE_BYTES)
+    throw new OAuthError('invalid_request', `state is longer than ${MAX_STATE_BYTES} bytes`)
+  if (redirectUri === null) return { clientId, redirectUri, state }
+
+  if (clientId === null) throw new OAuthError('invalid_request', 'post_logout_redirect_uri needs id_token_hint, or client_id')
+  const app = isAppId(clientId) ? await context.store.apps.get(clientId) : undefined
+  if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
+    throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
+  return { clientId, redirectUri, state }
+}
+
+async function hintOf(params: Params, context: Context) {
+  const token = optional(params, 'id_token_hint')
+  const hint = token === undefined ? undefined : await readIdTokenHint(token, context)
+  if (hint === 'invalid') throw new OAuthError('invalid_request', 'id_token_hint is not an ID token of this server')
+  return hint === 'unknown key' ? undefined : hint
+}
+
+function sendOn({ redirectUri, state }: Return): HttpResponse {
+  if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
+  return html(200, page('Signed out', '<h1>You are signed out</h1>'), pagePolicy())
+}

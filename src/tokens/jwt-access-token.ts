@@ -1,0 +1,60 @@
+import { SignJWT } from 'jose'
+import { randomId } from '../crypto.ts'
+import type { Grant, Token } from '../store.ts'
+import type { SigningKey } from './signing-key.ts'
+
+export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' | 'expiresAt'> {
+  readonly issuer: string
+  readonly audience: string | string[]
+  readonly grant: Pick<Grant, 'id' | 'clientId' | 'orgId' | 'userId'>
+}
+
+/** An access token that resource servers can check by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
+export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
+  const { audience, expiresAt, grant, issuedAt, issuer, scopes } = contents
+  return new SignJWT({ client_id: grant.clientId, scope: scopes.join(' '), org_id: grant.orgId })
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: JWT_TYPE })
+    .setIssuer(issuer)
+    .setSubject(grant.userId ?? grant.clientId)
+    .setAudience(audience)
+    .setIssuedAt(Math.floor(issuedAt / 1000))
+    .setExpirationTime(Math.floor(expiresAt / 1000))
+    .setJti(`${grant.id}.${randomId(16)}`)
+    .sign(key.privateKey)
+}
+
+/**
+ * Which grant a JWT says it is of; undefined for any other text. Nothing is verified here: the store knows a token by the
+ * hash of all its bytes, so one that was forged or altered is not found.
+ */
+export function readJwt(value: string): { readonly kind: 'access'; readonly grantId: string; readonly jti: string } | undefined {
+  const [header, payload] = value.length > MAX_LENGTH ? [] : value.split('.', 2)
+  if (!payload || decode(header)?.typ !== JWT_TYPE) return undefined
+  const jti = decode(payload)?.jti
+  const [text = '', grantId] = typeof jti === 'string' ? (JTI.exec(jti) ?? []) : []
+  return grantId === undefined ? undefined : { kind: 'access', grantId, jti: text }
+}
+
+/** Whether a text holds an access token or an ID token that an issuer signed, or something that says so. */
+export function holdsJwt(text: string, issuer: string): boolean {
+  if (!text.includes('.eyJ')) return false
+  return text.split(/[^\w-]/).some(part => {
+    const claims = part.startsWith('eyJ') ? decode(part) : undefined
+    // A host may well sign tokens of its own in the same name: ours are known by what only they have.
+    return claims?.iss === issuer && (claims.at_hash !== undefined || JTI.test(String(claims.jti)))
+  })
+}
+
+/** RFC 9068 §2.1 */
+const JWT_TYPE = 'at+jwt'
+const MAX_LENGTH = 16_384
+const JTI = /^([0-9a-f]{24}[\w-]{22})\.[\w-]{22}$/
+
+function decode(part: string | undefined): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part ?? '', 'base64url').toString())
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
