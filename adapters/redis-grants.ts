@@ -1,6 +1,6 @@
+import { Recent } from '../src/recent.ts'
 import type { Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../src/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
-import { Recent } from './recent.ts'
 import { clientOf, digest, lastExpiry } from './records.ts'
 import {
   formatGrant,

@@ -1,6 +1,6 @@
+import { Recent } from '../src/recent.ts'
 import type { Grant, Spent, Token, TokenRef } from '../src/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
-import { Recent } from './recent.ts'
 import { clientOf, damaged, digest } from './records.ts'
 
 /*

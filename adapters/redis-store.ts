@@ -1,3 +1,4 @@
+import { Recent } from '../src/recent.ts'
 import type {
   App,
   AppQuery,
@@ -14,7 +15,6 @@ import type {
   Store,
 } from '../src/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
-import { Recent } from './recent.ts'
 import { digest } from './records.ts'
 import { redisGrants } from './redis-grants.ts'
 import { formatEntry, formatRecord, keyOf, parseEntry, parseRecord } from './redis-records.ts'

@@ -1,4 +1,5 @@
 import { sha256 } from '../crypto.ts'
+import { Recent } from '../recent.ts'
 import type { TokenRef } from '../store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
 import { holdsOpaque, readOpaque } from './opaque.ts'
@@ -14,11 +15,19 @@ export interface PresentedToken extends TokenRef {
 /** Where a presented token would be found; undefined for anything that cannot be a token of ours. */
 export function tokenRef(value: string): PresentedToken | undefined {
   const opaque = readOpaque(value)
-  const jwt = opaque ? undefined : readJwt(value)
-  const { grantId, kind } = opaque ?? jwt ?? {}
-  if (grantId === undefined || kind === undefined) return undefined
+  if (!opaque && !value.startsWith('eyJ')) return undefined
   const tokenId = sha256(value)
-  const jti = jwt?.jti ?? `${grantId}.${tokenId.slice(0, 22)}`
+  if (opaque) return refOf(opaque, tokenId, `${opaque.grantId}.${tokenId.slice(0, 22)}`)
+  const known = JWTS.get(tokenId)
+  if (known) return known
+  const jwt = readJwt(value)
+  return jwt && JWTS.set(tokenId, refOf(jwt, tokenId, jwt.jti))
+}
+
+/** What is in a JWT costs more to read than all the rest of checking it, and most are presented many times. */
+const JWTS = new Recent<PresentedToken>(10_000)
+
+function refOf({ grantId, kind }: Pick<PresentedToken, 'grantId' | 'kind'>, tokenId: string, jti: string): PresentedToken {
   return { kind, grantId, clientId: grantId.slice(0, CLIENT_ID_LENGTH), tokenId, jti }
 }
 

@@ -5,11 +5,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createAuthmount } from 'authmount'
+import { type Authmount, type AuthmountOptions, createAuthmount, type HttpResponse } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import { redisStore } from 'authmount/stores/redis'
 import autocannon from 'autocannon'
 import { Redis } from 'ioredis'
+import { mintIdToken } from '../../src/tokens/id-token.ts'
+import { newSigningJwk, signingKey } from '../../src/tokens/signing-key.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const SECONDS = Number(process.env.SECONDS ?? 3)
@@ -25,6 +27,8 @@ await ratio('/oauth/token', 'fastify', 0.5)
 await ratio('/oauth/token', 'express', 0.7)
 await guardCost('fastify')
 await guardCost('express')
+await jwtCheck()
+for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) await idTokens(alg)
 await heapPerToken()
 await revokeAll()
 if (process.env.REDIS_URL) {
@@ -65,14 +69,72 @@ async function guardCost(framework: 'express' | 'fastify'): Promise<void> {
   server.child.kill()
 }
 
-async function heapPerToken(): Promise<void> {
-  const count = 200_000
-  const authmount = createAuthmount({
+/** What checking a JWT costs beside an opaque token, in turns, both looked up in the memory store. */
+async function jwtCheck(): Promise<void> {
+  const tokens = await Promise.all(
+    (['opaque', 'jwt'] as const).map(async accessTokenFormat => {
+      const authmount = newAuthmount({ accessTokenFormat, sealingKeys: [randomBytes(32)], signingAlg: 'ES256' })
+      const issue = await issuer(authmount)
+      const issued = []
+      for (let index = 0; index < 1000; index++) issued.push(JSON.parse((await issue()).body).access_token as string)
+      return { authmount, issued }
+    }),
+  )
+  const ratios: number[] = []
+  const rates: number[] = []
+  for (let round = 0; round < 2 * ROUNDS + 1; round++) {
+    const [opaque = 0, jwt = 0] = await inTurns(tokens, async ({ authmount, issued }) => {
+      const began = performance.now()
+      for (let index = 0; index < 20_000; index++) await authmount.checkToken(received(issued[index % issued.length]))
+      return 20_000 / (performance.now() - began)
+    })
+    // The first round is there to be warm for the others.
+    if (round > 0) ratios.push(jwt / opaque)
+    if (round > 0) rates.push(jwt * 1000)
+  }
+  say(
+    'check of a JWT in process',
+    `${median(ratios).toFixed(2)} of an opaque token (target 0.80), ${Math.round(median(rates))} a second`,
+  )
+}
+
+/** A text that has never been looked up, as each request brings one. */
+function received(token = ''): string {
+  return Buffer.from(token).toString('latin1')
+}
+
+async function inTurns<Item, Result>(items: readonly Item[], run: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (const item of items) results.push(await run(item))
+  return results
+}
+
+/** Refreshes that carry an ID token, against those that do not. */
+async function idTokens(signingAlg: 'RS256' | 'ES256' | 'EdDSA'): Promise<void> {
+  const key = await newSigningJwk(signingAlg)
+  const signing = signingKey(key)
+  const contents = { issuer: 'http://localhost', clientId: 'a'.repeat(24), userId: 'anna', accessToken: 'am_at_x', claims: {} }
+  const mint = () =>
+    mintIdToken({ ...contents, issuedAt: Date.now(), lifetimeSeconds: 3600, authTime: Date.now(), nonce: 'n', sid: 's' }, signing)
+  for (let index = 0; index < 200; index++) await mint()
+  const began = process.cpuUsage()
+  for (let index = 0; index < 1000; index++) await mint()
+  const { user, system } = process.cpuUsage(began)
+  say(`ID token, ${signingAlg}`, `${((user + system) / 1000).toFixed(0)} µs of processor time`)
+}
+
+function newAuthmount(options: Partial<AuthmountOptions> = {}): Authmount {
+  return createAuthmount({
     issuer: 'http://localhost',
     store: memoryStore(),
     authenticate: () => null,
     scopes: { 'read:records': { description: 'Read your records' } },
+    ...options,
   })
+}
+
+/** Issues tokens to an app that acts for itself, without HTTP. */
+async function issuer(authmount: Authmount): Promise<() => Promise<HttpResponse>> {
   const { clientId, clientSecret } = await authmount.registerApp(
     { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
     { orgId: 'bench', userId: 'bench' },
@@ -80,7 +142,7 @@ async function heapPerToken(): Promise<void> {
   const endpoint = authmount.find('/oauth/token')?.endpoint
   if (!endpoint) throw new Error('no token endpoint')
   const text = `grant_type=client_credentials&scope=read%3Arecords&client_id=${clientId}&client_secret=${clientSecret}`
-  const issue = () =>
+  return () =>
     authmount.dispatch(endpoint, {
       method: 'POST',
       params: {},
@@ -90,6 +152,11 @@ async function heapPerToken(): Promise<void> {
       ip: undefined,
       native: undefined,
     })
+}
+
+async function heapPerToken(): Promise<void> {
+  const count = 200_000
+  const issue = await issuer(newAuthmount())
   for (let index = 0; index < 1000; index++) await issue()
   const before = heapUsed()
   const began = process.cpuUsage()

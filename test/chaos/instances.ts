@@ -7,6 +7,8 @@ import { defined } from '../support/client.ts'
 /** A host of several processes over one database. */
 export interface Instances {
   readonly urls: readonly string[]
+  /** Moves the clock of every process. */
+  advance(seconds: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -14,10 +16,12 @@ export async function startInstances(store: string, namespace: string, options: 
   const script = fileURLToPath(new URL('instance.ts', import.meta.url))
   const children = ['express', 'fastify', 'express', 'fastify'].map(framework =>
     spawn(process.execPath, ['--import=tsx', script, framework, store, namespace, JSON.stringify(options)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     }),
   )
-  const urls = await Promise.all(children.map(async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()))
+  const urls = await Promise.all(
+    children.map(async ({ stdout }) => String((await once(stdout ?? process.stdin, 'data'))[0]).trim()),
+  )
   const stop = async () => {
     await Promise.all(
       children.map(child => {
@@ -26,7 +30,15 @@ export async function startInstances(store: string, namespace: string, options: 
       }),
     )
   }
-  return { urls, stop }
+  const advance = async (seconds: number) => {
+    await Promise.all(
+      children.map(child => {
+        child.send({ advance: seconds })
+        return once(child, 'message')
+      }),
+    )
+  }
+  return { urls, advance, stop }
 }
 
 /** A token request to one of the processes. */
