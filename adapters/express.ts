@@ -58,11 +58,13 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    guard(readHeaders(request).authorization).then(result => {
-      if ('refusal' in result) return send(response, result.refusal)
-      request.oauth = result.oauth
-      next()
-    }, next)
+    guard(readHeaders(request).authorization)
+      .then(result => {
+        if ('refusal' in result) return send(response, result.refusal)
+        request.oauth = result.oauth
+        next()
+      })
+      .catch(next)
   }
 }
 

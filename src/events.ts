@@ -19,6 +19,14 @@ interface OfGrant<Type extends string> extends Of<Type> {
   readonly userId: string | null
 }
 
+interface OfConnector<Type extends string> {
+  readonly type: Type
+  readonly at: EpochMs
+  readonly connectorId: string
+  readonly orgId: string
+  readonly userId: string
+}
+
 /** What happened that somebody may one day have to explain. Never contains a token, code or secret. */
 export type AuthmountEvent =
   | OfApp<'app_created'>
@@ -44,7 +52,19 @@ export type AuthmountEvent =
     }
   | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })
   | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
-  | (OfGrant<'token_revoked'> & { readonly tokenType: 'access' | 'refresh' })
+  | (OfGrant<'token_revoked'> & {
+      readonly tokenType: 'access' | 'refresh'
+      /** Which access token (RFC 7519 §4.1.7); null: with its refresh token, every one of the grant. */
+      readonly jti: string | null
+    })
+  /** A user connected an outside account. */
+  | OfConnector<'connector_connected'>
+  /** It could not be connected; `error` is what the front end was told. */
+  | (OfConnector<'connector_failed'> & { readonly error: string })
+  | OfConnector<'connector_refreshed'>
+  /** The provider no longer refreshes it: said once, until the user connects it again. */
+  | OfConnector<'connector_needs_reconnect'>
+  | (OfConnector<'connector_disconnected'> & { readonly revoked: boolean })
   /** A spent refresh token came back after the grace: its grant has been revoked. */
   | OfGrant<'refresh_reuse'>
   /** An authorization code came back: what it had been redeemed for has been revoked. */

@@ -160,6 +160,94 @@ for (const format of ['opaque', 'jwt'] as const) {
   }
 }
 
+for (const format of ['opaque', 'jwt'] as const) {
+  t.test(`${format}: an event ends what was ended at home, and nothing else`, async t => {
+    const { host, verifier } = await start(format, { cacheSeconds: 60 })
+    t.teardown(host.close)
+    const app = await host.confidentialApp()
+    const hear = () => {
+      for (const event of host.events.splice(0)) verifier.onEvent(event)
+    }
+    const first = await host.tokens(app)
+    const { body } = await host.refresh(app, first.refresh)
+    await host.post('/oauth/revoke', app, { token: first.access })
+    hear()
+    t.equal(await outcome(verifier, first.access), 'invalid_token')
+    t.equal(await outcome(verifier, String(body.access_token)), 'anna', 'the rest of its grant lives')
+
+    await host.authmount.endUserGrants('anna')
+    const [ended] = host.events.splice(0)
+    host.clock.advance(2)
+    await host.authmount.endUserGrants('anna')
+    const [later] = host.events.splice(0)
+    if (!ended || !later) throw new Error('no events')
+    for (const event of [later, ended]) verifier.onEvent(event)
+    t.equal(await outcome(verifier, String(body.access_token)), 'invalid_token', 'events that come out of order undo nothing')
+    t.throws(() => verifier.onEvent({ ...ended, at: new Date().toISOString() } as never), TypeError)
+    t.throws(() => verifier.onEvent({} as never), TypeError)
+
+    host.clock.advance(2)
+    const kept = await host.tokens(app)
+    const [event] = host.events.filter(({ type }) => type === 'token_issued')
+    await host.authmount.endUserGrants('anna')
+    hear()
+    for (let index = 0; index < 100_010; index++)
+      verifier.onEvent({ ...event, type: 'token_revoked', tokenType: 'access', jti: `j${index}` } as never)
+    t.equal(await outcome(verifier, kept.access), 'invalid_token', 'an app that revokes much drives nothing out')
+  })
+}
+
+t.test('a verifier knows what may be required of a token', async t => {
+  const { host, verifier } = await start('jwt')
+  t.teardown(host.close)
+  const { access } = await host.tokens(await host.confidentialApp())
+  for (const wrong of [{ scope: ['admin'] }, { resource: 'https://other.example' }, { scopes: 'read:records' }])
+    await t.rejects(verifier.verify(access, wrong as never), TypeError)
+  const { guard } = verifier
+  t.match(await guard()(`Bearer ${access}`), { oauth: { userId: 'anna' } })
+})
+
+t.test('a server that begins to sign is noticed', async t => {
+  const store = memoryStore()
+  const options = { ...SIGN_IN, resources: [API], store, scopes: { ...SIGN_IN.scopes } }
+  const { sealingKeys: _, ...unsigned } = options
+  const before = await startHost(mount as never, unsigned)
+  let host = before
+  const verifier = createVerifier({
+    issuer: ISSUER,
+    audience: API,
+    now: () => host.clock.now(),
+    log: { error: () => {}, warn: () => {} },
+    fetch: (url, init) => fetch(new URL(new URL(String(url)).pathname, host.url), init),
+  })
+  const app = await before.confidentialApp()
+  const after = await startHost(mount as never, { ...options, accessTokenFormat: 'jwt' })
+  t.teardown(() => Promise.all([before.close(), after.close()]))
+  const { access } = await after.tokens(app)
+  t.equal(await outcome(verifier, access), 'invalid_token')
+  host = after
+  after.clock.advance(31)
+  t.equal(await outcome(verifier, access), 'anna')
+})
+
+t.test('keys that are known are good while the server is away, and forged ones do not make it busy', async t => {
+  const { host, verifier, asked, network } = await start('jwt')
+  t.teardown(host.close)
+  const app = await host.confidentialApp()
+  const [first, second] = [await host.tokens(app), await host.tokens(app)]
+  t.equal(await outcome(verifier, first.access), 'anna')
+  network.down = true
+  host.clock.advance(600)
+  t.equal(await outcome(verifier, second.access), 'anna')
+  asked.length = 0
+  const [, payload, signature] = first.access.split('.')
+  for (let index = 0; index < 20; index++) {
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `k${index}` })).toString('base64url')
+    t.match(await outcome(verifier, `${header}.${payload}.${signature}`), /invalid_token|temporarily_unavailable/)
+  }
+  t.ok(asked.length <= 1, asked.join())
+})
+
 t.test('an opaque token that was revoked is refused within a second', async t => {
   const { host, verifier } = await start('opaque')
   t.teardown(host.close)
@@ -218,6 +306,10 @@ t.test('options and requirements that cannot work are refused where they are sai
     { introspection: { clientId: '', clientSecret: '' } },
     { cacheSeconds: 3600 },
     { timeoutMs: Number.NaN },
+    { timeoutMs: 1000.5 },
+    { issuer: `${ISSUER}\n` },
+    { resourceMetadata: 'https://api.example/x\n' },
+    { audiences: [] },
   ])
     t.throws(() => createVerifier({ ...good, ...wrong }), TypeError, JSON.stringify(wrong))
   const verifier = createVerifier(good)

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { SignedInContext } from '../context.ts'
 import { sha256 } from '../crypto.ts'
+import { checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Grant, Token } from '../store.ts'
 import { actor } from './apps.ts'
 import { changeApp, findApp } from './change-app.ts'
-import { checkQuery } from './check-input.ts'
 import { sweepRevoked } from './sweep-revoked.ts'
 
 export const listTokensQuery = z.object({

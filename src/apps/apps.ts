@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { SignedInContext } from '../context.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { checkJson, checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { App, AppStatus } from '../store.ts'
 import { appChangesSchema, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
-import { checkJson, checkQuery } from './check-input.ts'
 import { registerApp } from './register-app.ts'
 import { sweepRevoked } from './sweep-revoked.ts'
 
@@ -92,8 +92,8 @@ export async function activateApp(request: HttpRequest, context: SignedInContext
 }
 
 /** Who did it, for the audit event. */
-export function actor({ now, principal }: SignedInContext): { at: number; orgId: string; actorId: string } {
-  return { at: now, orgId: principal.orgId, actorId: principal.userId }
+export function actor({ config, principal }: SignedInContext): { at: number; orgId: string; actorId: string } {
+  return { at: config.now(), orgId: principal.orgId, actorId: principal.userId }
 }
 
 type Changes = z.output<ReturnType<typeof appChangesSchema>>

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { SignedInContext } from '../context.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { checkJson } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { makeSecret } from './app-secret.ts'
 import { viewApp } from './app-view.ts'
 import { actor } from './apps.ts'
 import { changeApp } from './change-app.ts'
-import { checkJson } from './check-input.ts'
 
 /** A week: long enough to roll a secret out, short enough that a leaked one is not kept by mistake. */
 const MAX_OVERLAP_SECONDS = 604_800

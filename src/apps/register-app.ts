@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { randomText } from '../crypto.ts'
+import { checkInput } from '../http/check-input.ts'
 import type { App } from '../store.ts'
 import { type NewApp, newAppSchema } from './app-input.ts'
 import { makeSecret } from './app-secret.ts'
-import { checkInput } from './check-input.ts'
 
 const ownerSchema = z.object({ orgId: z.string().min(1).max(255), userId: z.string().min(1).max(255) })
 

@@ -13,7 +13,7 @@ export function readKeys(
 ): KeySource | null {
   nameUnknown('keyRotation.', keyRotation, ['everyDays', 'publishSeconds'], problems)
   const days = within('keyRotation.everyDays', keyRotation.everyDays ?? 90, [1, 3650], problems)
-  const publishSeconds = within('keyRotation.publishSeconds', keyRotation.publishSeconds ?? 1200, [4, 86_400], problems)
+  const publishSeconds = within('keyRotation.publishSeconds', keyRotation.publishSeconds ?? 1200, [60, 86_400], problems)
   if (!SIGNING_ALGORITHMS.includes(signingAlg)) problems.push(`signingAlg must be one of ${SIGNING_ALGORITHMS.join(', ')}`)
   if (sealingKeys !== undefined) {
     if (!Array.isArray(sealingKeys) || sealingKeys.length === 0) problems.push('sealingKeys must be an array of keys')

@@ -28,7 +28,12 @@ export function readResources(resources: unknown, origin: string, problems: stri
   const known = given.filter((resource): resource is string => {
     const url = typeof resource === 'string' && URL.canParse(resource) ? new URL(resource) : undefined
     const usable =
-      url && /^https?:$/.test(url.protocol) && !url.username && !url.search && !url.hash && !/[?#]$|\s/.test(String(resource))
+      url &&
+      /^https?:$/.test(url.protocol) &&
+      !url.username &&
+      !url.search &&
+      !url.hash &&
+      !/[?#]$|\s|[:*]/.test(String(resource).replace(/^https?:\/\/[^/]*/i, ''))
     if (!usable) problems.push(`resources: ${quote(resource)} must be an absolute http(s) URI without a query or fragment`)
     return usable === true
   })

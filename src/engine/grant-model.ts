@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type OAuth2Server from '@node-oauth/oauth2-server'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
@@ -227,6 +228,9 @@ export class GrantModel
       // Gone means revoked since: nothing to hand out, and nobody to punish.
       if (!refresh || (!refresh.spent && !access)) throw this.#invalid()
       if (!refresh.spent && access) {
+        // The answer is the one there was: it cannot become one for another resource.
+        if (this.#asked && !isDeepStrictEqual(access.token.audience, this.#audienceOf(grant)))
+          throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
         const expiresInSeconds = Math.ceil((access.token.expiresAt - config.now()) / 1000)
         return { grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds }
       }

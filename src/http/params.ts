@@ -1,7 +1,7 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpRequest } from './types.ts'
 
-/** Parameters of one request, each a single string. */
+/** Parameters of one request, each a single string; several of `resource` stand in one, with spaces. */
 export type Params = ReadonlyMap<string, string>
 
 /** RFC 8707 §2: the only parameter that may be given more than once. */
@@ -19,6 +19,7 @@ const BODY_ONLY = [
   'scope',
   'token',
   'token_type_hint',
+  'resource',
   'state',
   'consent',
   'consent_id',
@@ -31,7 +32,8 @@ export function readParams(source: URLSearchParams): Params {
     if (params.has(name) && name !== REPEATABLE) {
       throw new OAuthError('invalid_request', `${printable(name)} is given more than once`)
     }
-    params.set(name, value)
+    const before = params.get(name)
+    params.set(name, before === undefined ? value : `${before} ${value}`)
   }
   return params
 }

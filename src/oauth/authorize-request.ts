@@ -82,10 +82,7 @@ export function readAuthorizeRequest(
     return {
       ...target,
       state: state.value,
-      audience: readResources(
-        query.getAll('resource').flatMap(names => names.split(' ')),
-        config,
-      ),
+      audience: readResources(query.getAll('resource'), config),
       scopes: readRequestedScopes(params, target.app, config),
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,

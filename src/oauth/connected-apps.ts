@@ -46,24 +46,25 @@ export async function listConnectedApps(_request: HttpRequest, context: SignedIn
 
 /** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
 export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { events, now, principal, store } = context
+  const { config, events, principal, store } = context
   const clientId = request.params.appId ?? ''
   if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
   const { userId, orgId } = principal
   const { agreed, revoked } = await takeBack(userId, [clientId], store)
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
-  events.emit({ type: 'consent_withdrawn', at: now, clientId, orgId, userId, revoked })
+  events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
   return json(200, { message: 'The app can no longer act for you' })
 }
 
 /** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
 export async function endGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
-  const { events, now, store } = context
+  const { config, events, store } = context
   const clientIds = clientId === undefined ? (await store.consents.list(userId)).map(consent => consent.clientId) : [clientId]
   const taken = await takeBack(userId, clientIds, store)
   // And what has no consent (any more).
   const revoked = taken.revoked + (clientId === undefined ? await store.grants.revokeMany({ userId }) : 0)
-  events.emit({ type: 'user_grants_ended', at: now, userId, clientId: clientId ?? null, revoked })
+  // What was issued while this was done has been ended as well.
+  events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
   return revoked
 }
 

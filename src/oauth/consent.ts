@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -13,6 +12,7 @@ import type { OneTime } from '../store.ts'
 import { consentLookupId } from './authorize.ts'
 import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
 import { issueCode } from './issue-code.ts'
+import { reopen } from './reopen.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -45,8 +45,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params)
   } catch (error) {
-    // The user agreed, and we failed: the screen is opened again, so that the same click can be repeated.
-    // Past the guard, whose time may be up; if this fails as well, the user starts again from the app.
+    // The user agreed, and we failed.
     if (screen && error instanceof StoreError) await reopen(screen, config)
     throw error
   }
@@ -96,13 +95,6 @@ async function take({ id }: OneTime<'consent'>, store: Context['store']): Promis
     throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app')
 }
 
-async function reopen(screen: OneTime<'consent'>, { log, store, storeTimeoutMs }: Context['config']): Promise<void> {
-  const put = async () => store.oneTime.put(screen)
-  await Promise.race([put(), sleep(storeTimeoutMs, undefined, { ref: false })]).catch(cause =>
-    log.error('a consent screen could not be reopened', cause),
-  )
-}
-
 /** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
 const REQUEST_PARAMS = new Set([
   'client_id',
@@ -111,6 +103,7 @@ const REQUEST_PARAMS = new Set([
   'state',
   'code_challenge',
   'code_challenge_method',
+  'resource',
   'nonce',
 ])
 

@@ -43,7 +43,8 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     aud: token.kind === 'access' ? audienceClaim(audience, config) : config.issuer,
     iss: config.issuer,
     jti: ref.jti,
-    org_id: grant.orgId,
+    // A resource server has no other way to know; beyond what RFC 7662 §2.2 names, as it allows.
+    ...(served.length > 0 && { org_id: grant.orgId }),
   })
 }
 

@@ -7,9 +7,11 @@ import { one, optional, type Params, readParams, requireForm } from '../http/par
 import { html, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
+import { carriesToken } from '../principal.ts'
 import type { OneTimeData } from '../store.ts'
 import { takeBack } from './connected-apps.ts'
 import { readIdTokenHint } from './id-token-hint.ts'
+import { reopen } from './reopen.ts'
 
 /** Long enough to think about it. */
 const DECISION_MS = 600_000
@@ -26,11 +28,14 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   const { config, now, principal, store } = context
   if (request.method === 'POST') {
     // A browser that comes from another site brings the session along only when it asks by GET.
-    const params = [...requireForm(request)].filter(([name]) => KNOWN.includes(name))
+    const given = request.body.kind === 'none' ? [] : [...requireForm(request)]
+    const params = given.filter(([name]) => KNOWN.includes(name))
     return redirect(303, withParams(`${config.mountPath}/oauth/logout`, Object.fromEntries(params)))
   }
   const params = readParams(request.query)
   const back = await readReturn(params, context)
+  // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
+  if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
   if (!principal) return sendOn(back)
 
   const logoutId = randomId(32)
@@ -50,16 +55,28 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
  * they allowed it. Then back to the app, if it said where.
  */
 export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { events, now, store } = context
+  const { config, store } = context
   const params = readParams(request.query)
   const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
   if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app')
-  const { clientId, orgId, userId } = taken.entry.data
-  if (taken.first && clientId !== null && optional(params, 'end_grants') === 'true') {
-    const { revoked } = await takeBack(userId, [clientId], store)
-    events.emit({ type: 'consent_withdrawn', at: now, clientId, orgId, userId, revoked })
+  if (taken.first && optional(params, 'end_grants') === 'true') {
+    try {
+      await endGrantsOfApp(taken.entry.data, context)
+    } catch (error) {
+      await reopen(taken.entry, config)
+      throw error
+    }
   }
   return sendOn(taken.entry.data)
+}
+
+async function endGrantsOfApp(
+  { clientId, orgId, userId }: OneTimeData['logout'],
+  { config, events, store }: Context,
+): Promise<void> {
+  if (clientId === null) return
+  const { agreed, revoked } = await takeBack(userId, [clientId], store)
+  if (agreed || revoked > 0) events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
 }
 
 type Return = Omit<OneTimeData['logout'], 'userId' | 'orgId'>
@@ -75,10 +92,11 @@ async function readReturn(params: Params, context: Context): Promise<Return> {
   const state = optional(params, 'state') ?? null
   if (state !== null && Buffer.byteLength(state) > MAX_STATE_BYTES)
     throw new OAuthError('invalid_request', `state is longer than ${MAX_STATE_BYTES} bytes`)
+  const app = clientId !== null && isAppId(clientId) ? await context.store.apps.get(clientId) : undefined
+  if (clientId !== null && !app) throw new OAuthError('invalid_request', 'client_id is not that of an app')
   if (redirectUri === null) return { clientId, redirectUri, state }
 
   if (clientId === null) throw new OAuthError('invalid_request', 'post_logout_redirect_uri needs id_token_hint, or client_id')
-  const app = isAppId(clientId) ? await context.store.apps.get(clientId) : undefined
   if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
     throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
   return { clientId, redirectUri, state }

@@ -6,33 +6,38 @@ export type Audience = readonly string[] | null
 
 /**
  * The host's resources that a request names (RFC 8707 §2); null where it names none. An address below a resource is that
- * resource, and one above it names everything below: clients give the address they were given, with a slash more or less.
+ * resource, and one that is none but has some below it names those: clients give the address they know, with a slash more or less.
  * Throws `invalid_target` for any other, rather than hand out a token that means something else.
  */
 export function readResources(named: readonly string[], { resources }: Pick<Config<never>, 'resources'>): Audience {
-  if (named.length === 0) return null
-  const found = new Set<string>()
-  for (const name of named) {
-    const url = URL.canParse(name) && !name.includes('#') ? new URL(name) : undefined
-    const within = url
-      ? resources
-          .filter(resource => covers(new URL(resource), url))
-          .toSorted(byLength)
-          .slice(-1)
-      : []
-    const below = url ? resources.filter(resource => covers(url, new URL(resource))) : []
-    if (within.length + below.length === 0)
-      throw new OAuthError('invalid_target', `resource must be among ${resources.join(', ')}`)
-    for (const resource of [...within, ...below]) found.add(resource)
-  }
-  return [...found]
+  const names = new Set(named.flatMap(text => text.split(' ')).filter(name => name !== ''))
+  if (names.size === 0) return null
+  if (names.size > MAX_NAMED) throw new OAuthError('invalid_target', `at most ${MAX_NAMED} resources can be asked for at once`)
+  return [...new Set([...names].flatMap(name => find(name, resources)))]
+}
+
+const MAX_NAMED = 20
+
+function find(name: string, resources: readonly string[]): readonly string[] {
+  const url = URL.canParse(name) && !name.includes('#') ? new URL(name) : undefined
+  const usable = url && url.username === '' && url.password === ''
+  const within = usable
+    ? resources
+        .filter(resource => covers(new URL(resource), url))
+        .toSorted(byLength)
+        .slice(-1)
+    : []
+  if (within.length > 0) return within
+  const below = usable ? resources.filter(resource => covers(url, new URL(resource))) : []
+  if (below.length > 0) return below
+  throw new OAuthError('invalid_target', `resource must be among ${resources.join(', ')}`)
 }
 
 /** What a token may be for: as much as was authorized, or as little of it as is asked for (RFC 8707 §2.2). */
 export function narrowAudience(authorized: Audience, asked: Audience): Audience {
   if (asked === null || authorized === null) return asked ?? authorized
   if (!asked.every(resource => authorized.includes(resource)))
-    throw new OAuthError('invalid_target', 'resource must be among those the user was asked for')
+    throw new OAuthError('invalid_target', 'resource must be among those of the authorization request')
   return asked
 }
 

@@ -24,6 +24,15 @@ export async function revoke(request: HttpRequest, context: Context): Promise<Ht
   if (ref.kind === 'refresh') await store.grants.revoke(ref.grantId)
   else await store.grants.revokeToken(ref)
   const { id: grantId, clientId, orgId, userId } = found.grant
-  events.emit({ type: 'token_revoked', at: now, clientId, grantId, orgId, userId, tokenType: ref.kind })
+  events.emit({
+    type: 'token_revoked',
+    at: now,
+    clientId,
+    grantId,
+    orgId,
+    userId,
+    tokenType: ref.kind,
+    jti: ref.kind === 'access' ? ref.jti : null,
+  })
   return empty(200)
 }

@@ -29,7 +29,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   const peeked = code === undefined ? undefined : context.store.oneTime.peek('code', sha256(code))
   peeked?.catch(() => {})
   const app = await authenticateClient(request, params, context)
-  const audience = readResources(resourcesOf(request, params), context.config)
+  const audience = readResources([optional(params, 'resource') ?? ''], context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
@@ -70,13 +70,6 @@ async function idToken(issued: Issued, grantType: GrantType, context: Context): 
     await inTime(revoke, context.config.storeTimeoutMs, 'the store').catch(() => {})
     throw error
   }
-}
-
-/** Only a form can name several: a JSON body holds one string of a name. */
-function resourcesOf({ body }: HttpRequest, params: Params): readonly string[] {
-  if (body.kind === 'form') return body.form.getAll('resource')
-  const resource = params.get('resource')
-  return resource === undefined ? [] : [resource]
 }
 
 function readGrantType(params: Params): GrantType {

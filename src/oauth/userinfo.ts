@@ -15,6 +15,9 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const { grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
   const gone = new OAuthError('invalid_token', 'the access token speaks for no user (any more)')
   if (grant.userId === null) throw gone
+  // A server elsewhere that was given a token for itself is not the app.
+  const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
+  if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found
   const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
   const claims = await claimsOf(grant.userId, { clientId: grant.clientId, scopes, names: [...names] }, config)

@@ -240,7 +240,7 @@ export const storeCases: readonly StoreCase[] = [
     name: 'grants: a rotation spends the old token, keeps its replay and adds the new ones',
     async run({ grants }) {
       const { grant, refresh } = await withGrant(grants)
-      const next = [newToken('access'), newToken('refresh')] as const
+      const next = [newToken('access', { audience: ['https://api.example'] }), newToken('refresh')] as const
       const before = Date.now()
       assert.equal(await grants.rotate({ grant, token: refresh }, next, 'sealed successor'), 'rotated')
       const found = await grants.find(refOf(grant, refresh))

@@ -39,7 +39,7 @@ export function readJwt(value: string): { readonly kind: 'access'; readonly gran
 export function holdsJwt(text: string, issuer: string): boolean {
   if (!text.includes('.eyJ')) return false
   return text.split(/[^\w-]/).some(part => {
-    const claims = part.startsWith('eyJ') ? decode(part) : undefined
+    const claims = part.startsWith('eyJ') && part.length >= SHORTEST ? decode(part) : undefined
     // A host may well sign tokens of its own in the same name: ours are known by what only they have.
     return claims?.iss === issuer && (claims.at_hash !== undefined || JTI.test(String(claims.jti)))
   })
@@ -48,6 +48,8 @@ export function holdsJwt(text: string, issuer: string): boolean {
 /** RFC 9068 §2.1 */
 const JWT_TYPE = 'at+jwt'
 const MAX_LENGTH = 16_384
+/** Of what can hold an issuer and one of these claims: shorter parts are not worth a look, however many there are. */
+const SHORTEST = 80
 const JTI = /^([0-9a-f]{24}[\w-]{22})\.[\w-]{22}$/
 
 function decode(part: string | undefined): Record<string, unknown> | undefined {

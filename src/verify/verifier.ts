@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import type { JWTPayload } from 'jose'
 import type { Guarding, TokenRequirements } from '../authmount.ts'
 import { sha256 } from '../crypto.ts'
 import { renderChallenge } from '../errors/challenge.ts'
@@ -6,11 +6,12 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import type { AuthmountEvent } from '../events.ts'
 import { bearerToken, type TokenInfo } from '../oauth/bearer.ts'
 import type { Log } from '../options.ts'
+import { Remembered } from '../remembered.ts'
 import type { EpochMs } from '../store.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
-import { Remembered } from './remembered.ts'
-import { Revocations } from './revocations.ts'
+import { AuthorizationServer, invalidToken } from './authorization-server.ts'
+import { type Revocable, Revocations } from './revocations.ts'
 
 export interface VerifierOptions {
   /** The authorization server, as its tokens and its discovery document name it. */
@@ -48,59 +49,65 @@ export interface Verifier extends Guarding {
 /** Tokens that have been checked and are remembered. */
 const MAX_REMEMBERED = 10_000
 
+const CONSOLE: Log = {
+  error: (message, cause) => console.error(`authmount/verify: ${message}`, ...(cause === undefined ? [] : [cause])),
+  warn: message => console.warn(`authmount/verify: ${message}`),
+}
+
 /**
  * Checks access tokens of an authmount server from another process: a JWT by the server's published keys, an opaque token by
  * asking it. Throws TypeError for options that cannot work.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options)
-  const { audience, cacheSeconds = 1, introspection, issuer, log = CONSOLE, now = Date.now, resourceMetadata } = options
-  const server = new AuthorizationServer(options)
+  const { audience, cacheSeconds = 1, clockToleranceSeconds = 5, introspection, issuer, resourceMetadata } = options
+  const { fetch: own = fetch, log = CONSOLE, now = Date.now, timeoutMs = 5000 } = options
+  const toleranceMs = clockToleranceSeconds * 1000
+  const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, now })
   const remembered = new Remembered<Checked>(MAX_REMEMBERED)
   const asking = new Map<string, Promise<Checked>>()
   const revocations = new Revocations()
 
   async function check(token: string): Promise<TokenInfo> {
     const id = sha256(token)
-    const known = remembered.get(id, now())
-    const checked = known ?? (await askOnce(id, token))
-    if (checked.info.expiresAt + server.toleranceMs <= now()) throw invalidToken()
-    if (revocations.has(checked.info, checked.issuedAt, now())) throw invalidToken()
-    return checked.info
+    const { info, revocable } = remembered.get(id, now()) ?? (await askOnce(id, token))
+    if (info.expiresAt + toleranceMs <= now() || revocations.has(revocable, now())) throw invalidToken()
+    return info
   }
 
   /** Many who present one token at once ask once. */
   function askOnce(id: string, token: string): Promise<Checked> {
-    const asked =
-      asking.get(id) ??
-      ask(token)
-        .then(checked => {
-          const until = readJwt(token) ? checked.info.expiresAt + server.toleranceMs : now() + cacheSeconds * 1000
-          remembered.set(id, checked, until)
-          return checked
-        })
-        .finally(() => asking.delete(id))
+    const asked = asking.get(id) ?? ask(id, token).finally(() => asking.delete(id))
     asking.set(id, asked)
     return asked
   }
 
-  async function ask(token: string): Promise<Checked> {
-    if (readJwt(token)) return checkedOf(await server.verifyJwt(token, audience))
+  async function ask(id: string, token: string): Promise<Checked> {
+    const askedAt = now()
+    if (readJwt(token)) {
+      const checked = checkedOf(await server.verifyJwt(token, audience))
+      remembered.set(id, checked, checked.info.expiresAt + toleranceMs)
+      return checked
+    }
     if (readOpaque(token)?.kind !== 'access' || !introspection) throw invalidToken()
     const claims = await server.introspect(token, introspection)
     const audiences: unknown[] = [claims.aud].flat()
     if (claims.active !== true || claims.iss !== issuer || claims.token_type !== 'Bearer' || !audiences.includes(audience))
       throw invalidToken()
-    return checkedOf(claims)
+    const checked = checkedOf(claims)
+    remembered.set(id, checked, askedAt + cacheSeconds * 1000)
+    return checked
+  }
+
+  async function verify(token: string, requirements: TokenRequirements = {}): Promise<TokenInfo> {
+    const scopes = readScopes(requirements, audience)
+    const info = await check(token)
+    if (scopes.every(scope => info.scopes.includes(scope))) return info
+    throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
   }
 
   return {
-    async verify(token, { scopes = [] } = {}) {
-      const info = await check(token)
-      if (!scopes.every(scope => info.scopes.includes(scope)))
-        throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
-      return info
-    },
+    verify,
     guard(requirements = {}) {
       const scopes = readScopes(requirements, audience)
       const challenge = { issuer, log, metadata: resourceMetadata }
@@ -108,142 +115,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
         const token = bearerToken(authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
-          return { oauth: await this.verify(token, { scopes }) }
+          return { oauth: await verify(token, { scopes }) }
         } catch (error) {
           return { refusal: renderChallenge(error, scopes, challenge) }
         }
       }
     },
-    onEvent(event) {
-      if (revocations.add(event, now())) remembered.clear()
-    },
+    onEvent: event => revocations.add(event, now()),
   }
 }
 
 interface Checked {
   readonly info: TokenInfo
-  readonly issuedAt: EpochMs
-}
-
-/** What the authorization server publishes and answers. */
-class AuthorizationServer {
-  readonly toleranceMs: number
-  readonly #options: VerifierOptions
-  readonly #fetch: typeof fetch
-  readonly #timeoutMs: number
-  readonly #now: () => EpochMs
-  readonly #log: Log
-  #metadata: Promise<Metadata> | undefined
-
-  constructor(options: VerifierOptions) {
-    const { clockToleranceSeconds = 5, fetch: own = fetch, log = CONSOLE, now = Date.now, timeoutMs = 5000 } = options
-    this.#options = options
-    this.#fetch = own
-    this.#timeoutMs = timeoutMs
-    this.#now = now
-    this.#log = log
-    this.toleranceMs = clockToleranceSeconds * 1000
-  }
-
-  async verifyJwt(token: string, audience: string): Promise<JWTPayload> {
-    const { keys } = await this.#discover()
-    if (!keys) throw invalidToken()
-    try {
-      const { payload } = await jwtVerify(token, keys, {
-        algorithms: ['RS256', 'ES256', 'EdDSA'],
-        typ: 'at+jwt',
-        issuer: this.#options.issuer,
-        audience,
-        requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'jti'],
-        clockTolerance: this.toleranceMs / 1000,
-        currentDate: new Date(this.#now()),
-      })
-      return payload
-    } catch (error) {
-      throw error instanceof errors.JOSEError && !UNAVAILABLE.has(error.code)
-        ? invalidToken()
-        : this.#unavailable('its keys', error)
-    }
-  }
-
-  async introspect(token: string, app: { readonly clientId: string; readonly clientSecret: string }): Promise<JWTPayload> {
-    const { introspectionEndpoint } = await this.#discover()
-    try {
-      const body = new URLSearchParams({ token, client_id: app.clientId, client_secret: app.clientSecret })
-      return await this.#json(introspectionEndpoint, { method: 'POST', body })
-    } catch (error) {
-      throw this.#unavailable('introspection', error)
-    }
-  }
-
-  /** Read once; what failed is tried again by the next who asks. */
-  #discover(): Promise<Metadata> {
-    this.#metadata ??= this.#readMetadata().catch(error => {
-      this.#metadata = undefined
-      throw this.#unavailable('its metadata', error)
-    })
-    return this.#metadata
-  }
-
-  async #readMetadata(): Promise<Metadata> {
-    const { issuer } = this.#options
-    const { origin, pathname } = new URL(issuer)
-    // RFC 8414 §3.1
-    const document = `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
-    const { introspection_endpoint, issuer: named, jwks_uri } = await this.#json(document)
-    // RFC 8414 §3.3
-    if (named !== issuer) throw new Error('the metadata are of another issuer')
-    return {
-      introspectionEndpoint: this.#trusted(introspection_endpoint),
-      keys: jwks_uri === undefined ? null : this.#keysAt(this.#trusted(jwks_uri)),
-    }
-  }
-
-  #keysAt(url: string): JWTVerifyGetKey {
-    return createRemoteJWKSet(new URL(url), {
-      [customFetch]: (url, init) => this.#fetch(url, { ...init, redirect: 'error' } as RequestInit),
-      timeoutDuration: this.#timeoutMs,
-      // A new key is published far longer than this before it signs.
-      cacheMaxAge: 300_000,
-    })
-  }
-
-  /** A secret goes there, and whom to trust comes from there: never less protected than the issuer itself. */
-  #trusted(endpoint: unknown): string {
-    const url = typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined
-    if (url?.protocol !== 'https:' && url?.origin !== new URL(this.#options.issuer).origin)
-      throw new Error('the metadata name an endpoint without https')
-    return url.href
-  }
-
-  async #json(url: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
-    const signal = AbortSignal.timeout(this.#timeoutMs)
-    const response = await this.#fetch(url, { ...init, redirect: 'error', headers: { accept: 'application/json' }, signal })
-    const body: unknown = await response.json()
-    if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}`)
-    if (typeof body !== 'object' || body === null) throw new Error(`${new URL(url).pathname} did not answer with an object`)
-    return body as Record<string, unknown>
-  }
-
-  #unavailable(what: string, cause: unknown): OAuthError {
-    if (cause instanceof OAuthError) return cause
-    this.#log.error(`the authorization server did not give ${what}`, cause)
-    return new OAuthError('temporarily_unavailable', 'the token cannot be checked at the moment: try again shortly', { cause })
-  }
-}
-
-interface Metadata {
-  readonly introspectionEndpoint: string
-  /** null: the server signs nothing. */
-  readonly keys: JWTVerifyGetKey | null
-}
-
-/** JOSE errors that say nothing about the token. */
-const UNAVAILABLE = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'])
-
-const CONSOLE: Log = {
-  error: (message, cause) => console.error(`authmount/verify: ${message}`, ...(cause === undefined ? [] : [cause])),
-  warn: message => console.warn(`authmount/verify: ${message}`),
+  readonly revocable: Revocable
 }
 
 function checkedOf({ client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub }: JWTPayload): Checked {
@@ -256,11 +140,8 @@ function checkedOf({ client_id: clientId, exp, iat, jti = '', org_id: orgId, sco
     grantId: jti.slice(0, jti.indexOf('.')),
     expiresAt: exp * 1000,
   }
-  return { info, issuedAt: (iat ?? 0) * 1000 }
-}
-
-function invalidToken(): OAuthError {
-  return new OAuthError('invalid_token', 'the access token is unknown, expired, revoked, or for another resource')
+  const { grantId, userId } = info
+  return { info, revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 } }
 }
 
 function readScopes(requirements: TokenRequirements, audience: string): readonly string[] {
@@ -273,27 +154,52 @@ function readScopes(requirements: TokenRequirements, audience: string): readonly
   return [...scopes]
 }
 
-function checkOptions({
-  audience,
-  cacheSeconds = 1,
-  clockToleranceSeconds = 5,
-  introspection,
-  issuer,
-  timeoutMs = 5000,
-}: VerifierOptions): void {
-  const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : undefined
+const KNOWN: readonly (keyof VerifierOptions)[] = [
+  'issuer',
+  'audience',
+  'introspection',
+  'cacheSeconds',
+  'clockToleranceSeconds',
+  'timeoutMs',
+  'resourceMetadata',
+  'log',
+  'fetch',
+  'now',
+]
+
+function checkOptions(options: VerifierOptions): void {
+  const {
+    audience,
+    cacheSeconds = 1,
+    clockToleranceSeconds = 5,
+    introspection,
+    issuer,
+    resourceMetadata,
+    timeoutMs = 5000,
+  } = options
+  for (const name of Object.keys(options))
+    if (!(KNOWN as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
+  const url = normalUrl(issuer)
   const loopback = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
   if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)))
     throw new TypeError('issuer must be the https URL of the authorization server')
   if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must name the resource that this server is')
   if (introspection && !(introspection.clientId && introspection.clientSecret))
     throw new TypeError('introspection must be { clientId, clientSecret }')
+  if (resourceMetadata !== undefined && !normalUrl(resourceMetadata)) throw new TypeError('resourceMetadata must be a URL')
   const ranges = {
     cacheSeconds: [cacheSeconds, 0, 60],
     clockToleranceSeconds: [clockToleranceSeconds, 0, 60],
     timeoutMs: [timeoutMs, 10, 60_000],
   }
   for (const [name, [value = Number.NaN, low = 0, high = 0]] of Object.entries(ranges)) {
-    if (!(value >= low && value <= high)) throw new TypeError(`${name} must be between ${low} and ${high}`)
+    if (!(Number.isInteger(value) && value >= low && value <= high))
+      throw new TypeError(`${name} must be a whole number between ${low} and ${high}`)
   }
+}
+
+/** It is sent in headers and compared byte by byte: a line break at the end of a file must not be part of it. */
+function normalUrl(text: unknown): URL | undefined {
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  return url && (url.href === text || url.href === `${text}/`) ? url : undefined
 }

@@ -88,7 +88,7 @@ everywhere(
   'a client may write a resource with a slash more, or name what is below or above it',
   async (t, host) => {
     const app = await host.confidentialApp()
-    const audiences = {
+    const audiences: Record<string, string> = {
       [`${MCP}/`]: MCP,
       [`${MCP}/tools?x=1`]: MCP,
       'HTTPS://ISSUER.example/mcp': MCP,
@@ -126,6 +126,77 @@ everywhere(
     t.match(refused.headers.get('www-authenticate'), /oauth-protected-resource\/mcp".*error="invalid_token"/)
   },
   { ...RESOURCES },
+)
+
+everywhere(
+  'a JSON decision says the resource itself where no screen is open, and cannot change that of one that is',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const decide = (fields: Record<string, string>) =>
+      host.send('/oauth/authorize', {
+        method: 'POST',
+        headers: { authorization: 'Bearer host-anna', 'content-type': 'application/json' },
+        body: JSON.stringify({
+          ...Object.fromEntries(host.authorizeQuery(app, { response_type: undefined })),
+          consent: 'granted',
+          ...fields,
+        }),
+      })
+    const granted = await decide({ resource: API })
+    const code = new URL(String(granted.body.redirect_uri)).searchParams.get('code') ?? ''
+    t.equal(await audienceOf(host, app, (await host.redeem(app, code)).body.access_token), API)
+    t.equal((await decide({ resource: 'https://evil.example' })).body.error, 'invalid_target')
+
+    t.ok((await host.authorize(app, { resource: API, prompt: 'consent' })).params.consent_id)
+    t.equal((await decide({ resource: MCP })).status, 400)
+    const answered = await decide({})
+    const second = new URL(String(answered.body.redirect_uri)).searchParams.get('code') ?? ''
+    t.equal(await audienceOf(host, app, (await host.redeem(app, second)).body.access_token), API, 'it is the screen’s')
+  },
+  { ...RESOURCES },
+)
+
+everywhere(
+  'a refresh that is repeated for another resource is told so, and costs nothing',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const { refresh } = await host.tokens(app)
+    const first = await host.refresh(app, refresh, { resource: MCP })
+    t.equal((await host.refresh(app, refresh, { resource: API })).body.error, 'invalid_target')
+    t.equal((await host.refresh(app, refresh, { resource: MCP })).body.access_token, first.body.access_token)
+    const next = await host.refresh(app, first.body.refresh_token, { resource: API })
+    t.equal(await audienceOf(host, app, next.body.access_token), API)
+    t.equal((await host.post('/oauth/token?resource=x', app, { grant_type: 'client_credentials' })).body.error, 'invalid_request')
+    t.equal((await host.clientCredentials(app, { resource: '' })).status, 200, 'nothing is named')
+    t.equal((await host.clientCredentials(app, { resource: 'https://u:p@api.example' })).body.error, 'invalid_target')
+    const many = Array.from({ length: 30 }, (_, index) => `${MCP}/${index}`).join(' ')
+    t.equal((await host.clientCredentials(app, { resource: many })).body.error, 'invalid_target')
+  },
+  { ...RESOURCES },
+)
+
+everywhere(
+  'of a resource and one below it, a token is for the one that was named',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const { access } = await host.tokens(app, { resource: MCP })
+    t.equal(await audienceOf(host, app, access), MCP)
+    t.equal(await audienceOf(host, app, (await host.tokens(app, { resource: `${MCP}/admin/x` })).access), `${MCP}/admin`)
+  },
+  { resources: [MCP, `${MCP}/admin`] },
+)
+
+everywhere(
+  'userinfo is for the app: a token for a server elsewhere gets nothing there',
+  async (t, host) => {
+    const app = await host.confidentialApp({ allowedScopes: ['openid', 'read:records'] })
+    const ask = async (resource?: string) => {
+      const { access } = await host.tokens(app, { scope: 'openid', ...(resource && { resource }) })
+      return (await host.send('/oauth/userinfo', { headers: { authorization: `Bearer ${access}` } })).status
+    }
+    t.strictSame([await ask(), await ask(MCP), await ask(API)], [200, 200, 401])
+  },
+  { ...RESOURCES, sealingKeys: [SEALING_KEY], signingAlg: 'ES256' },
 )
 
 for (const [framework, mount] of Object.entries(frameworks)) {
@@ -170,6 +241,8 @@ t.test('what is asked of resources and tokens is checked at the start', async t 
     { logoutUrl: '/logout' },
     { logoutUrl: '//evil.example', sealingKeys: [SEALING_KEY] },
     { resources: ['https://a.example/x y'] },
+    { resources: ['https://a.example/*'] },
+    { resources: ['https://a.example/a:b'] },
   ])
     t.throws(() => createAuthmount({ ...base, ...wrong }), { name: 'OptionsError' }, JSON.stringify(wrong))
   t.doesNotThrow(() => createAuthmount({ ...base, resourceServers: { '0123456789abcdef01234567': [ORIGIN] } }))

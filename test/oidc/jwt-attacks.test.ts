@@ -137,6 +137,10 @@ everywhere(
       { cookie: `session=anna; other=s%3A${token}` },
       { cookie: 'session=anna', 'x-token': token },
       { cookie: `session=anna; id=${body.id_token}` },
+      { cookie: `session=anna; other=${token.replaceAll('.', '%2E')}` },
+      { cookie: `session=anna; other=${token.replaceAll('.e', '.%65')}` },
+      { cookie: `session=anna; id=${String(body.id_token).replaceAll('.', '%2e')}` },
+      { cookie: `session=anna; other=${String(body.refresh_token).replace('am_', '%61m%5F')}` },
     ]) {
       const answer = await host.send(`/oauth/authorize?${query}`, { headers: headers as Record<string, string> })
       t.match(answer.location?.pathname, '/login', Object.keys(headers).join())

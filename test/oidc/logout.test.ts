@@ -5,6 +5,8 @@ import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp } from '../support/sign-in.ts'
 
 const LOGOUT: HostOptions = { ...SIGN_IN, logoutUrl: '/sign-out' }
+/** Whether consents can be deleted just now. */
+const failing = { now: false }
 type App = Awaited<ReturnType<typeof signInApp>>
 
 async function signIn(host: TestHost, app: App) {
@@ -78,6 +80,46 @@ everywhere(
     t.equal(await host.records(again.access), 200, 'a link that was used ends nothing more')
     host.clock.advance(700)
     t.equal((await host.browse(returnTo, null)).status, 400)
+  },
+  LOGOUT,
+)
+
+everywhere(
+  'a store that fails while grants are ended leaves the click to be repeated',
+  async (t, host) => {
+    const app = await signInApp(host)
+    const { idToken, access } = await signIn(host, app)
+    const { returnTo = '' } = (await ask(host, { id_token_hint: idToken })).params
+    failing.now = true
+    t.equal((await host.browse(`${returnTo}&end_grants=true`, null)).status, 503)
+    failing.now = false
+    t.equal((await host.browse(`${returnTo}&end_grants=true`, null)).status, 200)
+    t.equal(await host.records(access), 401)
+  },
+  {
+    ...LOGOUT,
+    wrap: store => ({
+      ...store,
+      consents: {
+        get: (userId, clientId) => store.consents.get(userId, clientId),
+        list: userId => store.consents.list(userId),
+        put: consent => store.consents.put(consent),
+        delete: (userId, clientId) => (failing.now ? Promise.reject(new Error('down')) : store.consents.delete(userId, clientId)),
+      },
+    }),
+  },
+)
+
+everywhere(
+  'somebody whose login is not seen, because a token of ours is with it, is not told that they are signed out',
+  async (t, host) => {
+    const app = await signInApp(host)
+    const { access } = await signIn(host, app)
+    const answer = await host.send('/oauth/logout', { headers: { cookie: `session=anna; other=${access}` } })
+    t.equal(answer.status, 400)
+    t.equal((await ask(host, { client_id: '<img src=x>' })).status, 400)
+    t.equal((await ask(host, { client_id: '0'.repeat(24) })).status, 400)
+    t.equal((await host.browse('/oauth/logout', null, { method: 'POST' })).status, 303)
   },
   LOGOUT,
 )

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { ApiError } from '../errors/api-error.ts'
-import type { HttpRequest } from '../http/types.ts'
+import type { HttpRequest } from './types.ts'
 
 /** Input that fits a schema. Throws ApiError VALIDATION_ERROR that names every problem at once, each with its path. */
 export function checkInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {

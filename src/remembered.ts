@@ -1,4 +1,4 @@
-import type { EpochMs } from '../store.ts'
+import type { EpochMs } from './store.ts'
 
 /** Remembers at most so many things, each for as long as it is good; the oldest goes first. */
 export class Remembered<Value> {
@@ -21,9 +21,5 @@ export class Remembered<Value> {
     this.#entries.set(key, { value, until })
     const [oldest] = this.#entries.keys()
     if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest)
-  }
-
-  clear(): void {
-    this.#entries.clear()
   }
 }
