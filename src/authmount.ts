@@ -1,6 +1,8 @@
 import type { NewApp } from './apps/app-input.ts'
 import { type AppOwner, type RegisteredApp, registerApp } from './apps/register-app.ts'
 import { type Config, readConfig } from './config.ts'
+import { type ConnectorStatus, type ConnectorToken, ConnectorTokens } from './connectors/connector-tokens.ts'
+import type { ConnectorOwner } from './connectors/options.ts'
 import type { Context } from './context.ts'
 import { Deadlines } from './deadlines.ts'
 import { renderChallenge } from './errors/challenge.ts'
@@ -68,6 +70,23 @@ export interface Authmount<Native = unknown> extends Guarding {
    * Resolves to how many grants ended. Rejects with TypeError for an id that is none, and with StoreError; it may then have happened in part, and can be repeated.
    */
   endUserGrants(userId: string, clientId?: string): Promise<number>
+  /**
+   * An access token of an outside account that the user has connected, good for `connectors.marginSeconds` at least: refreshed when
+   * it is due, or where the provider has just answered 401 to `refused`, once for all processes. Takes up to 25 s where the provider does.
+   * Rejects with ConnectorError (`not_connected`, `needs_reconnect`, `provider_unavailable`, …) or StoreError.
+   */
+  connectorToken(
+    connectorId: string,
+    owner: ConnectorOwner,
+    options?: { readonly refused?: string | undefined },
+  ): Promise<ConnectorToken>
+  /** Whether the user has connected it, and whether it still works. Rejects with StoreError. */
+  connectorStatus(connectorId: string, owner: ConnectorOwner): Promise<ConnectorStatus>
+  /**
+   * Forgets an outside account, and ends its tokens at the provider where that can be done (`revoked`).
+   * Rejects with StoreError; the provider's failures are logged.
+   */
+  disconnect(connectorId: string, owner: ConnectorOwner): Promise<{ readonly disconnected: boolean; readonly revoked: boolean }>
   /** The OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }
@@ -87,6 +106,16 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     } finally {
       store.release()
     }
+  }
+
+  const accounts = config.connectors && new ConnectorTokens(config, withContext)
+  const requireAccounts = (connectorId: string, owner: ConnectorOwner): ConnectorTokens => {
+    if (!accounts) throw new TypeError('there are no connectors in the options')
+    // Without an owner it would be somebody else's.
+    const ids = [connectorId, owner?.userId, owner?.orgId]
+    if (ids.some(id => typeof id !== 'string' || id === ''))
+      throw new TypeError('a connector needs its id, and a userId and orgId')
+    return accounts
   }
 
   return {
@@ -123,6 +152,10 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
       return withContext(context => endGrants(userId, clientId, context))
     },
+    connectorToken: async (connectorId, owner, { refused } = {}) =>
+      requireAccounts(connectorId, owner).get(connectorId, owner, refused),
+    connectorStatus: async (connectorId, owner) => requireAccounts(connectorId, owner).status(connectorId, owner),
+    disconnect: async (connectorId, owner) => requireAccounts(connectorId, owner).disconnect(connectorId, owner),
     openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }

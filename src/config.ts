@@ -1,7 +1,9 @@
 import { nameUnknown, quote, within } from './config/checks.ts'
+import { type Connectors, readConnectors, readUpstreams } from './config/connectors.ts'
 import { readScopes, type Scope } from './config/scopes.ts'
 import { readKeys } from './config/signing.ts'
 import { readIssuer, readPageUrl, readResourceServers, readResources } from './config/urls.ts'
+import type { Upstreams } from './connectors/upstream.ts'
 import { OptionsError } from './errors/options-error.ts'
 import type { AuthmountOptions, Log } from './options.ts'
 import type { EpochMs, Store } from './store.ts'
@@ -31,6 +33,11 @@ export interface Config<Native = unknown> {
   /** Who signs; null: there is no OpenID Connect. */
   readonly keys: KeySource | null
   readonly claims: AuthmountOptions['claims'] | undefined
+  /** Outside accounts; null: there are none. */
+  readonly connectors: Connectors | null
+  readonly signInProvider: AuthmountOptions['signInProvider'] | null
+  /** null where no provider is called. */
+  readonly upstreams: Upstreams | null
   readonly rotationGraceSeconds: number
   readonly storeTimeoutMs: number
   readonly hookTimeoutMs: number
@@ -55,7 +62,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost'] as const) {
     if (!['boolean', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be true or false`)
   }
-  for (const name of ['claims', 'onEvent', 'now', 'rateLimiter'] as const) {
+  for (const name of ['claims', 'onEvent', 'now', 'rateLimiter', 'signInProvider'] as const) {
     if (!['function', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be a function`)
   }
   if (options.log && (typeof options.log.error !== 'function' || typeof options.log.warn !== 'function')) {
@@ -71,6 +78,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   const log = safeLog(options.log ?? CONSOLE)
   const idTokenSeconds = within('lifetimes.idTokenSeconds', options.lifetimes?.idTokenSeconds ?? 3600, [60, 86_400], problems)
   const keys = readKeys(options, { idTokenSeconds, log }, problems)
+  const now = wholeMilliseconds(options.now ?? Date.now)
   const { accessTokenFormat = 'opaque', consentUrl, logoutUrl } = options
   if (!['opaque', 'jwt'].includes(accessTokenFormat)) problems.push('accessTokenFormat must be opaque or jwt')
   if (accessTokenFormat === 'jwt' && !keys) problems.push('accessTokenFormat jwt needs sealingKeys, or signingKeys')
@@ -97,12 +105,15 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     idTokenSeconds,
     keys,
     claims: options.claims,
+    connectors: readConnectors(options, problems),
+    signInProvider: options.signInProvider ?? null,
+    upstreams: readUpstreams(options, now, problems),
     rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
     rateLimiter: options.rateLimiter,
     log,
-    now: wholeMilliseconds(options.now ?? Date.now),
+    now,
   }
   if (problems.length > 0) throw new OptionsError(problems)
   return Object.freeze(config)
@@ -120,6 +131,9 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'accessTokenFormat',
   'resources',
   'resourceServers',
+  'connectors',
+  'signInProvider',
+  'allowLoopbackProviders',
   'lenientAuthorize',
   'allowPlainPkce',
   'loopbackLocalhost',

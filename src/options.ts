@@ -1,5 +1,7 @@
 import type { JWK } from 'jose'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
+import type { ConnectorOptions } from './connectors/options.ts'
+import type { SignInProvider } from './connectors/provider.ts'
 import type { AuthmountEvent } from './events.ts'
 import type { HttpRequest } from './http/types.ts'
 import type { RateLimit } from './limits.ts'
@@ -75,7 +77,7 @@ export interface AuthmountOptions<Native = unknown> {
   readonly keyRotation?: {
     /** How old a managed key becomes. 1–3650 days; default 90. */
     readonly everyDays?: number | undefined
-    /** How long a new key is published before it signs. 4–86,400 seconds; default 1200. */
+    /** How long a new key is published before it signs. 60–86,400 seconds; default 1200. */
     readonly publishSeconds?: number | undefined
   }
   /** What you tell clients of a user (OpenID Connect Core §5.1), `sub` aside; null: the user is no more. Default: nothing. */
@@ -94,6 +96,16 @@ export interface AuthmountOptions<Native = unknown> {
    * Every other app hears of its own tokens only.
    */
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
+
+  // The other direction: this server as a client of outside providers.
+  /** Outside accounts of your users. Needs `sealingKeys`. Default: none. */
+  readonly connectors?: ConnectorOptions | undefined
+  /** The providers of POST /userAccount/oauth/exchange, by name; null: there is none. Default: the route is not served. */
+  readonly signInProvider?:
+    | ((name: string) => Promise<SignInProvider | null | undefined> | SignInProvider | null | undefined)
+    | undefined
+  /** Let providers be on this machine, without https: for tests and development. Default false. */
+  readonly allowLoopbackProviders?: boolean | undefined
 
   // Optional.
   /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */

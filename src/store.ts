@@ -136,8 +136,14 @@ export interface OneTimeData {
     readonly orgId: string
     readonly redirectUri: string
     readonly codeVerifier: string | null
-    readonly returnTo: string | null
+    readonly nonce: string | null
+    /** SHA-256 of the cookie of the browser that began it; null where that does not matter. */
+    readonly binding: string | null
+    /** Origin of the front end to which the browser returns. */
+    readonly returnTo: string
   }
+  /** That a code of a sign-in provider has been tried. */
+  readonly account_code: { readonly provider: string }
 }
 export type OneTimeKind = keyof OneTimeData
 export interface OneTime<K extends OneTimeKind = OneTimeKind> {

@@ -5,6 +5,7 @@ export type ApiErrorCode =
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'TOO_MANY_REQUESTS'
+  | 'BAD_GATEWAY'
   | 'UNAVAILABLE'
   | 'INTERNAL'
 
@@ -15,6 +16,7 @@ const STATUS: Readonly<Record<ApiErrorCode, number>> = {
   NOT_FOUND: 404,
   CONFLICT: 409,
   TOO_MANY_REQUESTS: 429,
+  BAD_GATEWAY: 502,
   UNAVAILABLE: 503,
   INTERNAL: 500,
 }

@@ -50,7 +50,7 @@ export function asJson(error: OAuthError, headers?: Readonly<Record<string, stri
 }
 
 export function withRetryAfter(response: HttpResponse): HttpResponse {
-  return response.status === 503 ? { ...response, headers: { ...response.headers, 'retry-after': '1' } } : response
+  return response.status === 503 ? { ...response, headers: { 'retry-after': '1', ...response.headers } } : response
 }
 
 function bodyOf(error: OAuthError): object {

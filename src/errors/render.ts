@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import { escapeHtml, page, pagePolicy } from '../http/page.ts'
 import { html, json } from '../http/reply.ts'
 import { sendBack } from '../http/send-back.ts'
@@ -5,13 +6,14 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Log } from '../options.ts'
 import { ApiError } from './api-error.ts'
 import { asJson, known, printable, renderChallenge, withRetryAfter } from './challenge.ts'
+import { ConnectorError } from './connector-error.ts'
 import { type OAuthError, TargetedError } from './oauth-error.ts'
 
 /**
  * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
  * or as the management API does.
  */
-export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api'
+export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api' | 'account'
 
 interface Rendering {
   readonly style: ErrorStyle
@@ -22,6 +24,7 @@ interface Rendering {
 /** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
 export function renderError(thrown: unknown, request: HttpRequest, { style, issuer, log }: Rendering): HttpResponse {
   if (style === 'api') return forApi(thrown, log)
+  if (style === 'account') return forAccount(thrown, log)
   if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
   const error = known(thrown, log)
   if (style === 'browser') return forBrowser(error, request, issuer)
@@ -31,12 +34,34 @@ export function renderError(thrown: unknown, request: HttpRequest, { style, issu
 }
 
 function forApi(thrown: unknown, log: Log): HttpResponse {
-  const error = thrown instanceof ApiError ? thrown : apiErrorOf(known(thrown, log))
-  const { code, details, headers, message, status } = error
+  const { code, details, headers, message, status } = asApiError(thrown, log)
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer realm="management API"' } : {}
   return withRetryAfter(
     json(status, { error: { code, message, details: details.length > 0 ? details : undefined } }, { ...challenge, ...headers }),
   )
+}
+
+/** As the account API has them: flat. */
+function forAccount(thrown: unknown, log: Log): HttpResponse {
+  const { code, headers, message, status } = asApiError(thrown, log)
+  const error = STATUS_CODES[status] ?? 'Error'
+  return withRetryAfter(json(status, { error, message, code, statusCode: status }, headers))
+}
+
+function asApiError(thrown: unknown, log: Log): ApiError {
+  if (thrown instanceof ApiError) return thrown
+  if (thrown instanceof ConnectorError) return connectorApiError(thrown, log)
+  return apiErrorOf(known(thrown, log))
+}
+
+/** What an outside provider could not do is neither the caller's fault nor this server's. */
+function connectorApiError(error: ConnectorError, log: Log): ApiError {
+  log.error('an outside provider could not be used', error)
+  const { code, retryAfterSeconds } = error
+  if (code === 'not_configured') return new ApiError('VALIDATION_ERROR', 'this connector is not set up in a way that can work')
+  if (code !== 'provider_unavailable') return new ApiError('BAD_GATEWAY', 'the provider did not give a usable answer')
+  const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.max(1, retryAfterSeconds)) }
+  return new ApiError('UNAVAILABLE', 'the provider does not answer at the moment: try again shortly', [], { headers })
 }
 
 function apiErrorOf({ code, description, status }: OAuthError): ApiError {

@@ -104,7 +104,10 @@ function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {
     return preflight(request, cors, allow)
   if (request.method === 'HEAD') return empty(405, { allow })
   const message = `use ${allow} here`
-  const isApi = [...routes.values()].some(({ errors }) => errors === 'api')
+  const [style] = [...routes.values()].map(({ errors }) => errors)
+  if (style === 'account')
+    return json(405, { error: 'Method Not Allowed', message, code: 'METHOD_NOT_ALLOWED', statusCode: 405 }, { allow })
+  const isApi = style === 'api'
   if (isApi) return json(405, { error: { code: 'METHOD_NOT_ALLOWED', message } }, { allow })
   return json(405, { error: 'invalid_request', error_description: message }, { allow })
 }

@@ -3,6 +3,11 @@ import { listTokens, revokeAllTokens } from '../apps/app-tokens.ts'
 import { activateApp, createApp, deleteApp, getApp, listApps, suspendApp, updateApp } from '../apps/apps.ts'
 import { regenerateSecret } from '../apps/regenerate-secret.ts'
 import type { Config } from '../config.ts'
+import { exchangeAccountCode } from '../connectors/account-exchange.ts'
+import { connectorCallback } from '../connectors/callback.ts'
+import { CALLBACK_PATH } from '../connectors/callback-url.ts'
+import { startConnector } from '../connectors/start.ts'
+import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
 import type { Context, SignedInContext } from '../context.ts'
 import type { ErrorStyle } from '../errors/render.ts'
 import { authorize } from '../oauth/authorize.ts'
@@ -92,6 +97,25 @@ const LOGOUT_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, guard: 'none', errors: 'browser' },
 ]
 
+/** Served where the host has outside accounts. */
+const CONNECTOR_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/connectors/:connectorId/oauth/authorize', flow: startConnector, guard: 'user', errors: 'api' },
+  { method: 'GET', path: CALLBACK_PATH, flow: connectorCallback, guard: 'session', errors: 'browser' },
+  {
+    method: 'POST',
+    path: '/connectors/getTokenFromCode',
+    flow: exchangeWorkspaceCode,
+    guard: 'admin',
+    errors: 'api',
+    limited: true,
+  },
+]
+
+/** Served where people sign in with outside providers. */
+const ACCOUNT_ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/userAccount/oauth/exchange', flow: exchangeAccountCode, guard: 'none', errors: 'account' },
+]
+
 const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
   { name: 'oauth-authorization-server', flow: metadata },
   { name: 'openid-configuration', flow: metadata },
@@ -99,7 +123,13 @@ const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
 
 /** The table as one host sees it: routes under its mount path, documents wherever its clients look. */
 export function listEndpoints(config: Config<never>): readonly Endpoint[] {
-  const served = [...ROUTES, ...(config.keys ? SIGN_IN_ROUTES : []), ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES)]
+  const served = [
+    ...ROUTES,
+    ...(config.keys ? SIGN_IN_ROUTES : []),
+    ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES),
+    ...(config.connectors ? CONNECTOR_ROUTES : []),
+    ...(config.signInProvider ? ACCOUNT_ROUTES : []),
+  ]
   const named = config.keys ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
   const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
   const documents = named.flatMap(({ name, flow }) =>

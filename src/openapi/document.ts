@@ -68,7 +68,8 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   415: 'Of another media type',
   429: 'Too many changes',
   500: 'An unexpected condition',
-  503: 'The store does not answer',
+  502: 'An outside provider gave no usable answer',
+  503: 'The store, or an outside provider, does not answer',
 }
 
 function parametersOf(path: string): readonly JsonObject[] {
@@ -76,7 +77,7 @@ function parametersOf(path: string): readonly JsonObject[] {
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string', pattern: '^[0-9a-f]{24}$' },
+    schema: name === 'appId' ? { type: 'string', pattern: '^[0-9a-f]{24}$' } : { type: 'string' },
   }))
 }
 

@@ -6,6 +6,9 @@ import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
 import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
 import type { Config } from '../config.ts'
+import { accountInput } from '../connectors/account-exchange.ts'
+import { startQuery } from '../connectors/start.ts'
+import { workspaceInput } from '../connectors/workspace-exchange.ts'
 import { RESPONSE_MODES } from '../http/send-back.ts'
 import { connectedAppSchema } from '../oauth/connected-apps.ts'
 
@@ -41,6 +44,11 @@ const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError,
 const OF_APP = { ...API_ERRORS, 404: apiError }
 const CHANGE = { 409: apiError, 429: apiError }
 
+const OF_PROVIDER = { 502: apiError }
+
+const accountError = z.object({ error: text, message: text, code: text, statusCode: z.int() })
+const ACCOUNT_ERRORS = Object.fromEntries([400, 401, 403, 404, 413, 415, 500, 502, 503].map(status => [status, accountError]))
+
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
 const client = { client_id: text.optional(), client_secret: text.optional() }
 const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
@@ -68,6 +76,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         scope: text,
         state: text,
         nonce: text.optional(),
+        resource: text.optional(),
         response_mode: z.enum(RESPONSE_MODES).optional(),
         prompt: text.optional(),
         max_age: text.optional(),
@@ -89,6 +98,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         redirect_uri: text.optional(),
         scope: text.optional(),
         state: text.optional(),
+        resource: text.optional(),
         ...pkce,
       }),
       formToo: true,
@@ -123,6 +133,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
         code_verifier: text.optional(),
         refresh_token: text.optional(),
         scope: text.optional(),
+        resource: text.optional(),
         ...client,
       }),
       formToo: true,
@@ -190,6 +201,33 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
       summary: 'Back from the host’s logout page',
       query: z.object({ logout_id: text, end_grants: z.literal('true').optional() }),
       answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+    },
+    'GET /connectors/:connectorId/oauth/authorize': {
+      summary: 'Where to send the browser to connect an outside account',
+      query: startQuery,
+      answers: {
+        200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
+        ...OF_APP,
+        ...OF_PROVIDER,
+      },
+    },
+    'GET /connectors/oauth/callback': {
+      summary: 'The provider’s answer; ends on a page of the front end',
+      query: z.object({ code: text.optional(), state: text.optional(), error: text.optional(), baseUrl: text.optional() }),
+      answers: { 302: null, ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'POST /connectors/getTokenFromCode': {
+      summary: 'Redeem a code of Google Workspace',
+      body: workspaceInput,
+      answers: { 200: z.object({ success: z.literal(true), message: text }), ...OF_APP, ...OF_PROVIDER, 429: apiError },
+    },
+    'POST /userAccount/oauth/exchange': {
+      summary: 'Redeem a code of a sign-in provider',
+      body: accountInput,
+      answers: {
+        200: z.object({ access_token: text, id_token: text.optional(), token_type: text, expires_in: z.number().optional() }),
+        ...ACCOUNT_ERRORS,
+      },
     },
     'GET /.well-known/jwks.json': {
       summary: 'The public keys (RFC 7517 §5)',

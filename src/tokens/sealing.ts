@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /**
  * Seals a text under the first of the host's sealing keys (A256GCM). `purpose` says what it is, and to whom it belongs:
@@ -26,6 +26,11 @@ export async function open(sealed: string, purpose: string, keys: readonly Uint8
   )
   if (protectedHeader.purpose !== purposeOf(purpose)) throw new Error('sealed for another purpose')
   return new TextDecoder().decode(plaintext)
+}
+
+/** Whether something is still sealed under a key that has been replaced. */
+export function isSealedUnderOldKey(sealed: string, [newest]: readonly Uint8Array[]): boolean {
+  return newest !== undefined && decodeProtectedHeader(sealed).kid !== sealingKeyId(newest)
 }
 
 /** Tells keys apart without saying anything about them. */

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { checkJson } from '../http/check-input.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { inTime } from '../in-time.ts'
+import type { SignInProvider } from './provider.ts'
+import type { ProviderTokens } from './upstream.ts'
+
+export const accountInput = z.object({
+  code: z.string().min(1).max(4096),
+  email: z.email().max(320),
+  provider: z.string().min(1).max(255),
+  redirectUri: z.string().min(1).max(2048),
+})
+
+/** No provider's code lives longer (RFC 6749 §4.1.2). */
+const CODE_SECONDS = 600
+
+/**
+ * POST /userAccount/oauth/exchange: redeems a code of a sign-in provider for the front end that received it, after it is certain
+ * that the tokens are the host's own and that the address is verified there.
+ */
+export async function exchangeAccountCode(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config } = context
+  const { upstreams } = config
+  if (!upstreams) throw new Error('there are no providers')
+  const { code, email, provider: name, redirectUri } = checkJson(accountInput, request)
+  const provider = await providerOf(name, context)
+  // OpenID Connect Core §3.1.2.1: exactly as registered, whatever the provider would accept.
+  if (!provider.redirectUris.includes(redirectUri))
+    throw new ApiError('VALIDATION_ERROR', 'redirectUri is not registered for this provider')
+  await useOnce(code, name, context)
+
+  const tokens = await redeem(() =>
+    upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier: null, nonce: 'unknown', iss: 'unknown' }),
+  )
+  const verified = await redeem(() => upstreams.verifiedEmails(provider, tokens))
+  const address = email.toLowerCase()
+  if (!verified.includes(address))
+    throw new ApiError('UNAUTHORIZED', 'the provider does not say that this email is the user’s, and verified')
+  const { emailDomains } = provider
+  if (emailDomains && !emailDomains.includes(address.slice(address.lastIndexOf('@') + 1)))
+    throw new ApiError('FORBIDDEN', 'this provider is not for addresses of this domain')
+  return json(200, answerOf(tokens))
+}
+
+function answerOf({ accessToken, expiresInSeconds, idToken, tokenType }: ProviderTokens): object {
+  return { access_token: accessToken, id_token: idToken, token_type: tokenType, expires_in: expiresInSeconds }
+}
+
+async function providerOf(name: string, { config }: Context): Promise<SignInProvider> {
+  const provider = await inTime(async () => config.signInProvider?.(name), config.hookTimeoutMs, 'signInProvider')
+  if (!provider) throw new ApiError('NOT_FOUND', 'there is no such provider')
+  return provider
+}
+
+/** A code that comes again is refused here, and the provider is not asked. */
+async function useOnce(code: string, provider: string, { now, store }: Context): Promise<void> {
+  const id = sha256(JSON.stringify([provider, code]))
+  if (await store.oneTime.peek('account_code', id)) throw refusedCode()
+  await store.oneTime.put({ kind: 'account_code', id, expiresAt: now + CODE_SECONDS * 1000, data: { provider } })
+}
+
+async function redeem<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (cause) {
+    // What cannot be verified is refused like what the provider refuses.
+    const refused = cause instanceof ConnectorError && ['provider_refused', 'invalid_response'].includes(cause.code)
+    throw refused ? refusedCode(cause) : cause
+  }
+}
+
+function refusedCode(cause?: unknown): ApiError {
+  return new ApiError('UNAUTHORIZED', 'the code is not good (any more), or its tokens are not for this server', [], { cause })
+}

@@ -1,0 +1,92 @@
+import type { Context } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, optional, type Params, readParams } from '../http/params.ts'
+import { redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { OneTimeData } from '../store.ts'
+import { isBound, removeBinding } from './binding.ts'
+import { credentialKey, expiryOf, requireConnectors, saveConnected, sealTokens } from './credentials.ts'
+import { findProvider } from './find-provider.ts'
+import type { Provider } from './provider.ts'
+
+type Flow = OneTimeData['connector_state']
+
+/**
+ * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). What does not belong to a flow of this browser is
+ * refused here; everything else ends on the front end's page, in words of ours.
+ */
+export async function connectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, events, now, store } = context
+  const { connectors } = requireConnectors(config)
+  const params = readParams(request.query)
+  const state = one(params, 'state')
+  const id = sha256(state)
+  const entry = await store.oneTime.peek('connector_state', id)
+  if (!entry) throw notOpen()
+  checkBrowser(entry.data, state, request, context)
+  const provider = await findProvider(entry.data.connectorId, entry.data, config)
+  // Before the state is used up: what came from elsewhere must not end the flow (RFC 9207 §2.4).
+  const iss = optional(params, 'iss') ?? null
+  if (iss !== null && typeof provider === 'object' && provider?.issuer !== undefined && iss !== provider.issuer)
+    throw new OAuthError('invalid_request', 'iss is not the provider this flow was begun with')
+  const taken = await store.oneTime.consume('connector_state', id, randomId(16))
+  if (!taken?.first) throw notOpen()
+
+  const { connectorId, orgId, returnTo, userId } = entry.data
+  const of = { at: now, connectorId, orgId, userId }
+  const back = (path: string, extra: Readonly<Record<string, string>>) => {
+    const response = redirect(302, withParams(`${returnTo}${path}`, { connectorId, ...extra }))
+    return { ...response, headers: { ...response.headers, 'set-cookie': removeBinding(state, config) } }
+  }
+  try {
+    await connect(provider, entry.data, params, context)
+    events.emit({ type: 'connector_connected', ...of })
+    return back(connectors.successPath, {})
+  } catch (cause) {
+    if (!(cause instanceof ConnectorError)) throw cause
+    config.log.error('an outside account could not be connected', cause)
+    events.emit({ type: 'connector_failed', ...of, error: cause.code })
+    return back(connectors.errorPath, { error: cause.code })
+  }
+}
+
+/** The browser is that of the user who began: by the host's session, or where that knows nobody, by the cookie. */
+function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config, principal }: Context): void {
+  const own = principal ? principal.userId === flow.userId && principal.orgId === flow.orgId : undefined
+  const bound = flow.binding === null || isBound(flow.binding, state, request, config)
+  if (own === false || (own === undefined && !bound))
+    throw new OAuthError('access_denied', 'this flow was begun by someone else: start again', { status: 403 })
+}
+
+/** Redeems the code, and keeps what it was for. Rejects with ConnectorError, or StoreError. */
+async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, params: Params, context: Context): Promise<void> {
+  const { config, now, store } = context
+  const { connectors, upstreams } = requireConnectors(config)
+  if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
+  const error = optional(params, 'error')
+  if (error !== undefined) throw refused(error)
+  const code = optional(params, 'code')
+  if (code === undefined) throw new ConnectorError('invalid_response', 'the provider sent neither code nor error')
+
+  const { codeVerifier, connectorId, nonce, redirectUri } = flow
+  const iss = optional(params, 'iss') ?? null
+  const tokens = await upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier, nonce, iss })
+  const key = credentialKey(connectorId, flow, connectors)
+  const sealed = await sealTokens(tokens, null, key, connectors)
+  await saveConnected({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+}
+
+/** RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6. A provider's own words go no further. */
+function refused(error: string): ConnectorError {
+  if (error === 'access_denied') return new ConnectorError('access_denied', 'the user, or the provider, said no')
+  if (error === 'temporarily_unavailable' || error === 'server_error')
+    return new ConnectorError('provider_unavailable', `the provider answered ${error}`)
+  return new ConnectorError('provider_refused', 'the provider answered with an error')
+}
+
+function notOpen(): OAuthError {
+  return new OAuthError('invalid_request', 'state is unknown, used or expired: start again')
+}

@@ -1,0 +1,268 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Connectors } from '../config/connectors.ts'
+import type { Config } from '../config.ts'
+import type { Context } from '../context.ts'
+import { ConnectorError } from '../errors/connector-error.ts'
+import type { Credential, EpochMs } from '../store.ts'
+import {
+  type CredentialKey,
+  credentialKey,
+  expiryOf,
+  openSecrets,
+  requireConnectors,
+  resealed,
+  type Secrets,
+  sealTokens,
+} from './credentials.ts'
+import { findProvider } from './find-provider.ts'
+import type { ConnectorOwner } from './options.ts'
+import type { Provider } from './provider.ts'
+import type { ProviderTokens, Upstreams } from './upstream.ts'
+
+/** A provider's access token that can be used now. */
+export interface ConnectorToken {
+  readonly accessToken: string
+  /** As in an Authorization header: `Bearer`. */
+  readonly tokenType: string
+  /** null: the provider does not say. */
+  readonly expiresAt: EpochMs | null
+  /** null: the provider did not say. */
+  readonly scopes: readonly string[] | null
+}
+
+export interface ConnectorStatus {
+  readonly connected: boolean
+  /** The provider no longer refreshes it: only the user can connect it again. */
+  readonly needsReconnect: boolean
+  /** When its present access token ends; a connector that can be refreshed outlives it. */
+  readonly expiresAt: EpochMs | null
+  readonly scopes: readonly string[] | null
+}
+
+/** How long one process may keep the others waiting: longer than it tries, shorter than anybody waits. */
+const LEASE_MS = 12_000
+const TRY_MS = 10_000
+const WAIT_MS = 25_000
+const MAX_TRIES = 4
+
+type WithContext = <T>(run: (context: Context) => Promise<T>) => Promise<T>
+
+/** The outside accounts of a host's users, from its own code. */
+export class ConnectorTokens {
+  readonly #config: Config<never>
+  readonly #connectors: Connectors
+  readonly #upstreams: Upstreams
+  readonly #withContext: WithContext
+  /** Refreshes of this process: each is done once for all who wait. */
+  readonly #refreshing = new Map<string, Promise<ConnectorToken>>()
+
+  constructor(config: Config<never>, withContext: WithContext) {
+    const { connectors, upstreams } = requireConnectors(config)
+    this.#config = config
+    this.#connectors = connectors
+    this.#upstreams = upstreams
+    this.#withContext = withContext
+  }
+
+  /** See `connectorToken` of the server. */
+  async get(connectorId: string, owner: ConnectorOwner, refused: string | undefined): Promise<ConnectorToken> {
+    const key = credentialKey(connectorId, owner, this.#connectors)
+    const token = await this.#usable(await this.#read(key), refused)
+    if (token) return token
+    const id = JSON.stringify([key, refused])
+    const refreshing =
+      this.#refreshing.get(id) ?? this.#refreshShared(key, owner, refused).finally(() => this.#refreshing.delete(id))
+    this.#refreshing.set(id, refreshing)
+    return refreshing
+  }
+
+  async status(connectorId: string, owner: ConnectorOwner): Promise<ConnectorStatus> {
+    const key = credentialKey(connectorId, owner, this.#connectors)
+    const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
+    if (!credential) return { connected: false, needsReconnect: false, expiresAt: null, scopes: null }
+    const { expiresAt, needsReconnect } = credential
+    const { scopes } = await openSecrets(credential, this.#connectors)
+    return { connected: true, needsReconnect, expiresAt, scopes }
+  }
+
+  /** What is kept goes first, so that nothing uses it any more whatever the provider answers. */
+  async disconnect(
+    connectorId: string,
+    owner: ConnectorOwner,
+  ): Promise<{ readonly disconnected: boolean; readonly revoked: boolean }> {
+    const key = credentialKey(connectorId, owner, this.#connectors)
+    const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
+    if (!credential) return { disconnected: false, revoked: false }
+    const secrets = await openSecrets(credential, this.#connectors).catch(cause => {
+      this.#config.log.error('a credential cannot be opened; it is deleted without being revoked at the provider', cause)
+      return null
+    })
+    const disconnected = await this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
+    const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner))
+    if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
+    return { disconnected, revoked }
+  }
+
+  /** One process at a time asks the provider; the others wait for what it saves. */
+  async #refreshShared(key: CredentialKey, owner: ConnectorOwner, refused: string | undefined): Promise<ConnectorToken> {
+    const givenUp = performance.now() + WAIT_MS
+    while (performance.now() < givenUp) {
+      const credential = await this.#read(key)
+      const usable = await this.#usable(credential, refused)
+      if (usable) return usable
+      if (credential.needsReconnect) throw needsReconnect()
+      const now = this.#config.now()
+      if (credential.leaseUntil === null || credential.leaseUntil <= now) {
+        const leased = { ...credential, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
+        if (await this.#save(leased)) {
+          const token = await this.#refreshLeased(leased, owner)
+          if (token) return token
+        }
+      }
+      await sleep(20 + Math.random() * 80)
+    }
+    throw new ConnectorError('provider_unavailable', 'another process has been refreshing it for too long')
+  }
+
+  /** Undefined: while it was done, somebody else changed the credential, and theirs counts. */
+  async #refreshLeased(leased: Credential, owner: ConnectorOwner): Promise<ConnectorToken | undefined> {
+    const { connectorId } = leased
+    let tokens: ProviderTokens
+    let before: Secrets
+    let provider: Provider
+    try {
+      before = await openSecrets(leased, this.#connectors)
+      provider = await this.#providerOf(connectorId, owner)
+      // Nothing to refresh it with: the same end as a refusal.
+      if (before.refreshToken === null) throw needsReconnect()
+      tokens = await this.#askPatiently(provider, before.refreshToken)
+    } catch (error) {
+      return this.#failed(leased, error, owner)
+    }
+    const sealed = await sealTokens(tokens, before, leased, this.#connectors)
+    const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
+    const next = { ...leased, sealed, expiresAt, leaseUntil: null, version: leased.version + 1 }
+    // The old refresh token may be worth nothing any more: what is new must not be lost to a moment's failure of the store.
+    if (await this.#patiently(() => this.#save(next))) {
+      await this.#emit({ type: 'connector_refreshed', connectorId }, owner)
+      return this.#open(next)
+    }
+    const stored = await this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId))
+    // The user has disconnected it meanwhile: what was issued since must not live on.
+    if (!stored)
+      await this.#revoke(
+        { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null },
+        connectorId,
+        owner,
+      )
+    return undefined
+  }
+
+  /**
+   * Gives the lease back. What the provider refuses for good is said once; what it cannot do now leaves the old token, while that
+   * lives. Undefined where somebody else has changed the credential meanwhile.
+   */
+  async #failed(leased: Credential, error: unknown, owner: ConnectorOwner): Promise<ConnectorToken | undefined> {
+    const over = error instanceof ConnectorError && error.code === 'needs_reconnect'
+    const next = { ...leased, leaseUntil: null, needsReconnect: over, version: leased.version + 1 }
+    const saved = await this.#save(next).catch(cause => {
+      this.#config.log.error('a lease could not be given back: it runs out by itself', cause)
+      return undefined
+    })
+    if (over && saved === false) return undefined
+    if (over && saved) await this.#emit({ type: 'connector_needs_reconnect', connectorId: leased.connectorId }, owner)
+    const alive = leased.expiresAt !== null && leased.expiresAt > this.#config.now()
+    if (!over && error instanceof ConnectorError && alive) return this.#open(next)
+    throw error
+  }
+
+  /** As long as the provider is only busy, and as long as the lease allows. */
+  async #askPatiently(provider: Provider, refreshToken: string): Promise<ProviderTokens> {
+    const signal = AbortSignal.timeout(TRY_MS)
+    const givenUp = performance.now() + TRY_MS
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#upstreams.refresh(provider, refreshToken, signal)
+      } catch (error) {
+        if (!(error instanceof ConnectorError) || error.code !== 'provider_unavailable' || tries === MAX_TRIES) throw error
+        const pauseMs =
+          error.retryAfterSeconds === undefined ? 200 * 2 ** tries * (0.5 + Math.random()) : error.retryAfterSeconds * 1000
+        if (performance.now() + pauseMs >= givenUp) throw error
+        await sleep(pauseMs)
+      }
+    }
+  }
+
+  /** A few times, for a store that is away for a moment. */
+  async #patiently<T>(run: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await run()
+      } catch (error) {
+        if (tries === MAX_TRIES) throw error
+        await sleep(100 * 2 ** tries)
+      }
+    }
+  }
+
+  /** The token, if it is good for long enough and is not one that the provider has just refused. */
+  async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
+    const { expiresAt } = credential
+    if (expiresAt !== null && expiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
+    const token = await this.#open(credential)
+    return token.accessToken === refused ? undefined : token
+  }
+
+  async #open(credential: Credential): Promise<ConnectorToken> {
+    const secrets = await openSecrets(credential, this.#connectors)
+    const next = await resealed(credential, secrets, this.#connectors)
+    // Lost to somebody else's write, it is done the next time.
+    if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
+    const { accessToken, scopes, tokenType } = secrets
+    return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes }
+  }
+
+  async #providerOf(connectorId: string, owner: ConnectorOwner): Promise<Provider> {
+    const provider = await findProvider(connectorId, owner, this.#config)
+    if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
+    return provider
+  }
+
+  /** Whether the provider has ended the tokens; it may be unable to, or away. */
+  async #revoke({ accessToken, refreshToken }: Secrets, connectorId: string, owner: ConnectorOwner): Promise<boolean> {
+    try {
+      const provider = await this.#providerOf(connectorId, owner)
+      return await this.#upstreams.revoke(provider, { accessToken, refreshToken: refreshToken ?? undefined })
+    } catch (cause) {
+      this.#config.log.error('the provider could not be told that a connector is over', cause)
+      return false
+    }
+  }
+
+  async #read({ connectorId, ownerId }: CredentialKey): Promise<Credential> {
+    const credential = await this.#store(store => store.credentials.get(connectorId, ownerId))
+    if (!credential) throw new ConnectorError('not_connected', 'nobody has connected it')
+    return credential
+  }
+
+  #save(credential: Credential): Promise<boolean> {
+    return this.#store(store => store.credentials.save(credential))
+  }
+
+  /** Each call has a deadline of its own: a provider takes longer than a store may. */
+  #store<T>(run: (store: Context['store']) => Promise<T>): Promise<T> {
+    return this.#withContext(({ store }) => run(store))
+  }
+
+  #emit(event: OwnEvent, { orgId, userId }: ConnectorOwner): Promise<void> {
+    return this.#withContext(async ({ events, now }) => events.emit({ ...event, at: now, orgId, userId }))
+  }
+}
+
+type OwnEvent =
+  | { readonly type: 'connector_refreshed' | 'connector_needs_reconnect'; readonly connectorId: string }
+  | { readonly type: 'connector_disconnected'; readonly connectorId: string; readonly revoked: boolean }
+
+function needsReconnect(): ConnectorError {
+  return new ConnectorError('needs_reconnect', 'the provider no longer accepts what was granted: the user must connect it again')
+}

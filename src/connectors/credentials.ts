@@ -1,0 +1,88 @@
+import type { Connectors } from '../config/connectors.ts'
+import type { Config } from '../config.ts'
+import type { Credential, EpochMs, Store } from '../store.ts'
+import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
+import type { ConnectorOwner } from './options.ts'
+import type { ProviderTokens } from './upstream.ts'
+
+/** What is sealed into a credential. */
+export interface Secrets {
+  readonly accessToken: string
+  readonly refreshToken: string | null
+  readonly tokenType: string
+  /** null: the provider did not say. */
+  readonly scopes: readonly string[] | null
+}
+
+/** Which credential: a connector's, of a user or an organisation. */
+export interface CredentialKey {
+  readonly connectorId: string
+  readonly ownerId: string
+}
+
+export function credentialKey(connectorId: string, { orgId, userId }: ConnectorOwner, { ownedBy }: Connectors): CredentialKey {
+  return { connectorId, ownerId: JSON.stringify(ownedBy === 'user' ? [orgId, userId] : [orgId]) }
+}
+
+/** What a provider issued, sealed for its owner. A refresh token that is not given again is still the old one (RFC 6749 §6). */
+export async function sealTokens(
+  { accessToken, refreshToken, scopes, tokenType }: ProviderTokens,
+  before: Secrets | null,
+  key: CredentialKey,
+  { sealingKeys }: Connectors,
+): Promise<string> {
+  const secrets: Secrets = {
+    accessToken,
+    refreshToken: refreshToken ?? before?.refreshToken ?? null,
+    tokenType,
+    scopes: scopes ?? before?.scopes ?? null,
+  }
+  return seal(JSON.stringify(secrets), purposeOf(key), sealingKeys)
+}
+
+/** Rejects where it was sealed for somebody else, or under a key that is gone. */
+export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
+  return JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
+}
+
+/** The same secrets under the first of the sealing keys; undefined where they are already. */
+export async function resealed(
+  credential: Credential,
+  secrets: Secrets,
+  connectors: Connectors,
+): Promise<Credential | undefined> {
+  const { sealingKeys } = connectors
+  if (!isSealedUnderOldKey(credential.sealed, sealingKeys)) return undefined
+  const sealed = await seal(JSON.stringify(secrets), purposeOf(credential), sealingKeys)
+  return { ...credential, sealed, version: credential.version + 1 }
+}
+
+export function expiryOf({ expiresInSeconds }: ProviderTokens, assumedSeconds: number | undefined, now: EpochMs): EpochMs | null {
+  const seconds = expiresInSeconds ?? assumedSeconds
+  return seconds === undefined ? null : now + Math.floor(seconds * 1000)
+}
+
+/** Writes what the user has just connected over whatever was there. */
+export async function saveConnected(
+  credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>,
+  store: Store,
+): Promise<void> {
+  // Somebody else may be refreshing the old one: what the user has just agreed to is newer.
+  for (let tries = 0; tries < 10; tries++) {
+    const stored = await store.credentials.get(credential.connectorId, credential.ownerId)
+    const next = { ...credential, leaseUntil: null, needsReconnect: false, version: (stored?.version ?? 0) + 1 }
+    if (await store.credentials.save(next)) return
+  }
+  throw new Error('a credential kept changing while it was being written')
+}
+
+/** Bound into the seal, so that what was sealed for one owner never opens for another. */
+function purposeOf({ connectorId, ownerId }: CredentialKey): string {
+  return JSON.stringify(['connector credential', connectorId, ownerId])
+}
+
+/** On a path that is only served where there are connectors. */
+export function requireConnectors({ connectors, upstreams }: Pick<Config<never>, 'connectors' | 'upstreams'>) {
+  if (!connectors || !upstreams) throw new Error('there are no connectors')
+  return { connectors, upstreams }
+}

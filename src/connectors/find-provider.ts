@@ -1,0 +1,14 @@
+import type { Config } from '../config.ts'
+import { inTime } from '../in-time.ts'
+import type { ConnectorOwner } from './options.ts'
+import type { Provider } from './provider.ts'
+
+/** What the host says of a connector. Rejects when its hook rejects or is late. */
+export async function findProvider(
+  connectorId: string,
+  { orgId, userId }: ConnectorOwner,
+  { connectors, hookTimeoutMs }: Pick<Config<never>, 'connectors' | 'hookTimeoutMs'>,
+): Promise<Provider | 'no-oauth' | null> {
+  const ask = async () => connectors?.provider(connectorId, { userId, orgId })
+  return (await inTime(ask, hookTimeoutMs, 'connectors.provider')) ?? null
+}

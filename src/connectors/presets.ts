@@ -1,0 +1,249 @@
+import { z } from 'zod'
+import { ConnectorError } from '../errors/connector-error.ts'
+import type { Provider, ProviderCall, RevocableTokens, SignInProvider } from './provider.ts'
+import {
+  basic,
+  bearerUnsaid,
+  errorCodeIn,
+  errorCodes,
+  errorsUnder200,
+  jsonRequests,
+  nestedUnder,
+  nullsForAbsent,
+  plainBasic,
+  scopesSeparatedBy,
+  withHeaders,
+} from './quirks.ts'
+
+/** What a provider gave the host when it was registered there. */
+export interface PresetOptions {
+  readonly clientId: string
+  readonly clientSecret?: string | undefined
+  /** As the provider spells them. Default: see the preset. */
+  readonly scopes?: readonly string[] | undefined
+}
+
+/** A Provider that knows which addresses it can vouch for: with `redirectUris` beside it, a SignInProvider. */
+export type SignInPreset = Omit<SignInProvider, 'redirectUris'>
+
+const IDENTITY = ['openid', 'email', 'profile']
+const ADDRESSES = z.array(z.object({ email: z.string(), verified: z.boolean() }))
+const SAYS_OK = z.object({ ok: z.literal(true) })
+
+/** Google. Default scopes: who the user is. The user is asked every time, as Google gives a refresh token only then. */
+export function google({ scopes = IDENTITY, ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    issuer: 'https://accounts.google.com',
+    authorizationParams: { access_type: 'offline', prompt: 'consent' },
+  }
+}
+
+/** Google, for one organisation: an account that is not of `domain` can connect, and cannot sign in. */
+export function googleWorkspace({ domain, ...options }: PresetOptions & { readonly domain: string }): SignInPreset {
+  const provider = google(options)
+  const hd = domain.toLowerCase()
+  const members = z.object({ hd: z.literal(hd), email: z.string(), email_verified: z.literal(true) })
+  return {
+    ...provider,
+    authorizationParams: { ...provider.authorizationParams, hd },
+    emailDomains: [hd],
+    // By `hd`, which is the organisation's word: a private account, too, may have an address at its domain.
+    verifiedEmails: async (accessToken, call) => {
+      const { data } = members.safeParse(await getJson('https://openidconnect.googleapis.com/v1/userinfo', accessToken, call))
+      return data ? [data.email] : []
+    },
+  }
+}
+
+/**
+ * GitHub, for OAuth apps and GitHub Apps. Default scopes: who the user is. `baseUrl` is that of an Enterprise Server, or at ghe.com.
+ *
+ * Revoking ends all that the user granted the app, tokens of other connections included.
+ */
+export function github({
+  baseUrl = 'https://github.com',
+  scopes = ['read:user', 'user:email'],
+  ...registered
+}: PresetOptions & { readonly baseUrl?: string | undefined }): SignInPreset {
+  const { host, origin } = new URL(baseUrl)
+  const api = /^github\.com$|\.ghe\.com$/.test(host) ? `https://api.${host}` : `${origin}/api/v3`
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: `${origin}/login/oauth/authorize`, token: `${origin}/login/oauth/access_token` },
+    quirks: [
+      errorsUnder200,
+      errorCodes({
+        invalid_grant: ['bad_verification_code', 'bad_refresh_token', 'redirect_uri_mismatch'],
+        invalid_client: ['incorrect_client_credentials'],
+      }),
+      scopesSeparatedBy(','),
+    ],
+    revoke: async (tokens, call) => {
+      const request = { method: 'DELETE', ...signedJson(tokens, { access_token: tokens.accessToken }) }
+      accept(204, await call(`${api}/applications/${tokens.clientId}/grant`, request))
+    },
+    verifiedEmails: async (accessToken, call) => {
+      const { data = [] } = ADDRESSES.safeParse(await getJson(`${api}/user/emails?per_page=100`, accessToken, call))
+      return data.filter(({ verified }) => verified).map(({ email }) => email)
+    },
+  }
+}
+
+/** GitLab. Default scopes: who the user is. `baseUrl` is that of a server of one's own. A refresh token serves once. */
+export function gitlab({
+  baseUrl = 'https://gitlab.com',
+  scopes = IDENTITY,
+  ...registered
+}: PresetOptions & { readonly baseUrl?: string | undefined }): Provider {
+  return { ...registered, scopes, issuer: baseUrl.replace(/\/+$/, '') }
+}
+
+const TENANT_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+/**
+ * Microsoft Entra ID. Default scopes: who the user is; `offline_access` is always added. `tenant` is an id, a domain, or `common`
+ * (the default), `organizations` or `consumers`.
+ *
+ * To sign in with it, say in `verifiedEmails` which addresses to believe: Entra lets tenants write what they like into `email`.
+ */
+export function microsoft({
+  tenant = 'common',
+  scopes = IDENTITY,
+  ...registered
+}: PresetOptions & { readonly tenant?: string | undefined }): Provider {
+  const authority = `https://login.microsoftonline.com/${tenant}`
+  return {
+    ...registered,
+    scopes: including('offline_access', scopes),
+    issuer: `${authority}/v2.0`,
+    // Not discovered: what the metadata of `common` call the issuer is a pattern.
+    endpoints: {
+      authorization: `${authority}/oauth2/v2.0/authorize`,
+      token: `${authority}/oauth2/v2.0/token`,
+      jwks: `${authority}/discovery/v2.0/keys`,
+      userinfo: 'https://graph.microsoft.com/oidc/userinfo',
+    },
+    // ID tokens name the user's tenant, by its id.
+    expectedIssuer: ({ tid }) => `https://login.microsoftonline.com/${TENANT_ID.test(tenant) ? tenant.toLowerCase() : tid}/v2.0`,
+    quirks: [errorCodes({ invalid_grant: ['interaction_required'] })],
+  }
+}
+
+/** Slack. `scopes` are the bot's; with `userScopes`, the token is the user's and the bot's is let go. Default: none. */
+export function slack({
+  scopes = [],
+  userScopes = [],
+  ...registered
+}: PresetOptions & { readonly userScopes?: readonly string[] | undefined }): Provider {
+  const ofUser = userScopes.length > 0
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: 'https://slack.com/oauth/v2/authorize', token: 'https://slack.com/api/oauth.v2.access' },
+    // Slack takes PKCE from apps that are registered as public clients.
+    pkce: registered.clientSecret === undefined,
+    scopeSeparator: ',',
+    authorizationParams: ofUser ? { user_scope: userScopes.join(',') } : {},
+    quirks: [
+      errorsUnder200,
+      errorCodes({
+        invalid_grant: ['invalid_code', 'code_already_used', 'bad_redirect_uri', 'invalid_refresh_token', 'token_revoked'],
+        invalid_client: ['bad_client_secret', 'invalid_client_id'],
+      }),
+      ...(ofUser ? [nestedUnder('authed_user')] : []),
+      scopesSeparatedBy(','),
+      bearerUnsaid,
+    ],
+    revoke: async ({ accessToken }, call) => {
+      const response = await call('https://slack.com/api/auth.revoke', { method: 'POST', headers: bearer(accessToken) })
+      if (!SAYS_OK.safeParse(await response.json()).success)
+        throw new ConnectorError('provider_refused', 'the provider did not revoke the token')
+    },
+  }
+}
+
+/** Atlassian: Jira and Confluence in the cloud. Default scopes: who the user is; `offline_access` is always added. */
+export function atlassian({ scopes = ['read:me'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes: including('offline_access', scopes),
+    endpoints: { authorization: 'https://auth.atlassian.com/authorize', token: 'https://auth.atlassian.com/oauth/token' },
+    pkce: false,
+    authorizationParams: { audience: 'api.atlassian.com', prompt: 'consent' },
+    // So it refuses a refresh token that is spent, under `unauthorized_client`; its documentation has `invalid_grant`.
+    quirks: [jsonRequests, bearerUnsaid, errorCodes({ invalid_grant: ['refresh_token is invalid'] })],
+  }
+}
+
+const NOTION_VERSION = { 'notion-version': '2022-06-28' }
+
+/** Notion. It has no scopes: what an app may do is said where it is registered, and the user picks the pages. */
+export function notion({ scopes = [], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: 'https://api.notion.com/v1/oauth/authorize', token: 'https://api.notion.com/v1/oauth/token' },
+    clientAuthentication: 'client_secret_basic',
+    pkce: false,
+    authorizationParams: { owner: 'user' },
+    quirks: [plainBasic, jsonRequests, withHeaders(NOTION_VERSION), nullsForAbsent, errorCodeIn('code')],
+    revoke: async (tokens, call) => {
+      const request = { method: 'POST', ...signedJson(tokens, { token: tokens.accessToken }, NOTION_VERSION) }
+      accept(200, await call('https://api.notion.com/v1/oauth/revoke', request))
+    },
+  }
+}
+
+/** Dropbox. Default scopes: all that the app is registered for. */
+export function dropbox({ scopes = [], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: 'https://www.dropbox.com/oauth2/authorize', token: 'https://api.dropboxapi.com/oauth2/token' },
+    authorizationParams: { token_access_type: 'offline' },
+    revoke: async ({ accessToken }, call) =>
+      accept(200, await call('https://api.dropboxapi.com/2/auth/token/revoke', { method: 'POST', headers: bearer(accessToken) })),
+  }
+}
+
+/** Salesforce. Default scope: `api`; `refresh_token` is always added. `domain` is a My Domain, or `test.salesforce.com`. */
+export function salesforce({
+  domain = 'login.salesforce.com',
+  scopes = ['api'],
+  ...registered
+}: PresetOptions & { readonly domain?: string | undefined }): Provider {
+  return {
+    ...registered,
+    scopes: including('refresh_token', scopes),
+    issuer: `https://${domain}`,
+    // What an organisation's sessions have unless it says otherwise; Salesforce tells nobody.
+    accessTokenSeconds: 7200,
+    quirks: [errorCodes({ invalid_grant: ['inactive_user', 'inactive_org'], invalid_client: ['invalid_client_id'] })],
+  }
+}
+
+function including(scope: string, scopes: readonly string[]): readonly string[] {
+  return scopes.includes(scope) ? scopes : [...scopes, scope]
+}
+
+function bearer(accessToken: string): Readonly<Record<string, string>> {
+  return { authorization: `Bearer ${accessToken}` }
+}
+
+function signedJson({ clientId, clientSecret = '' }: RevocableTokens, fields: object, more: object = {}) {
+  const headers = { ...more, authorization: basic(`${clientId}:${clientSecret}`), 'content-type': 'application/json' }
+  return { headers, body: JSON.stringify(fields) }
+}
+
+async function getJson(url: string, accessToken: string, call: ProviderCall): Promise<unknown> {
+  const response = await call(url, { headers: bearer(accessToken) })
+  accept(200, response)
+  return response.json()
+}
+
+function accept(status: number, response: Response): void {
+  if (response.status !== status) throw new ConnectorError('provider_refused', `the provider answered ${response.status}`)
+}

@@ -1,0 +1,87 @@
+import type { Outbound } from './outbound.ts'
+import { checkOutboundUrl, OutboundError } from './outbound.ts'
+import type { Quirk } from './quirks.ts'
+
+/** An outside provider, as the host is registered there: any OAuth 2 or OpenID Connect server. */
+export interface Provider {
+  readonly clientId: string
+  /** Absent: the host is a public client there. */
+  readonly clientSecret?: string | undefined
+  /** What to ask for, as the provider spells it. `openid` makes the provider say who the user is, and that is verified. */
+  readonly scopes: readonly string[]
+  /** The provider's issuer: what `endpoints` leaves out is discovered (OpenID Connect Discovery §4, RFC 8414 §3). */
+  readonly issuer?: string | undefined
+  readonly endpoints?: ProviderEndpoints | undefined
+  /** How the host authenticates at the token endpoint. Default: as discovered, else `client_secret_post`; `none` without a secret. */
+  readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
+  /** PKCE with S256 (RFC 7636). Default true: providers that do not know it ignore it. */
+  readonly pkce?: boolean | undefined
+  /** Between scopes. Default a space, as RFC 6749 §3.3 has it. */
+  readonly scopeSeparator?: string | undefined
+  /** Added to every authorization request. */
+  readonly authorizationParams?: Readonly<Record<string, string>> | undefined
+  /** Where the provider sends the browser. Default: `/connectors/oauth/callback` of this server. */
+  readonly redirectUri?: string | undefined
+  /** How long an access token lives where the provider does not say, in seconds. Default: until it is refused. */
+  readonly accessTokenSeconds?: number | undefined
+  /** What the provider does otherwise than the standards; in the order in which they mend an answer. */
+  readonly quirks?: readonly Quirk[] | undefined
+  /** The issuer an ID token must have, where it depends on what the token says (Entra ID). Default: `issuer`. */
+  readonly expectedIssuer?: ((claims: Readonly<Record<string, unknown>>) => string) | undefined
+  /** Ends a token at the provider where it has no RFC 7009 endpoint. */
+  readonly revoke?: ((tokens: RevocableTokens, call: ProviderCall) => Promise<void>) | undefined
+}
+
+export interface ProviderEndpoints {
+  readonly authorization?: string | undefined
+  readonly token?: string | undefined
+  readonly revocation?: string | undefined
+  readonly userinfo?: string | undefined
+  readonly jwks?: string | undefined
+}
+
+/** A provider people sign in with, through POST /userAccount/oauth/exchange. */
+export interface SignInProvider extends Provider {
+  /** Where the front end may have been sent back to; compared byte for byte. */
+  readonly redirectUris: readonly string[]
+  /** Only addresses of these domains, in lower case: where an organisation has a provider of its own. Default: any. */
+  readonly emailDomains?: readonly string[] | undefined
+  /** The user's verified addresses, where the provider has no ID token that says so. Default: `email` with `email_verified`. */
+  readonly verifiedEmails?: ((accessToken: string, call: ProviderCall) => Promise<readonly string[]>) | undefined
+}
+
+export interface RevocableTokens {
+  readonly accessToken: string
+  readonly refreshToken: string | undefined
+  readonly clientId: string
+  readonly clientSecret: string | undefined
+}
+
+/** Calls the provider under the rules of every outbound request: https, public addresses, no redirects, 10 s, 1 MiB. */
+export type ProviderCall = Outbound['fetch']
+
+/** What is wrong with a provider, in words for whoever configures it: every problem, or none. Nothing is called. */
+export function checkProvider(provider: Provider, options: { readonly allowLoopback?: boolean } = {}): readonly string[] {
+  const problems: string[] = []
+  const { clientId, clientSecret, endpoints = {}, issuer, scopes } = provider
+  if (typeof clientId !== 'string' || clientId === '') problems.push('clientId must be the id the provider gave you')
+  if (clientSecret !== undefined && (typeof clientSecret !== 'string' || clientSecret === ''))
+    problems.push('clientSecret must not be empty')
+  if (!Array.isArray(scopes) || scopes.some(scope => typeof scope !== 'string'))
+    problems.push('scopes must be an array of strings')
+  if (provider.clientAuthentication === 'none' && clientSecret !== undefined)
+    problems.push('clientAuthentication none goes with no clientSecret')
+  if (clientSecret === undefined && provider.pkce === false) problems.push('without a clientSecret, pkce must be on')
+  if (issuer === undefined && (endpoints.authorization === undefined || endpoints.token === undefined))
+    problems.push('issuer, or endpoints.authorization and endpoints.token, must say where the provider is')
+  if (scopes?.includes?.('openid') && issuer === undefined) problems.push('the scope openid needs issuer')
+  const urls = Object.entries({ issuer, ...endpoints }).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  for (const [name, url] of urls) {
+    try {
+      checkOutboundUrl(url, { allowLoopback: options.allowLoopback ?? false })
+    } catch (error) {
+      problems.push(`${name}: ${error instanceof OutboundError ? error.message : 'it is not a URL'}`)
+    }
+  }
+  return problems
+}

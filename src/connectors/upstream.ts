@@ -1,0 +1,338 @@
+import { decodeJwt } from 'jose'
+import * as oauth from 'oauth4webapi'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { Remembered } from '../remembered.ts'
+import type { EpochMs } from '../store.ts'
+import { type Outbound, OutboundError } from './outbound.ts'
+import { checkProvider, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
+import { mendAnswer, mendRequest } from './quirks.ts'
+
+/** What a provider issued. */
+export interface ProviderTokens {
+  readonly accessToken: string
+  /** Undefined where the provider gave none (again). */
+  readonly refreshToken: string | undefined
+  readonly idToken: string | undefined
+  readonly tokenType: string
+  /** Undefined where the provider does not say; so is the next. */
+  readonly expiresInSeconds: number | undefined
+  readonly scopes: readonly string[] | undefined
+}
+
+export interface CodeExchange {
+  readonly code: string
+  readonly redirectUri: string
+  /** null: the flow was begun without PKCE. */
+  readonly codeVerifier: string | null
+  /** null: the flow was begun without, and the ID token must have none. `unknown`: a front end began it. */
+  readonly nonce: string | null | 'unknown'
+  /** `iss` of the callback (RFC 9207). `unknown`: a front end received it. */
+  readonly iss: string | null | 'unknown'
+}
+
+export interface AuthorizationRequest {
+  readonly redirectUri: string
+  readonly state: string
+  readonly codeChallenge: string | null
+  readonly nonce: string | null
+}
+
+const DISCOVERY_MS = 3_600_000
+
+/** Everything that is asked of providers: the protocol is oauth4webapi's, the connections are vetted. */
+export class Upstreams {
+  readonly #outbound: Outbound
+  readonly #allowLoopback: boolean
+  readonly #discovered = new Remembered<oauth.AuthorizationServer>(100)
+  readonly #now: () => EpochMs
+
+  constructor(outbound: Outbound, { allowLoopback, now }: { readonly allowLoopback: boolean; readonly now: () => EpochMs }) {
+    this.#outbound = outbound
+    this.#allowLoopback = allowLoopback
+    this.#now = now
+  }
+
+  /** Where to send the browser (RFC 6749 §4.1.1). */
+  async authorizationUrl(provider: Provider, asked: AuthorizationRequest): Promise<string> {
+    const { authorization_endpoint } = await this.#serverOf(provider)
+    if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
+    const url = new URL(authorization_endpoint)
+    const params: Readonly<Record<string, string | null>> = {
+      ...provider.authorizationParams,
+      response_type: 'code',
+      client_id: provider.clientId,
+      redirect_uri: asked.redirectUri,
+      scope: provider.scopes.length > 0 ? provider.scopes.join(provider.scopeSeparator ?? ' ') : null,
+      state: asked.state,
+      code_challenge: asked.codeChallenge,
+      code_challenge_method: asked.codeChallenge === null ? null : 'S256',
+      nonce: asked.nonce,
+    }
+    for (const [name, value] of Object.entries(params)) if (value !== null) url.searchParams.set(name, value)
+    return url.href
+  }
+
+  /** Redeems a code (RFC 6749 §4.1.3). An ID token that comes with it has been verified whole, its signature included. */
+  async exchangeCode(provider: Provider, { code, codeVerifier, iss, nonce, redirectUri }: CodeExchange): Promise<ProviderTokens> {
+    const as = await this.#serverOf(provider)
+    const client = clientOf(provider)
+    return this.#answer(async () => {
+      const answered = new URLSearchParams({ code, ...(iss === null ? {} : { iss: iss === 'unknown' ? as.issuer : iss }) })
+      // Only what the provider promises about `iss` is checked here (RFC 9207 §2.4); the state is the flow's.
+      const params = oauth.validateAuthResponse(as, client, answered, oauth.skipStateCheck)
+      const options = this.#tokenOptions(provider)
+      const verifier = codeVerifier ?? oauth.nopkce
+      const response = await oauth.authorizationCodeGrantRequest(
+        as,
+        client,
+        authOf(provider, as),
+        params,
+        redirectUri,
+        verifier,
+        options,
+      )
+      const claims = await unverifiedClaims(response)
+      const expectedNonce = nonce === 'unknown' ? (claims?.nonce ?? oauth.expectNoNonce) : (nonce ?? oauth.expectNoNonce)
+      const requireIdToken = isOpenId(provider)
+      const tokens = await oauth.processAuthorizationCodeResponse(issuing(as, provider, claims), client, response, {
+        expectedNonce,
+        requireIdToken,
+      })
+      if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
+      return tokens
+    })
+  }
+
+  /** RFC 6749 §6. Rejects with ConnectorError `needs_reconnect` where the provider says `invalid_grant`. */
+  async refresh(provider: Provider, refreshToken: string, signal: AbortSignal): Promise<ProviderTokens> {
+    const as = await this.#serverOf(provider)
+    const client = clientOf(provider)
+    return this.#answer(async () => {
+      const options = { ...this.#tokenOptions(provider), signal }
+      const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
+      const issuer = issuing(as, provider, await unverifiedClaims(response))
+      const tokens = await oauth.processRefreshTokenResponse(issuer, client, response)
+      if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
+      return tokens
+    }, 'needs_reconnect')
+  }
+
+  /** Ends what was issued, where the provider can. False: it cannot. */
+  async revoke(
+    provider: Provider,
+    tokens: { readonly accessToken: string; readonly refreshToken: string | undefined },
+  ): Promise<boolean> {
+    const { clientId, clientSecret } = provider
+    if (provider.revoke) {
+      await provider.revoke({ ...tokens, clientId, clientSecret }, this.#call)
+      return true
+    }
+    const as = await this.#serverOf(provider)
+    if (!as.revocation_endpoint) return false
+    const token = tokens.refreshToken ?? tokens.accessToken
+    const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
+    await oauth.processRevocationResponse(response)
+    return true
+  }
+
+  /** The addresses that the provider says are the user's and verified, in lower case. */
+  async verifiedEmails(provider: SignInProvider, { accessToken, idToken }: ProviderTokens): Promise<readonly string[]> {
+    if (provider.verifiedEmails) return (await provider.verifiedEmails(accessToken, this.#call)).map(email => email.toLowerCase())
+    const told = idToken === undefined ? {} : decodeJwt(idToken)
+    const claims = told.email === undefined ? await this.#userinfo(provider, accessToken, told.sub) : told
+    // Exactly true: providers have said "false", and people have been signed in by it.
+    return typeof claims.email === 'string' && claims.email_verified === true ? [claims.email.toLowerCase()] : []
+  }
+
+  async #userinfo(
+    provider: Provider,
+    accessToken: string,
+    subject: string | undefined,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const as = await this.#serverOf(provider)
+    if (!as.userinfo_endpoint) return {}
+    return this.#guarded(async () => {
+      const client = clientOf(provider)
+      const response = await oauth.userInfoRequest(as, client, accessToken, this.#options())
+      return oauth.processUserInfoResponse(as, client, subject ?? oauth.skipSubjectCheck, response)
+    })
+  }
+
+  /** The provider's own metadata, discovered where there is an issuer, with what the host says itself on top. */
+  async #serverOf(provider: Provider): Promise<oauth.AuthorizationServer> {
+    const problems = checkProvider(provider, { allowLoopback: this.#allowLoopback })
+    if (problems.length > 0) throw new ConnectorError('not_configured', `the provider cannot work: ${problems.join('; ')}`)
+    const { endpoints = {}, issuer } = provider
+    const complete = endpoints.authorization && endpoints.token && (endpoints.jwks || !isOpenId(provider))
+    const found = issuer === undefined || complete ? undefined : await this.#discover(issuer)
+    const token = endpoints.token ?? found?.token_endpoint
+    return {
+      ...found,
+      // What is only compared where the provider names it: without an issuer, the address of its token endpoint stands for it.
+      issuer: issuer ?? String(token),
+      ...defined({
+        authorization_endpoint: endpoints.authorization,
+        token_endpoint: endpoints.token,
+        revocation_endpoint: endpoints.revocation,
+        userinfo_endpoint: endpoints.userinfo,
+        jwks_uri: endpoints.jwks,
+      }),
+    }
+  }
+
+  async #discover(issuer: string): Promise<oauth.AuthorizationServer> {
+    const known = this.#discovered.get(issuer, this.#now())
+    if (known) return known
+    const found = await this.#guarded(async () => {
+      const url = new URL(issuer)
+      for (const algorithm of ['oidc', 'oauth2'] as const) {
+        const response = await oauth.discoveryRequest(url, { ...this.#options(), algorithm })
+        if (response.status === 200 || algorithm === 'oauth2') return oauth.processDiscoveryResponse(url, response)
+      }
+      throw new ConnectorError('invalid_response', 'the provider has no metadata')
+    })
+    this.#discovered.set(issuer, found, this.#now() + DISCOVERY_MS)
+    return found
+  }
+
+  async #answer(
+    ask: () => Promise<oauth.TokenEndpointResponse>,
+    refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
+  ): Promise<ProviderTokens> {
+    const tokens = await this.#guarded(ask, refusal)
+    const { access_token, expires_in, id_token, refresh_token, scope, token_type } = tokens
+    // Negative, NaN, or centuries: nothing that a clock could be set by.
+    if (expires_in !== undefined && !(expires_in >= 0 && expires_in <= MAX_EXPIRES_IN))
+      throw new ConnectorError('invalid_response', 'the provider says an expires_in that cannot be')
+    return {
+      accessToken: access_token,
+      refreshToken: refresh_token,
+      idToken: id_token,
+      tokenType: token_type === 'bearer' ? 'Bearer' : token_type,
+      expiresInSeconds: expires_in,
+      scopes: scope?.split(' ').filter(name => name !== ''),
+    }
+  }
+
+  /** Runs what talks to a provider; every failure is a ConnectorError in our own words. */
+  async #guarded<T>(run: () => Promise<T>, refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused'): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      throw error instanceof ConnectorError ? error : explain(error, refusal)
+    }
+  }
+
+  #options(): { [oauth.customFetch]: ProviderCall; [oauth.allowInsecureRequests]: boolean } {
+    // Whether plain http is allowed, and where, the outbound rules decide.
+    return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#allowLoopback }
+  }
+
+  /** The provider's quirks apply to its token endpoint. */
+  #tokenOptions({ quirks = [] }: Provider) {
+    const call: ProviderCall = async (url, init) => {
+      if (init.method !== 'POST') return this.#call(url, init)
+      const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)
+      return mendAnswer(await this.#call(url, { ...init, headers, body }), quirks)
+    }
+    return { ...this.#options(), [oauth.customFetch]: call }
+  }
+
+  readonly #call: ProviderCall = async (url, init) => {
+    const response = await this.#outbound.fetch(url, init)
+    // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
+    if (response.status === 429 || response.status >= 500) throw new Busy(response)
+    return response
+  }
+}
+
+/** Ten years. */
+const MAX_EXPIRES_IN = 315_360_000
+
+class Busy extends Error {
+  readonly retryAfterSeconds: number | undefined
+
+  constructor({ headers, status }: Response) {
+    super(`the provider answered ${status}`)
+    const after = headers.get('retry-after') ?? ''
+    const seconds = /^\d+$/.test(after) ? Number(after) : Math.ceil((Date.parse(after) - Date.now()) / 1000)
+    this.retryAfterSeconds = Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
+  }
+}
+
+function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
+  if (error instanceof Busy) {
+    const { message, retryAfterSeconds } = error
+    return new ConnectorError('provider_unavailable', message, { retryAfterSeconds })
+  }
+  if (error instanceof OutboundError) {
+    const unusable = error.reason === 'refused' || error.reason === 'redirect' || error.reason === 'too_large'
+    return new ConnectorError(unusable ? 'invalid_response' : 'provider_unavailable', error.message)
+  }
+  if (error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError) {
+    const code = error instanceof oauth.ResponseBodyError ? error.error : 'invalid_client'
+    const known = OAUTH_ERRORS.has(code) ? code : 'an error of its own'
+    return new ConnectorError(code === 'invalid_grant' ? refusal : 'provider_refused', `the provider answered ${known}`)
+  }
+  if (error instanceof DOMException && ['AbortError', 'TimeoutError'].includes(error.name))
+    return new ConnectorError('provider_unavailable', 'the provider took too long')
+  // The library's errors hold the answer: its words are enough for a log.
+  const words =
+    error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError ? error.code : undefined
+  return new ConnectorError(
+    'invalid_response',
+    `the provider's answer is not usable: ${words ?? (error instanceof Error ? error.name : typeof error)}`,
+  )
+}
+
+/** RFC 6749 §5.2: what may be quoted. */
+const OAUTH_ERRORS = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+])
+
+function clientOf({ clientId }: Provider): oauth.Client {
+  return { client_id: clientId, [oauth.clockTolerance]: 30 }
+}
+
+function authOf({ clientAuthentication, clientSecret }: Provider, as: oauth.AuthorizationServer): oauth.ClientAuth {
+  if (clientSecret === undefined) return oauth.None()
+  const methods = as.token_endpoint_auth_methods_supported
+  const discovered = methods && !methods.includes('client_secret_post') ? 'client_secret_basic' : 'client_secret_post'
+  return (clientAuthentication ?? discovered) === 'client_secret_basic'
+    ? oauth.ClientSecretBasic(clientSecret)
+    : oauth.ClientSecretPost(clientSecret)
+}
+
+export function isOpenId({ issuer, scopes }: Provider): boolean {
+  return issuer !== undefined && scopes.includes('openid')
+}
+
+/** The provider as the issuer that its ID token must name. */
+function issuing(
+  as: oauth.AuthorizationServer,
+  { expectedIssuer }: Provider,
+  claims: UnverifiedClaims,
+): oauth.AuthorizationServer {
+  return expectedIssuer && claims ? { ...as, issuer: expectedIssuer(claims) } : as
+}
+
+type UnverifiedClaims = { readonly [name: string]: unknown; readonly nonce?: string } | undefined
+
+/** What an ID token says before it is verified: enough to know what to verify it against. */
+async function unverifiedClaims(response: Response): Promise<UnverifiedClaims> {
+  try {
+    const { id_token } = (await response.clone().json()) as { readonly id_token?: unknown }
+    return typeof id_token === 'string' ? (decodeJwt(id_token) as UnverifiedClaims) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function defined<T extends object>(values: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
+}

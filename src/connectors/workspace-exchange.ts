@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import type { SignedInContext } from '../context.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { checkJson } from '../http/check-input.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { callbackUrl } from './callback-url.ts'
+import { credentialKey, expiryOf, requireConnectors, saveConnected, sealTokens } from './credentials.ts'
+import { findProvider } from './find-provider.ts'
+
+export const workspaceInput = z.strictObject({ code: z.string().min(1).max(4096) })
+
+/**
+ * POST /connectors/getTokenFromCode: redeems a code that the front end got from Google Workspace by itself.
+ * There is no state and no PKCE to check: only an admin's own request may bring one.
+ */
+export async function exchangeWorkspaceCode(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, events, now, principal, store } = context
+  const { connectors, upstreams } = requireConnectors(config)
+  const { code } = checkJson(workspaceInput, request)
+  const { connectorId, redirectUri = callbackUrl(config) } = connectors.googleWorkspace ?? { connectorId: '' }
+  const provider = connectors.googleWorkspace ? await findProvider(connectorId, principal, config) : null
+  if (provider === null || provider === 'no-oauth') throw new ApiError('NOT_FOUND', 'Google Workspace is not configured')
+
+  const exchange = { code, redirectUri, codeVerifier: null, nonce: 'unknown', iss: 'unknown' } as const
+  const tokens = await upstreams.exchangeCode(provider, exchange).catch(error => {
+    const refused = error instanceof ConnectorError && error.code === 'provider_refused'
+    throw refused ? new ApiError('VALIDATION_ERROR', 'Google refused the code', [], { cause: error }) : error
+  })
+  const key = credentialKey(connectorId, principal, connectors)
+  const sealed = await sealTokens(tokens, null, key, connectors)
+  await saveConnected({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+  const { orgId, userId } = principal
+  events.emit({ type: 'connector_connected', at: now, connectorId, orgId, userId })
+  return json(200, { success: true, message: 'Google Workspace is connected' })
+}
