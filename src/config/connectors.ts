@@ -1,5 +1,4 @@
 import type { ConnectorOptions } from '../connectors/options.ts'
-import { createOutbound } from '../connectors/outbound.ts'
 import { Upstreams } from '../connectors/upstream.ts'
 import type { AuthmountOptions } from '../options.ts'
 import type { EpochMs } from '../store.ts'
@@ -70,7 +69,7 @@ export function readUpstreams(
 ): Upstreams | null {
   if (typeof allowLoopbackProviders !== 'boolean') problems.push('allowLoopbackProviders must be true or false')
   if (!connectors && !signInProvider) return null
-  return new Upstreams(createOutbound({ allowLoopback: allowLoopbackProviders }), { allowLoopback: allowLoopbackProviders, now })
+  return new Upstreams({ allowLoopback: allowLoopbackProviders, now })
 }
 
 function readOrigins(baseUrls: unknown, problems: string[]): readonly string[] {

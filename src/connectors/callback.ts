@@ -30,7 +30,12 @@ export async function connectorCallback(request: HttpRequest, context: Context):
   const provider = await findProvider(entry.data.connectorId, entry.data, config)
   // Before the state is used up: what came from elsewhere must not end the flow (RFC 9207 §2.4).
   const iss = optional(params, 'iss') ?? null
-  if (iss !== null && typeof provider === 'object' && provider?.issuer !== undefined && iss !== provider.issuer)
+  if (
+    iss !== null &&
+    typeof provider === 'object' &&
+    provider?.issuer !== undefined &&
+    withoutSlash(iss) !== withoutSlash(provider.issuer)
+  )
     throw new OAuthError('invalid_request', 'iss is not the provider this flow was begun with')
   const taken = await store.oneTime.consume('connector_state', id, randomId(16))
   if (!taken?.first) throw notOpen()
@@ -89,4 +94,9 @@ function refused(error: string): ConnectorError {
 
 function notOpen(): OAuthError {
   return new OAuthError('invalid_request', 'state is unknown, used or expired: start again')
+}
+
+/** Providers and their documentation disagree about it; the exchange then compares with what is discovered, byte by byte. */
+function withoutSlash(issuer: string): string {
+  return issuer.replace(/\/$/, '')
 }

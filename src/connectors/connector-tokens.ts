@@ -3,7 +3,7 @@ import type { Connectors } from '../config/connectors.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { Credential, EpochMs } from '../store.ts'
+import type { Credential, EpochMs, JsonObject } from '../store.ts'
 import {
   type CredentialKey,
   credentialKey,
@@ -28,6 +28,8 @@ export interface ConnectorToken {
   readonly expiresAt: EpochMs | null
   /** null: the provider did not say. */
   readonly scopes: readonly string[] | null
+  /** What `keep` of the provider names. */
+  readonly details: JsonObject
 }
 
 export interface ConnectorStatus {
@@ -98,7 +100,8 @@ export class ConnectorTokens {
       return null
     })
     const disconnected = await this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
-    const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner))
+    const expired = credential.expiresAt !== null && credential.expiresAt <= this.#config.now()
+    const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
     if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     return { disconnected, revoked }
   }
@@ -218,8 +221,8 @@ export class ConnectorTokens {
     const next = await resealed(credential, secrets, this.#connectors)
     // Lost to somebody else's write, it is done the next time.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
-    const { accessToken, scopes, tokenType } = secrets
-    return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes }
+    const { accessToken, details, scopes, tokenType } = secrets
+    return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes, details }
   }
 
   async #providerOf(connectorId: string, owner: ConnectorOwner): Promise<Provider> {
@@ -228,11 +231,14 @@ export class ConnectorTokens {
     return provider
   }
 
-  /** Whether the provider has ended the tokens; it may be unable to, or away. */
-  async #revoke({ accessToken, refreshToken }: Secrets, connectorId: string, owner: ConnectorOwner): Promise<boolean> {
+  /** Whether the provider has ended the tokens; it may be unable to, or away. Some end what they issued only for a token that lives. */
+  async #revoke(secrets: Secrets, connectorId: string, owner: ConnectorOwner, expired = false): Promise<boolean> {
     try {
       const provider = await this.#providerOf(connectorId, owner)
-      return await this.#upstreams.revoke(provider, { accessToken, refreshToken: refreshToken ?? undefined })
+      const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
+      if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
+      const { accessToken, refreshToken = before.refreshToken } = await this.#askPatiently(provider, before.refreshToken)
+      return await this.#upstreams.revoke(provider, { accessToken, refreshToken })
     } catch (cause) {
       this.#config.log.error('the provider could not be told that a connector is over', cause)
       return false

@@ -1,6 +1,6 @@
 import type { Connectors } from '../config/connectors.ts'
 import type { Config } from '../config.ts'
-import type { Credential, EpochMs, Store } from '../store.ts'
+import type { Credential, EpochMs, JsonObject, Store } from '../store.ts'
 import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { ProviderTokens } from './upstream.ts'
@@ -12,6 +12,7 @@ export interface Secrets {
   readonly tokenType: string
   /** null: the provider did not say. */
   readonly scopes: readonly string[] | null
+  readonly details: JsonObject
 }
 
 /** Which credential: a connector's, of a user or an organisation. */
@@ -26,7 +27,7 @@ export function credentialKey(connectorId: string, { orgId, userId }: ConnectorO
 
 /** What a provider issued, sealed for its owner. A refresh token that is not given again is still the old one (RFC 6749 §6). */
 export async function sealTokens(
-  { accessToken, refreshToken, scopes, tokenType }: ProviderTokens,
+  { accessToken, details, refreshToken, scopes, tokenType }: ProviderTokens,
   before: Secrets | null,
   key: CredentialKey,
   { sealingKeys }: Connectors,
@@ -36,6 +37,8 @@ export async function sealTokens(
     refreshToken: refreshToken ?? before?.refreshToken ?? null,
     tokenType,
     scopes: scopes ?? before?.scopes ?? null,
+    // A refresh need not repeat them.
+    details: { ...before?.details, ...details },
   }
   return seal(JSON.stringify(secrets), purposeOf(key), sealingKeys)
 }

@@ -5,11 +5,15 @@ export * from './presets.ts'
 export { checkProvider, type Provider, type ProviderCall, type ProviderEndpoints, type SignInProvider } from './provider.ts'
 export {
   bearerUnsaid,
+  errorCodeIn,
   errorCodes,
   errorsUnder200,
   formAnswers,
   jsonRequests,
   nestedUnder,
+  nullsForAbsent,
+  plainBasic,
   type Quirk,
   scopesSeparatedBy,
+  withHeaders,
 } from './quirks.ts'

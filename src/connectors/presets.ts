@@ -9,7 +9,6 @@ import {
   errorsUnder200,
   jsonRequests,
   nestedUnder,
-  nullsForAbsent,
   plainBasic,
   scopesSeparatedBy,
   withHeaders,
@@ -157,6 +156,7 @@ export function slack({
       scopesSeparatedBy(','),
       bearerUnsaid,
     ],
+    keep: ['team', 'bot_user_id'],
     revoke: async ({ accessToken }, call) => {
       const response = await call('https://slack.com/api/auth.revoke', { method: 'POST', headers: bearer(accessToken) })
       if (!SAYS_OK.safeParse(await response.json()).success)
@@ -189,7 +189,8 @@ export function notion({ scopes = [], ...registered }: PresetOptions): Provider 
     clientAuthentication: 'client_secret_basic',
     pkce: false,
     authorizationParams: { owner: 'user' },
-    quirks: [plainBasic, jsonRequests, withHeaders(NOTION_VERSION), nullsForAbsent, errorCodeIn('code')],
+    quirks: [plainBasic, jsonRequests, withHeaders(NOTION_VERSION), errorCodeIn('code')],
+    keep: ['workspace_id', 'workspace_name', 'bot_id'],
     revoke: async (tokens, call) => {
       const request = { method: 'POST', ...signedJson(tokens, { token: tokens.accessToken }, NOTION_VERSION) }
       accept(200, await call('https://api.notion.com/v1/oauth/revoke', request))
@@ -221,6 +222,8 @@ export function salesforce({
     issuer: `https://${domain}`,
     // What an organisation's sessions have unless it says otherwise; Salesforce tells nobody.
     accessTokenSeconds: 7200,
+    // Where its API is.
+    keep: ['instance_url'],
     quirks: [errorCodes({ invalid_grant: ['inactive_user', 'inactive_org'], invalid_client: ['invalid_client_id'] })],
   }
 }

@@ -1,5 +1,5 @@
 import type { Outbound } from './outbound.ts'
-import { checkOutboundUrl, OutboundError } from './outbound.ts'
+import { checkOutboundUrl, OutboundError } from './outbound-url.ts'
 import type { Quirk } from './quirks.ts'
 
 /** An outside provider, as the host is registered there: any OAuth 2 or OpenID Connect server. */
@@ -24,6 +24,8 @@ export interface Provider {
   readonly redirectUri?: string | undefined
   /** How long an access token lives where the provider does not say, in seconds. Default: until it is refused. */
   readonly accessTokenSeconds?: number | undefined
+  /** Fields of the provider's answer that the host needs as well, such as Salesforce's `instance_url`: sealed, and given with each token. */
+  readonly keep?: readonly string[] | undefined
   /** What the provider does otherwise than the standards; in the order in which they mend an answer. */
   readonly quirks?: readonly Quirk[] | undefined
   /** The issuer an ID token must have, where it depends on what the token says (Entra ID). Default: `issuer`. */

@@ -52,13 +52,21 @@ export function errorCodeIn(name: string): Quirk {
   }
 }
 
-/** What an answer does not have, it has as null. */
+/** What an answer does not have, it has as null; a refresh token also as an empty text. Mended for every provider. */
 export const nullsForAbsent: Quirk = {
   name: 'nulls for absent',
   answer: ({ status, fields }) => ({
     status,
-    fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)),
+    fields: Object.fromEntries(
+      Object.entries(fields).filter(([name, value]) => value !== null && !(name === 'refresh_token' && value === '')),
+    ),
   }),
+}
+
+/** An ID token that nobody asked for, and that nothing here could verify. */
+export const idTokenUnasked: Quirk = {
+  name: 'ID token unasked',
+  answer: ({ status, fields: { id_token: _, ...fields } }) => ({ status, fields }),
 }
 
 /** Answers are forms. */
@@ -135,7 +143,6 @@ export function basic(credentials: string): string {
 
 /** Applies a provider's quirks to one answer of its token endpoint. */
 export async function mendAnswer(response: Response, quirks: readonly Quirk[]): Promise<Response> {
-  if (quirks.length === 0) return response
   const text = await response.text()
   const fields = readFields(text, quirks)
   // Not an object: for the protocol library to refuse.
@@ -143,7 +150,8 @@ export async function mendAnswer(response: Response, quirks: readonly Quirk[]): 
   let answer: TokenAnswer = { status: response.status, fields }
   for (const quirk of quirks) answer = quirk.answer?.(answer) ?? answer
   return new Response(JSON.stringify(answer.fields), {
-    status: answer.status,
+    // RFC 6749 §5.1 says 200; what says that something was made says the same.
+    status: answer.status === 201 ? 200 : answer.status,
     headers: { ...Object.fromEntries(response.headers), 'content-type': 'application/json' },
   })
 }

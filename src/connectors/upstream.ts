@@ -2,10 +2,11 @@ import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { Remembered } from '../remembered.ts'
-import type { EpochMs } from '../store.ts'
-import { type Outbound, OutboundError } from './outbound.ts'
+import type { EpochMs, Json, JsonObject } from '../store.ts'
+import type { Outbound } from './outbound.ts'
 import { checkProvider, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
-import { mendAnswer, mendRequest } from './quirks.ts'
+import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
+import { Busy, explain } from './upstream-errors.ts'
 
 /** What a provider issued. */
 export interface ProviderTokens {
@@ -17,6 +18,8 @@ export interface ProviderTokens {
   /** Undefined where the provider does not say; so is the next. */
   readonly expiresInSeconds: number | undefined
   readonly scopes: readonly string[] | undefined
+  /** What else of the answer the host wants to keep. */
+  readonly details: JsonObject
 }
 
 export interface CodeExchange {
@@ -37,17 +40,26 @@ export interface AuthorizationRequest {
   readonly nonce: string | null
 }
 
+export interface UpstreamsOptions {
+  readonly allowLoopback: boolean
+  readonly now: () => EpochMs
+  /** Default: one that vets every address. */
+  readonly outbound?: Outbound
+}
+
 const DISCOVERY_MS = 3_600_000
 
 /** Everything that is asked of providers: the protocol is oauth4webapi's, the connections are vetted. */
 export class Upstreams {
-  readonly #outbound: Outbound
+  /** Loaded when the first provider is called: a server that calls none needs nothing of it. */
+  #outbound: Promise<Outbound> | undefined
   readonly #allowLoopback: boolean
   readonly #discovered = new Remembered<oauth.AuthorizationServer>(100)
+  readonly #keys = new Remembered<oauth.JWKSCacheInput>(100)
   readonly #now: () => EpochMs
 
-  constructor(outbound: Outbound, { allowLoopback, now }: { readonly allowLoopback: boolean; readonly now: () => EpochMs }) {
-    this.#outbound = outbound
+  constructor({ allowLoopback, now, outbound }: UpstreamsOptions) {
+    this.#outbound = outbound && Promise.resolve(outbound)
     this.#allowLoopback = allowLoopback
     this.#now = now
   }
@@ -76,7 +88,7 @@ export class Upstreams {
   async exchangeCode(provider: Provider, { code, codeVerifier, iss, nonce, redirectUri }: CodeExchange): Promise<ProviderTokens> {
     const as = await this.#serverOf(provider)
     const client = clientOf(provider)
-    return this.#answer(async () => {
+    return this.#answer(provider, async () => {
       const answered = new URLSearchParams({ code, ...(iss === null ? {} : { iss: iss === 'unknown' ? as.issuer : iss }) })
       // Only what the provider promises about `iss` is checked here (RFC 9207 §2.4); the state is the flow's.
       const params = oauth.validateAuthResponse(as, client, answered, oauth.skipStateCheck)
@@ -107,14 +119,18 @@ export class Upstreams {
   async refresh(provider: Provider, refreshToken: string, signal: AbortSignal): Promise<ProviderTokens> {
     const as = await this.#serverOf(provider)
     const client = clientOf(provider)
-    return this.#answer(async () => {
-      const options = { ...this.#tokenOptions(provider), signal }
-      const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
-      const issuer = issuing(as, provider, await unverifiedClaims(response))
-      const tokens = await oauth.processRefreshTokenResponse(issuer, client, response)
-      if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
-      return tokens
-    }, 'needs_reconnect')
+    return this.#answer(
+      provider,
+      async () => {
+        const options = { ...this.#tokenOptions(provider), signal }
+        const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
+        const issuer = issuing(as, provider, await unverifiedClaims(response))
+        const tokens = await oauth.processRefreshTokenResponse(issuer, client, response)
+        if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
+        return tokens
+      },
+      'needs_reconnect',
+    )
   }
 
   /** Ends what was issued, where the provider can. False: it cannot. */
@@ -123,21 +139,27 @@ export class Upstreams {
     tokens: { readonly accessToken: string; readonly refreshToken: string | undefined },
   ): Promise<boolean> {
     const { clientId, clientSecret } = provider
-    if (provider.revoke) {
-      await provider.revoke({ ...tokens, clientId, clientSecret }, this.#call)
+    return this.#guarded(async () => {
+      if (provider.revoke) {
+        await provider.revoke({ ...tokens, clientId, clientSecret }, this.#call)
+        return true
+      }
+      const as = await this.#serverOf(provider)
+      if (!as.revocation_endpoint) return false
+      const token = tokens.refreshToken ?? tokens.accessToken
+      const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
+      if (!response.ok) await oauth.processRevocationResponse(response).catch(ignoreDeadToken)
       return true
-    }
-    const as = await this.#serverOf(provider)
-    if (!as.revocation_endpoint) return false
-    const token = tokens.refreshToken ?? tokens.accessToken
-    const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
-    await oauth.processRevocationResponse(response)
-    return true
+    })
   }
 
   /** The addresses that the provider says are the user's and verified, in lower case. */
   async verifiedEmails(provider: SignInProvider, { accessToken, idToken }: ProviderTokens): Promise<readonly string[]> {
-    if (provider.verifiedEmails) return (await provider.verifiedEmails(accessToken, this.#call)).map(email => email.toLowerCase())
+    const { verifiedEmails } = provider
+    if (verifiedEmails) {
+      const emails = await this.#guarded(() => verifiedEmails(accessToken, this.#call))
+      return emails.map(email => email.toLowerCase())
+    }
     const told = idToken === undefined ? {} : decodeJwt(idToken)
     const claims = told.email === undefined ? await this.#userinfo(provider, accessToken, told.sub) : told
     // Exactly true: providers have said "false", and people have been signed in by it.
@@ -169,7 +191,7 @@ export class Upstreams {
     return {
       ...found,
       // What is only compared where the provider names it: without an issuer, the address of its token endpoint stands for it.
-      issuer: issuer ?? String(token),
+      issuer: found?.issuer ?? issuer ?? String(token),
       ...defined({
         authorization_endpoint: endpoints.authorization,
         token_endpoint: endpoints.token,
@@ -178,6 +200,14 @@ export class Upstreams {
         jwks_uri: endpoints.jwks,
       }),
     }
+  }
+
+  /** Keys that were read are kept: oauth4webapi decides when to read them again. */
+  #keysOf({ endpoints, issuer = '' }: Provider): oauth.JWKSCacheInput {
+    const id = endpoints?.jwks ?? issuer
+    const known = this.#keys.get(id, this.#now()) ?? {}
+    this.#keys.set(id, known, this.#now() + DISCOVERY_MS)
+    return known
   }
 
   async #discover(issuer: string): Promise<oauth.AuthorizationServer> {
@@ -196,10 +226,14 @@ export class Upstreams {
   }
 
   async #answer(
+    { keep }: Provider,
     ask: () => Promise<oauth.TokenEndpointResponse>,
     refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
   ): Promise<ProviderTokens> {
     const tokens = await this.#guarded(ask, refusal)
+    const details = Object.fromEntries(
+      (keep ?? []).flatMap(name => (tokens[name] === undefined ? [] : [[name, tokens[name] as Json]])),
+    )
     const { access_token, expires_in, id_token, refresh_token, scope, token_type } = tokens
     // Negative, NaN, or centuries: nothing that a clock could be set by.
     if (expires_in !== undefined && !(expires_in >= 0 && expires_in <= MAX_EXPIRES_IN))
@@ -211,6 +245,7 @@ export class Upstreams {
       tokenType: token_type === 'bearer' ? 'Bearer' : token_type,
       expiresInSeconds: expires_in,
       scopes: scope?.split(' ').filter(name => name !== ''),
+      details,
     }
   }
 
@@ -229,17 +264,20 @@ export class Upstreams {
   }
 
   /** The provider's quirks apply to its token endpoint. */
-  #tokenOptions({ quirks = [] }: Provider) {
+  #tokenOptions(provider: Provider) {
+    const quirks = [...(provider.quirks ?? []), nullsForAbsent, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
     const call: ProviderCall = async (url, init) => {
       if (init.method !== 'POST') return this.#call(url, init)
       const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)
       return mendAnswer(await this.#call(url, { ...init, headers, body }), quirks)
     }
-    return { ...this.#options(), [oauth.customFetch]: call }
+    return { ...this.#options(), [oauth.customFetch]: call, [oauth.jwksCache]: this.#keysOf(provider) }
   }
 
   readonly #call: ProviderCall = async (url, init) => {
-    const response = await this.#outbound.fetch(url, init)
+    const allowLoopback = this.#allowLoopback
+    this.#outbound ??= import('./outbound.ts').then(({ createOutbound }) => createOutbound({ allowLoopback }))
+    const response = await (await this.#outbound).fetch(url, init)
     // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
     if (response.status === 429 || response.status >= 500) throw new Busy(response)
     return response
@@ -248,52 +286,6 @@ export class Upstreams {
 
 /** Ten years. */
 const MAX_EXPIRES_IN = 315_360_000
-
-class Busy extends Error {
-  readonly retryAfterSeconds: number | undefined
-
-  constructor({ headers, status }: Response) {
-    super(`the provider answered ${status}`)
-    const after = headers.get('retry-after') ?? ''
-    const seconds = /^\d+$/.test(after) ? Number(after) : Math.ceil((Date.parse(after) - Date.now()) / 1000)
-    this.retryAfterSeconds = Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
-  }
-}
-
-function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
-  if (error instanceof Busy) {
-    const { message, retryAfterSeconds } = error
-    return new ConnectorError('provider_unavailable', message, { retryAfterSeconds })
-  }
-  if (error instanceof OutboundError) {
-    const unusable = error.reason === 'refused' || error.reason === 'redirect' || error.reason === 'too_large'
-    return new ConnectorError(unusable ? 'invalid_response' : 'provider_unavailable', error.message)
-  }
-  if (error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError) {
-    const code = error instanceof oauth.ResponseBodyError ? error.error : 'invalid_client'
-    const known = OAUTH_ERRORS.has(code) ? code : 'an error of its own'
-    return new ConnectorError(code === 'invalid_grant' ? refusal : 'provider_refused', `the provider answered ${known}`)
-  }
-  if (error instanceof DOMException && ['AbortError', 'TimeoutError'].includes(error.name))
-    return new ConnectorError('provider_unavailable', 'the provider took too long')
-  // The library's errors hold the answer: its words are enough for a log.
-  const words =
-    error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError ? error.code : undefined
-  return new ConnectorError(
-    'invalid_response',
-    `the provider's answer is not usable: ${words ?? (error instanceof Error ? error.name : typeof error)}`,
-  )
-}
-
-/** RFC 6749 §5.2: what may be quoted. */
-const OAUTH_ERRORS = new Set([
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'invalid_scope',
-])
 
 function clientOf({ clientId }: Provider): oauth.Client {
   return { client_id: clientId, [oauth.clockTolerance]: 30 }
@@ -310,6 +302,11 @@ function authOf({ clientAuthentication, clientSecret }: Provider, as: oauth.Auth
 
 export function isOpenId({ issuer, scopes }: Provider): boolean {
   return issuer !== undefined && scopes.includes('openid')
+}
+
+/** RFC 7009 §2.2: a token that is over already has what it needed; some providers call that an error. */
+function ignoreDeadToken(error: unknown): void {
+  if (!(error instanceof oauth.ResponseBodyError && error.error === 'invalid_token')) throw error
 }
 
 /** The provider as the issuer that its ID token must name. */

@@ -1,16 +1,16 @@
-import { hash } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /**
  * Seals a text under the first of the host's sealing keys (A256GCM). `purpose` says what it is, and to whom it belongs:
  * it is bound into the seal, so that what was sealed for one purpose never opens for another.
  */
-export function seal(text: string, purpose: string, keys: readonly Uint8Array[]): Promise<string> {
+export async function seal(text: string, purpose: string, keys: readonly Uint8Array[]): Promise<string> {
   const [key] = keys
   if (!key) throw new Error('there is no sealing key')
   return new CompactEncrypt(new TextEncoder().encode(text))
     .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: sealingKeyId(key), purpose: purposeOf(purpose) })
-    .encrypt(key)
+    .encrypt(await imported(key))
 }
 
 /** Opens what {@link seal} sealed under any of the keys. Rejects for another purpose, a key that is gone, or what was altered. */
@@ -20,12 +20,21 @@ export async function open(sealed: string, purpose: string, keys: readonly Uint8
     ({ kid }) => {
       const key = keys.find(key => sealingKeyId(key) === kid)
       if (!key) throw new Error(`sealed under the key ${kid}, which is not among sealingKeys (any more)`)
-      return key
+      return imported(key)
     },
     { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] },
   )
   if (protectedHeader.purpose !== purposeOf(purpose)) throw new Error('sealed for another purpose')
   return new TextDecoder().decode(plaintext)
+}
+
+/** Importing a key costs more than opening something with it. */
+const IMPORTED = new WeakMap<Uint8Array, Promise<webcrypto.CryptoKey>>()
+
+function imported(key: Uint8Array): Promise<webcrypto.CryptoKey> {
+  const known = IMPORTED.get(key) ?? webcrypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt'])
+  IMPORTED.set(key, known)
+  return known
 }
 
 /** Whether something is still sealed under a key that has been replaced. */

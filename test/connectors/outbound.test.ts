@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import * as oauth from 'oauth4webapi'
 import t, { type Test } from 'tap'
-import { checkOutboundUrl, createOutbound, OutboundError, type OutboundReason } from '../../src/connectors/outbound.ts'
+import { createOutbound } from '../../src/connectors/outbound.ts'
+import { checkOutboundUrl, OutboundError, type OutboundReason } from '../../src/connectors/outbound-url.ts'
 
 const MIB = 1_048_576
 

@@ -1,0 +1,51 @@
+import * as oauth from 'oauth4webapi'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { OutboundError } from './outbound-url.ts'
+
+/** The provider has no time for anybody now (RFC 6585 §4, RFC 9110 §15.6). */
+export class Busy extends Error {
+  readonly retryAfterSeconds: number | undefined
+
+  constructor({ headers, status }: Response) {
+    super(`the provider answered ${status}`)
+    const after = headers.get('retry-after') ?? ''
+    const seconds = /^\d+$/.test(after) ? Number(after) : Math.ceil((Date.parse(after) - Date.now()) / 1000)
+    this.retryAfterSeconds = Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
+  }
+}
+
+/** Whatever went wrong with a provider as a ConnectorError, in words that quote nothing of its answer. `refusal`: what `invalid_grant` means. */
+export function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
+  if (error instanceof Busy) {
+    const { message, retryAfterSeconds } = error
+    return new ConnectorError('provider_unavailable', message, { retryAfterSeconds })
+  }
+  if (error instanceof OutboundError) {
+    const unusable = error.reason === 'refused' || error.reason === 'redirect' || error.reason === 'too_large'
+    return new ConnectorError(unusable ? 'invalid_response' : 'provider_unavailable', error.message)
+  }
+  if (error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError) {
+    const code = error instanceof oauth.ResponseBodyError ? error.error : 'invalid_client'
+    const known = OAUTH_ERRORS.has(code) ? code : 'an error of its own'
+    return new ConnectorError(code === 'invalid_grant' ? refusal : 'provider_refused', `the provider answered ${known}`)
+  }
+  if (error instanceof DOMException && ['AbortError', 'TimeoutError'].includes(error.name))
+    return new ConnectorError('provider_unavailable', 'the provider took too long')
+  // The library's errors hold the answer: its words are enough for a log.
+  const words =
+    error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError ? error.code : undefined
+  return new ConnectorError(
+    'invalid_response',
+    `the provider's answer is not usable: ${words ?? (error instanceof Error ? error.name : typeof error)}`,
+  )
+}
+
+/** RFC 6749 §5.2: what may be quoted. */
+const OAUTH_ERRORS = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+])
