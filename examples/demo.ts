@@ -1,9 +1,9 @@
 /** Drives the whole flow over HTTP, on both frameworks, with a client library that knows nothing of authmount; prints every step. */
-import { createServer } from 'node:net'
 import * as oauth from 'oauth4webapi'
 import { startExpress } from './express/app.ts'
 import { startFastify } from './fastify/app.ts'
 import type { SeededApps } from './host/authorization.ts'
+import { browse, freePort, heading, printed } from './host/printed.ts'
 import { openStore } from './host/store.ts'
 
 const express = await startExpress(await freePort(), await openStore({}))
@@ -106,35 +106,4 @@ async function demonstrate(framework: string, origin: string, apps: SeededApps):
     await oauth.introspectionRequest(server, machine, secret, own.access_token, options),
   )
   console.log(`\n✔ ${framework}: complete\n`)
-}
-
-/** A request as a browser makes it, up to the redirect it is answered with. */
-async function browse(url: URL, init: RequestInit = {}): Promise<URL> {
-  const response = await printed(url, { redirect: 'manual', ...init })
-  const location = response.headers.get('location')
-  if (location === null) throw new Error(`${url.pathname} answered ${response.status} without a redirect`)
-  return new URL(location, url)
-}
-
-async function printed(url: string | URL, init: object = {}): Promise<Response> {
-  const request = new Request(url, init)
-  const sent = await request.clone().text()
-  console.log(`\n→ ${request.method} ${request.url}${sent && `\n  ${sent}`}`)
-  const response = await fetch(request)
-  const body = response.headers.get('content-type')?.startsWith('text/html') ? '(a page)' : await response.clone().text()
-  const location = response.headers.get('location')
-  console.log(`← ${response.status}${location === null ? '' : ` to ${location}`}${body && `\n  ${body}`}`)
-  return response
-}
-
-function heading(text: string): void {
-  console.log(`\n── ${text} ──`)
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => probe.once('listening', resolve))
-  const address = probe.address()
-  await new Promise(resolve => probe.close(resolve))
-  return typeof address === 'object' ? (address?.port ?? 0) : 0
 }

@@ -111,6 +111,15 @@ t.test('npm run demo goes through everything on both frameworks', async t => {
   t.match(output(), '✔ Fastify: complete')
 })
 
+t.test('npm run demo:connectors goes both ways', async t => {
+  const { child, output } = run('demo:connectors')
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0, output().slice(-2000))
+  t.match(output(), '5 callers, 1 new token')
+  t.match(output(), 'disconnected: true, revoked: true')
+  t.match(output(), '✔ Connectors: complete')
+})
+
 t.test('npm run openapi writes the document', async t => {
   const file = join(t.testdir(), 'openapi.json')
   const { child, output } = run('openapi', [file])

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import type { Authmount } from 'authmount'
 import { authmountRouter, requireToken } from 'authmount/express'
 import express from 'express'
 import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
@@ -12,7 +13,7 @@ import { describeWalkthrough } from '../host/walkthrough.ts'
 export async function startExpress(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
-): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: Server }> {
+): Promise<{ readonly origin: string; readonly authmount: Authmount; readonly apps: SeededApps; readonly server: Server }> {
   const app = express()
   const server = app.listen(port, '127.0.0.1')
   await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
@@ -62,5 +63,5 @@ export async function startExpress(
   })
 
   console.log(walkthrough.text)
-  return { origin, apps, server }
+  return { origin, authmount, apps, server }
 }
