@@ -6,6 +6,7 @@ import { readIssuer, readPageUrl, readResourceServers, readResources } from './c
 import type { Upstreams } from './connectors/upstream.ts'
 import { OptionsError } from './errors/options-error.ts'
 import type { AuthmountOptions, Log } from './options.ts'
+import { brandingProblems, createTheme, type Theme } from './pages/theme.ts'
 import type { EpochMs, Store } from './store.ts'
 import type { KeySource } from './tokens/keys.ts'
 
@@ -32,6 +33,9 @@ export interface Config<Native = unknown> {
   readonly idTokenSeconds: number
   /** Who signs; null: there is no OpenID Connect. */
   readonly keys: KeySource | null
+  readonly theme: Theme
+  readonly renderConsent: AuthmountOptions['renderConsent'] | undefined
+  readonly isVerified: AuthmountOptions['isVerified'] | undefined
   readonly claims: AuthmountOptions['claims'] | undefined
   /** Outside accounts; null: there are none. */
   readonly connectors: Connectors | null
@@ -62,7 +66,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost'] as const) {
     if (!['boolean', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be true or false`)
   }
-  for (const name of ['claims', 'onEvent', 'now', 'rateLimiter', 'signInProvider'] as const) {
+  for (const name of ['claims', 'onEvent', 'now', 'rateLimiter', 'signInProvider', 'renderConsent', 'isVerified'] as const) {
     if (!['function', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be a function`)
   }
   if (options.log && (typeof options.log.error !== 'function' || typeof options.log.warn !== 'function')) {
@@ -78,6 +82,8 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   const log = safeLog(options.log ?? CONSOLE)
   const idTokenSeconds = within('lifetimes.idTokenSeconds', options.lifetimes?.idTokenSeconds ?? 3600, [60, 86_400], problems)
   const keys = readKeys(options, { idTokenSeconds, log }, problems)
+  nameUnknown('branding.', options.branding ?? {}, ['name', 'logoUrl', 'accentColor', 'css'], problems)
+  problems.push(...brandingProblems(options.branding ?? {}))
   const now = wholeMilliseconds(options.now ?? Date.now)
   const { accessTokenFormat = 'opaque', consentUrl, logoutUrl } = options
   if (!['opaque', 'jwt'].includes(accessTokenFormat)) problems.push('accessTokenFormat must be opaque or jwt')
@@ -104,6 +110,9 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     consentSeconds: within('lifetimes.consentSeconds', options.lifetimes?.consentSeconds ?? 600, [30, 3600], problems),
     idTokenSeconds,
     keys,
+    theme: createTheme(options.branding ?? {}, options.issuer),
+    renderConsent: options.renderConsent,
+    isVerified: options.isVerified,
     claims: options.claims,
     connectors: readConnectors(options, problems),
     signInProvider: options.signInProvider ?? null,
@@ -131,6 +140,9 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'accessTokenFormat',
   'resources',
   'resourceServers',
+  'branding',
+  'renderConsent',
+  'isVerified',
   'connectors',
   'signInProvider',
   'allowLoopbackProviders',

@@ -57,6 +57,14 @@ export type AuthmountEvent =
       /** Which access token (RFC 7519 §4.1.7); null: with its refresh token, every one of the grant. */
       readonly jti: string | null
     })
+  /** Somebody was shown an error page: `reference` is the one they can tell. */
+  | {
+      readonly type: 'error_shown'
+      readonly at: EpochMs
+      readonly reference: string
+      readonly error: string
+      readonly description: string
+    }
   /** A user connected an outside account. */
   | OfConnector<'connector_connected'>
   /** It could not be connected; `error` is what the front end was told. */

@@ -5,6 +5,8 @@ import type { SignInProvider } from './connectors/provider.ts'
 import type { AuthmountEvent } from './events.ts'
 import type { HttpRequest } from './http/types.ts'
 import type { RateLimit } from './limits.ts'
+import type { ConsentView } from './pages/consent-page.ts'
+import type { Branding } from './pages/theme.ts'
 import type { EpochMs, JsonObject, Store } from './store.ts'
 import type { SigningAlgorithm } from './tokens/signing-key.ts'
 
@@ -29,6 +31,8 @@ export interface ScopeDefinition {
   readonly description: string
   /** Groups scopes on the consent page and in app settings. */
   readonly category?: string | undefined
+  /** The description in other languages, by tag: `{ de: 'Ihre Daten lesen' }`. */
+  readonly translations?: Readonly<Record<string, string>> | undefined
   /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. */
   readonly userOnly?: boolean | undefined
   /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
@@ -47,6 +51,8 @@ export interface Log {
   error(message: string, cause?: unknown): void
   warn(message: string): void
 }
+
+export type RenderedPage = string | { readonly html: string; readonly contentSecurityPolicy?: string | undefined }
 
 export interface AuthmountOptions<Native = unknown> {
   // Required: nothing here has a safe default.
@@ -117,7 +123,16 @@ export interface AuthmountOptions<Native = unknown> {
    * and sends the browser to `returnTo`. Needs keys. Default: apps cannot ask.
    */
   readonly logoutUrl?: string | undefined
-  /** The host's own consent page; it receives the request's parameters and `consent_id`. Default: the built-in page. */
+  /** How the pages that authmount itself shows look. */
+  readonly branding?: Branding | undefined
+  /**
+   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy without
+   * `form-action`, `frame-ancestors` and `base-uri`, which are added, may come with it. Default: the built-in page.
+   */
+  readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
+  /** Whether you know who is behind an app: the consent page says so. Default: it says nothing of it. */
+  readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
+  /** The host's own consent page, where it is a URL of yours; it receives the request's parameters and `consent_id`. Default: the built-in page. */
   readonly consentUrl?: string | undefined
   /**
    * Your APIs as clients name them (RFC 8707, RFC 9728): absolute URIs without query or fragment, such as

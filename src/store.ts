@@ -142,6 +142,8 @@ export interface OneTimeData {
     /** Origin of the front end to which the browser returns. */
     readonly returnTo: string
   }
+  /** That a form came from a page that was shown to this user. */
+  readonly form: { readonly userId: string; readonly sessionId: string | null }
   /** That a code of a sign-in provider has been tried. */
   readonly account_code: { readonly provider: string }
 }

@@ -6,6 +6,9 @@ export interface Scope {
   readonly name: string
   readonly description: string
   readonly category: string
+  readonly translations: Readonly<Record<string, string>>
+  /** Ours, and not the host's: said in every language of the pages. */
+  readonly builtIn: boolean
   readonly userOnly: boolean
   readonly claims: readonly string[]
 }
@@ -32,6 +35,8 @@ export function readScopes(scopes: unknown, signIn: boolean, problems: string[])
       name,
       description: definition.description,
       category: definition.category ?? '',
+      translations: definition.translations ?? {},
+      builtIn: false,
       userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
       claims: definition.claims ?? STANDARD_CLAIMS[name] ?? [],
     })
@@ -41,4 +46,12 @@ export function readScopes(scopes: unknown, signIn: boolean, problems: string[])
   return catalogue
 }
 
-const OPENID: Scope = { name: 'openid', description: 'Know who you are', category: '', userOnly: true, claims: [] }
+const OPENID: Scope = {
+  name: 'openid',
+  description: 'Know who you are',
+  category: '',
+  translations: {},
+  builtIn: true,
+  userOnly: true,
+  claims: [],
+}

@@ -35,6 +35,8 @@ const STATUS: Partial<Record<OAuthErrorCode, number>> = {
 export interface OAuthErrorOptions {
   readonly cause?: unknown
   readonly status?: number
+  /** What it was about is over: whoever sees it can only begin again. */
+  readonly expired?: boolean
 }
 
 /** Something the OAuth client did, or must be told. `description` is sent to the client; `cause` is only logged. */
@@ -44,12 +46,14 @@ export class OAuthError extends Error {
   readonly status: number
   readonly code: OAuthErrorCode
   readonly description: string
+  readonly expired: boolean
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
     super(`${code}: ${description}`, { cause: options.cause })
     this.code = code
     this.description = description
     this.status = options.status ?? STATUS[code] ?? 400
+    this.expired = options.expired ?? false
   }
 }
 

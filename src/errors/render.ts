@@ -1,13 +1,16 @@
 import { STATUS_CODES } from 'node:http'
-import { escapeHtml, page, pagePolicy } from '../http/page.ts'
-import { html, json } from '../http/reply.ts'
+import { randomId } from '../crypto.ts'
+import { json } from '../http/reply.ts'
 import { sendBack } from '../http/send-back.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Log } from '../options.ts'
+import { errorPage } from '../pages/error-page.ts'
+import { lookFor } from '../pages/look.ts'
+import type { Theme } from '../pages/theme.ts'
 import { ApiError } from './api-error.ts'
 import { asJson, known, printable, renderChallenge, withRetryAfter } from './challenge.ts'
 import { ConnectorError } from './connector-error.ts'
-import { type OAuthError, TargetedError } from './oauth-error.ts'
+import { OAuthError, TargetedError } from './oauth-error.ts'
 
 /**
  * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
@@ -19,15 +22,19 @@ interface Rendering {
   readonly style: ErrorStyle
   readonly issuer: string
   readonly log: Log
+  readonly theme: Theme
+  /** Told of every error that a person is shown. */
+  readonly shown: (error: OAuthError, reference: string) => void
 }
 
 /** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
-export function renderError(thrown: unknown, request: HttpRequest, { style, issuer, log }: Rendering): HttpResponse {
+export function renderError(thrown: unknown, request: HttpRequest, rendering: Rendering): HttpResponse {
+  const { issuer, log, style } = rendering
   if (style === 'api') return forApi(thrown, log)
   if (style === 'account') return forAccount(thrown, log)
   if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
-  const error = known(thrown, log)
-  if (style === 'browser') return forBrowser(error, request, issuer)
+  const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : known(thrown, log)
+  if (style === 'browser') return forBrowser(error, request, rendering)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
   const triedBasic = error.status === 401 && request.headers.authorization !== undefined
   return asJson(error, triedBasic ? BASIC : undefined)
@@ -54,6 +61,12 @@ function asApiError(thrown: unknown, log: Log): ApiError {
   return apiErrorOf(known(thrown, log))
 }
 
+/** What a page of ours was refused by the guard of its route. */
+function oauthErrorOf({ message, status }: ApiError): OAuthError {
+  const code = status === 401 || status === 403 ? 'access_denied' : status === 429 ? 'temporarily_unavailable' : 'invalid_request'
+  return new OAuthError(code, message, { status })
+}
+
 /** What an outside provider could not do is neither the caller's fault nor this server's. */
 function connectorApiError(error: ConnectorError, log: Log): ApiError {
   log.error('an outside provider could not be used', error)
@@ -69,15 +82,17 @@ function apiErrorOf({ code, description, status }: OAuthError): ApiError {
   return status >= 500 ? new ApiError('INTERNAL', description) : new ApiError('VALIDATION_ERROR', description, [], { status })
 }
 
-function forBrowser(error: OAuthError, request: HttpRequest, issuer: string): HttpResponse {
+function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, theme }: Rendering): HttpResponse {
+  const look = lookFor(request, { theme })
   const isJson = request.body.kind === 'json'
   if (error instanceof TargetedError && !isJson) {
     const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
-    return sendBack(request.method === 'POST' ? 303 : 302, error.target, params)
+    return sendBack(request.method === 'POST' ? 303 : 302, error.target, params, look)
   }
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
-  const body = `<h1>This did not work</h1>\n<p>${escapeHtml(error.description)}</p>\n<p><code>${escapeHtml(error.code)}</code></p>`
-  return withRetryAfter(html(error.status, page('This did not work', body), pagePolicy()))
+  const reference = randomId(9)
+  shown(error, reference)
+  return withRetryAfter(errorPage(error, reference, look))
 }
 
 const BASIC = Object.freeze({ 'www-authenticate': 'Basic realm="OAuth client"' })

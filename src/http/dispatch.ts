@@ -47,7 +47,14 @@ async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, 
       response =
         route.guard === 'none' ? await route.flow(request, context) : await answerSomeone(route, request, context, runtime)
     } catch (error) {
-      response = renderError(error, request, { style: route.errors, issuer: config.issuer, log: config.log })
+      response = renderError(error, request, {
+        style: route.errors,
+        issuer: config.issuer,
+        log: config.log,
+        theme: config.theme,
+        shown: ({ code, description }, reference) =>
+          events.emit({ type: 'error_shown', at: context.now, reference, error: code, description }),
+      })
     }
     return route.cors ? await withCors(request, response, route.cors, context) : response
   } finally {

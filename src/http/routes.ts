@@ -11,15 +11,15 @@ import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
 import type { Context, SignedInContext } from '../context.ts'
 import type { ErrorStyle } from '../errors/render.ts'
 import { authorize } from '../oauth/authorize.ts'
-import { disconnectApp, listConnectedApps } from '../oauth/connected-apps.ts'
+import { disconnectApp, listConnectedApps, removeApp } from '../oauth/connected-apps.ts'
 import { decideConsent } from '../oauth/consent.ts'
-import { showConsent } from '../oauth/consent-page.ts'
 import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../oauth/discovery.ts'
 import { introspect } from '../oauth/introspect.ts'
 import { jwks } from '../oauth/jwks.ts'
 import { finishLogout, logout } from '../oauth/logout.ts'
 import { resourceDocuments, resourceMetadata } from '../oauth/protected-resource.ts'
 import { revoke } from '../oauth/revoke.ts'
+import { showConsent } from '../oauth/show-consent.ts'
 import { token } from '../oauth/token.ts'
 import { userinfo } from '../oauth/userinfo.ts'
 import type { Cors } from './cors.ts'
@@ -65,7 +65,8 @@ const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/oauth/token', flow: token, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, guard: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, guard: 'none', errors: 'oauth' },
-  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, guard: 'user', errors: 'api' },
+  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, guard: 'session', errors: 'api' },
+  { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, guard: 'user', errors: 'browser', limited: true },
   { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, guard: 'user', errors: 'api', limited: true },
   management('GET', '', listApps, 'user'),
   management('POST', '', createApp, 'admin'),

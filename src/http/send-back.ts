@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
-import { escapeHtml, formTarget, page, pagePolicy } from './page.ts'
-import { html, redirect } from './reply.ts'
+import type { Look } from '../pages/look.ts'
+import { escapeHtml, formTarget, renderPage } from '../pages/page.ts'
+import { redirect } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 import { withParams } from './with-params.ts'
 
@@ -15,18 +16,21 @@ export function sendBack(
   status: 302 | 303,
   { redirectUri, responseMode }: { readonly redirectUri: string; readonly responseMode: ResponseMode },
   params: AnswerParams,
+  look: Look,
 ): HttpResponse {
   if (responseMode === 'query') return redirect(status, withParams(redirectUri, params))
   const inputs = Object.entries(params)
     .filter((param): param is [string, string] => param[1] !== null)
     .map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`)
-  const body = `<h1>One moment</h1>
+  const { messages } = look.language
+  const body = `<h1>${escapeHtml(messages.oneMoment)}</h1>
 <form method="post" action="${escapeHtml(redirectUri)}">
 ${inputs.join('\n')}
-<button class="main">Continue</button>
+<div class="actions"><button class="main">${escapeHtml(messages.continueButton)}</button></div>
 </form>
 <script>${SUBMIT}</script>`
-  return html(200, page('Continue', body), `${pagePolicy(formTarget(redirectUri))}; script-src '${SUBMIT_HASH}'`)
+  const formAction = formTarget(redirectUri)
+  return renderPage(200, { ...look, title: messages.oneMoment, body, formAction, scriptSource: `'${SUBMIT_HASH}'` })
 }
 
 /** The button is there for browsers without scripts. */

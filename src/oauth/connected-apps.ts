@@ -2,10 +2,17 @@ import { z } from 'zod'
 import { isAppId } from '../apps/app-id.ts'
 import { viewApp } from '../apps/app-view.ts'
 import type { Context, SignedInContext } from '../context.ts'
+import { randomId, sha256 } from '../crypto.ts'
 import { ApiError } from '../errors/api-error.ts'
-import { json } from '../http/reply.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, requireForm } from '../http/params.ts'
+import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import { connectedAppsPage } from '../pages/connected-apps-page.ts'
+import { lookFor } from '../pages/look.ts'
 import type { App, Consent } from '../store.ts'
+import { toLogin } from './login.ts'
 
 const instant = z.iso.datetime({ precision: 3 })
 
@@ -21,11 +28,26 @@ export const connectedAppSchema = z.object({
   activeTokens: z.int().describe('live tokens that speak for the user'),
 })
 
+type ConnectedApp = z.output<typeof connectedAppSchema>
+
 /** More live tokens than this of one user are counted no further. */
 const MAX_TOKENS = 1000
 
-/** GET /oauth/connected-apps: what the signed-in user has allowed, last first. */
-export async function listConnectedApps(_request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+/** GET /oauth/connected-apps: what the signed-in user has allowed, last first; as JSON, or as a page for a browser. */
+export async function listConnectedApps(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { principal } = context
+  const asPage = request.headers.accept?.includes('text/html') ?? false
+  if (!principal) {
+    if (asPage) return toLogin(context, PATH, request.query)
+    throw new ApiError('UNAUTHORIZED', 'sign in first')
+  }
+  const apps = await connectedApps({ ...context, principal })
+  return asPage ? showPage(apps, request, { ...context, principal }) : json(200, apps)
+}
+
+const PATH = '/oauth/connected-apps'
+
+async function connectedApps(context: SignedInContext): Promise<readonly ConnectedApp[]> {
   const { principal, store } = context
   const [consents, tokens] = await Promise.all([
     store.consents.list(principal.userId),
@@ -38,22 +60,49 @@ export async function listConnectedApps(_request: HttpRequest, context: SignedIn
     const own = tokens.items.filter(({ grant }) => grant.clientId === app.id && grant.epoch === app.epoch)
     return [viewConnected(app, consent, own.length, context)]
   })
-  return json(
-    200,
-    connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt)),
-  )
+  return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
+}
+
+/** Long enough to read it all. */
+const FORM_MS = 3_600_000
+
+async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, now, principal, store } = context
+  const formId = randomId(32)
+  const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
+  if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
+  const removedId = request.query.get('removed') ?? ''
+  const removed = isAppId(removedId) ? ((await store.apps.get(removedId))?.name ?? null) : null
+  return connectedAppsPage({ apps, formId, removed, action: `${config.mountPath}${PATH}` }, lookFor(request, config))
 }
 
 /** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
 export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, events, principal, store } = context
-  const clientId = request.params.appId ?? ''
+  await disconnect(request.params.appId ?? '', context)
+  return json(200, { message: 'The app can no longer act for you' })
+}
+
+/** POST /oauth/connected-apps/{appId}: the same from the page, which has no other way to ask. */
+export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, principal, store } = context
+  const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
+  const { sessionId = null, userId } = entry?.data ?? {}
+  if (userId !== principal.userId || sessionId !== (principal.sessionId ?? null))
+    throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
+  const appId = request.params.appId ?? ''
+  // Sent twice, it has been done.
+  await disconnect(appId, context).catch(error => {
+    if (!(error instanceof ApiError && error.code === 'NOT_FOUND')) throw error
+  })
+  return redirect(303, withParams(`${config.mountPath}${PATH}`, { removed: appId }))
+}
+
+async function disconnect(clientId: string, { config, events, principal, store }: SignedInContext): Promise<void> {
   if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
   const { userId, orgId } = principal
   const { agreed, revoked } = await takeBack(userId, [clientId], store)
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
   events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
-  return json(200, { message: 'The app can no longer act for you' })
 }
 
 /** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
@@ -79,12 +128,7 @@ export async function takeBack(
   return { agreed: deleted.includes(true), revoked: counts.reduce((sum, count) => sum + count, 0) }
 }
 
-function viewConnected(
-  app: App,
-  consent: Consent,
-  activeTokens: number,
-  { config }: SignedInContext,
-): z.output<typeof connectedAppSchema> {
+function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {
   const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
   return {
     clientId,

@@ -8,6 +8,7 @@ import { type AnswerParams, sendBack } from '../http/send-back.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Principal } from '../options.ts'
+import { lookFor } from '../pages/look.ts'
 import type { OneTime } from '../store.ts'
 import { consentLookupId } from './authorize.ts'
 import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
@@ -35,7 +36,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
     const error_description = 'the user did not agree'
-    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer })
+    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer }, config)
   }
 
   try {
@@ -43,7 +44,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
     const params = await issueCode(asked, { ...context, principal })
     events.emit({ type: 'consent_granted', ...by })
-    return answer(request, asked, params)
+    return answer(request, asked, params, config)
   } catch (error) {
     // The user agreed, and we failed.
     if (screen && error instanceof StoreError) await reopen(screen, config)
@@ -92,7 +93,9 @@ async function findRequest(
 async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<void> {
   const taken = await store.oneTime.consume('consent', id, randomId(16))
   if (!taken?.first)
-    throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app')
+    throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
+      expired: true,
+    })
 }
 
 /** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
@@ -119,7 +122,10 @@ async function findScreen(
 }
 
 function notOpen(): OAuthError {
-  return new OAuthError('access_denied', 'this consent screen is not open (any more): start again from the app', { status: 403 })
+  return new OAuthError('access_denied', 'this consent screen is not open (any more): start again from the app', {
+    status: 403,
+    expired: true,
+  })
 }
 
 function readDecision(params: Params): boolean {
@@ -130,8 +136,8 @@ function readDecision(params: Params): boolean {
 }
 
 /** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
-function answer(request: HttpRequest, asked: AuthorizeRequest, params: AnswerParams): HttpResponse {
-  if (request.body.kind !== 'json') return sendBack(303, asked, params)
+function answer(request: HttpRequest, asked: AuthorizeRequest, params: AnswerParams, config: Context['config']): HttpResponse {
+  if (request.body.kind !== 'json') return sendBack(303, asked, params, lookFor(request, config))
   if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
   const fields = Object.entries(params).filter(([, value]) => value !== null)
   return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })

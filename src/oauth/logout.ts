@@ -2,11 +2,12 @@ import { isAppId } from '../apps/app-id.ts'
 import type { Context } from '../context.ts'
 import { randomId, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { page, pagePolicy } from '../http/page.ts'
 import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
-import { html, redirect } from '../http/reply.ts'
+import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
+import { type Look, lookFor } from '../pages/look.ts'
+import { escapeHtml, renderPage } from '../pages/page.ts'
 import { carriesToken } from '../principal.ts'
 import type { OneTimeData } from '../store.ts'
 import { takeBack } from './connected-apps.ts'
@@ -36,7 +37,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   const back = await readReturn(params, context)
   // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
   if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
-  if (!principal) return sendOn(back)
+  if (!principal) return sendOn(back, lookFor(request, config))
 
   const logoutId = randomId(32)
   await store.oneTime.put({
@@ -58,7 +59,7 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
   const { config, store } = context
   const params = readParams(request.query)
   const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
-  if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app')
+  if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
   if (taken.first && optional(params, 'end_grants') === 'true') {
     try {
       await endGrantsOfApp(taken.entry.data, context)
@@ -67,7 +68,7 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
       throw error
     }
   }
-  return sendOn(taken.entry.data)
+  return sendOn(taken.entry.data, lookFor(request, config))
 }
 
 async function endGrantsOfApp(
@@ -109,7 +110,8 @@ async function hintOf(params: Params, context: Context) {
   return hint === 'unknown key' ? undefined : hint
 }
 
-function sendOn({ redirectUri, state }: Return): HttpResponse {
+function sendOn({ redirectUri, state }: Return, look: Look): HttpResponse {
   if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
-  return html(200, page('Signed out', '<h1>You are signed out</h1>'), pagePolicy())
+  const { signedOut, signedOutTitle } = look.language.messages
+  return renderPage(200, { ...look, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
 }

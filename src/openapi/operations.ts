@@ -117,7 +117,9 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
           consent_id: text,
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
-          scopes: z.array(scopeViewSchema),
+          scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
+          resources: z.array(text),
+          verified: z.boolean().nullable(),
         }),
         302: null,
         ...OAUTH_ERRORS,
@@ -250,8 +252,14 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
       answers: { 200: metadata, 500: oauthError, 503: oauthError },
     },
     'GET /oauth/connected-apps': {
-      summary: 'List the apps the signed-in user has allowed',
-      answers: { 200: z.array(connectedAppSchema), ...API_ERRORS },
+      summary: 'List the apps the signed-in user has allowed; for a browser, a page',
+      answers: { 200: z.array(connectedAppSchema), 302: null, ...API_ERRORS },
+    },
+    'POST /oauth/connected-apps/:appId': {
+      summary: 'The page’s own form: take it back',
+      body: z.object({ form_id: text }),
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS, 403: oauthError, 429: oauthError },
     },
     'DELETE /oauth/connected-apps/:appId': {
       summary: 'Take back what the signed-in user has allowed an app, and end every token of it',

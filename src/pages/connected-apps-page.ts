@@ -1,0 +1,40 @@
+import type { HttpResponse } from '../http/types.ts'
+import type { Look } from './look.ts'
+import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+
+export interface ConnectedAppsView {
+  readonly apps: readonly {
+    readonly clientId: string
+    readonly name: string
+    readonly scopes: readonly { readonly description: string }[]
+    readonly grantedAt: string
+  }[]
+  /** Where each is removed: its id is added. */
+  readonly action: string
+  /** Proves that a form came from this page. */
+  readonly formId: string
+  /** The name of one that has just been removed. */
+  readonly removed: string | null
+}
+
+/** What the user has allowed, each with a button that takes it back. */
+export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, look: Look): HttpResponse {
+  const { messages, tag } = look.language
+  const date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' })
+  const items = apps.map(
+    ({ clientId, grantedAt, name, scopes }) => `<li>
+<h2 id="app-${clientId}">${isolated(name)}</h2>
+<p class="soft">${fill(messages.connectedSince, { date: `<time datetime="${grantedAt}">${escapeHtml(date.format(new Date(grantedAt)))}</time>` })}</p>
+<p class="soft">${scopes.map(({ description }) => isolated(description)).join(' · ')}</p>
+<form method="post" action="${escapeHtml(`${action}/${clientId}`)}">
+<input type="hidden" name="form_id" value="${escapeHtml(formId)}">
+<button class="danger" aria-describedby="app-${clientId}">${escapeHtml(messages.removeAccess)}</button>
+</form>
+</li>`,
+  )
+  const body = `<h1>${escapeHtml(messages.connectedTitle)}</h1>
+${removed === null ? '' : `<p role="status" class="badge good"><span>${fill(messages.accessRemoved, { app: isolated(removed) })}</span></p>`}
+<p>${items.length > 0 ? fill(messages.connectedIntro, { server: isolated(look.theme.name) }) : escapeHtml(messages.connectedNone)}</p>
+<ul class="plain">${items.join('\n')}</ul>`
+  return renderPage(200, { ...look, title: messages.connectedTitle, body, formAction: "'self'" })
+}

@@ -1,0 +1,122 @@
+import type { HttpResponse } from '../http/types.ts'
+import type { Look } from './look.ts'
+import type { Messages } from './messages/en.ts'
+import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+
+/** What the user is asked: all that a page needs to ask it. */
+export interface ConsentView {
+  readonly consentId: string
+  /** Where the answer is posted: `consent_id`, and `consent` as `granted` or `denied`. */
+  readonly action: string
+  readonly app: {
+    readonly clientId: string
+    readonly name: string
+    readonly description: string
+    readonly logoUrl: string | null
+    readonly homepageUrl: string | null
+    readonly privacyPolicyUrl: string | null
+    readonly termsOfServiceUrl: string | null
+  }
+  /** null: the host does not verify apps. */
+  readonly verified: boolean | null
+  /** How the host names the signed-in user; null: it does not. */
+  readonly user: string | null
+  /** Begins the same request with another user. */
+  readonly switchUserUrl: string
+  readonly scopes: readonly AskedScope[]
+  /** The resources it is for (RFC 8707), where the app named some. */
+  readonly resources: readonly string[]
+  /** Where the browser goes with the answer. */
+  readonly redirectUri: string
+  /** BCP 47. */
+  readonly language: string
+}
+
+export interface AskedScope {
+  readonly name: string
+  readonly description: string
+  readonly category: string
+  /** The user has allowed the app this before. */
+  readonly granted: boolean
+}
+
+/** The question, as a page that needs no script. */
+export function consentPage(view: ConsentView, look: Look): HttpResponse {
+  const { app, redirectUri } = view
+  const { messages } = look.language
+  const asked = view.scopes.filter(({ granted }) => !granted)
+  const granted = view.scopes.filter(({ granted }) => granted)
+  // Where all of it has been allowed before, that is what is asked again.
+  const [open, folded] = asked.length > 0 ? [asked, granted] : [granted, []]
+  const images = app.logoUrl === null ? [] : [app.logoUrl]
+  const body = `${header(view, look)}
+${who(view, messages)}
+<p>${escapeHtml(messages.asksTo)}</p>
+${byCategory(open)}
+${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
+${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
+<p class="soft">${fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })} ${escapeHtml(messages.takeBack)}</p>
+<form method="post" action="${escapeHtml(view.action)}">
+<input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
+<div class="actions">
+<button name="consent" value="denied">${escapeHtml(messages.deny)}</button>
+<button name="consent" value="granted" class="main">${escapeHtml(messages.allow)}</button>
+</div>
+</form>
+${links(app, messages)}`
+  const title = fillText(messages.consentTitle, { app: app.name })
+  return renderPage(200, { ...look, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
+}
+
+function header({ app, verified }: ConsentView, { language: { messages }, theme }: Look): string {
+  const picture =
+    app.logoUrl === null
+      ? `<span class="initial" aria-hidden="true">${escapeHtml([...app.name][0]?.toUpperCase() ?? '')}</span>`
+      : `<img src="${escapeHtml(app.logoUrl)}" alt="" referrerpolicy="no-referrer">`
+  const server = isolated(theme.name)
+  const badge =
+    verified === null
+      ? ''
+      : verified
+        ? `<p class="badge good"><span aria-hidden="true">✓</span><span>${fill(messages.verified, { server })}</span></p>`
+        : `<p class="badge warn"><span aria-hidden="true">!</span><span>${fill(messages.unverified, { server })}</span></p>`
+  return `<div class="app">${picture}<h1>${fill(messages.consentHeading, { app: isolated(app.name) })}</h1></div>
+${badge}
+${app.description ? `<p class="soft"><bdi>${escapeHtml(app.description)}</bdi></p>` : ''}`
+}
+
+function who({ switchUserUrl, user }: ConsentView, messages: Messages): string {
+  const name = user === null ? '' : `<span>${fill(messages.signedInAs, { user: `<strong>${isolated(user)}</strong>` })}</span>`
+  return `<div class="who">${name}<a href="${escapeHtml(switchUserUrl)}">${escapeHtml(messages.notYou)}</a></div>`
+}
+
+/** In the order of the request; those of a category together. */
+function byCategory(scopes: readonly AskedScope[]): string {
+  const categories = [...new Set(scopes.map(({ category }) => category))].toSorted((a, b) => Number(b === '') - Number(a === ''))
+  return categories
+    .map(category => {
+      const items = scopes
+        .filter(scope => scope.category === category)
+        .map(({ description }) => `<li><bdi>${escapeHtml(description)}</bdi></li>`)
+      return `${category === '' ? '' : `<h2>${isolated(category)}</h2>`}<ul>${items.join('')}</ul>`
+    })
+    .join('\n')
+}
+
+function links(app: ConsentView['app'], messages: Messages): string {
+  const known = [
+    [app.homepageUrl, messages.homepage],
+    [app.privacyPolicyUrl, messages.privacyPolicy],
+    [app.termsOfServiceUrl, messages.termsOfService],
+  ] as const
+  const anchors = known.flatMap(([url, label]) =>
+    url === null ? [] : `<a href="${escapeHtml(url)}" rel="noopener noreferrer" target="_blank">${escapeHtml(label)}</a>`,
+  )
+  return anchors.length > 0 ? `<nav class="links">${anchors.join('')}</nav>` : ''
+}
+
+function destination(redirectUri: string): string {
+  const { host, protocol } = new URL(redirectUri)
+  // What follows a private scheme names nobody: whoever registers it can write anything there.
+  return /^https?:$/.test(protocol) ? host : protocol
+}

@@ -1,0 +1,40 @@
+import type { OAuthError } from '../errors/oauth-error.ts'
+import type { HttpResponse } from '../http/types.ts'
+import type { Look } from './look.ts'
+import type { Messages } from './messages/en.ts'
+import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+
+/** What a person reads where nothing may be redirected, and what their developer needs; `reference` also stands in the event. */
+export function errorPage(error: OAuthError, reference: string, look: Look): HttpResponse {
+  const { messages } = look.language
+  const person = fill(messages[messageOf(error)], { server: isolated(look.theme.name) })
+  const facts = [
+    [messages.errorCode, `<code>${escapeHtml(error.code)}</code>`],
+    // Descriptions are for developers, and in English.
+    [messages.errorDetail, `<span lang="en" dir="ltr">${escapeHtml(error.description)}</span>`],
+    [messages.reference, `<code>${escapeHtml(reference)}</code>`],
+  ] as const
+  const body = `<h1>${escapeHtml(messages.errorTitle)}</h1>
+<p>${person}</p>
+<p class="soft">${escapeHtml(messages.closePage)}</p>
+<details><summary>${escapeHtml(messages.forDevelopers)}</summary>
+<dl>${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${value}</dd>`).join('')}</dl>
+</details>`
+  return renderPage(error.status, { ...look, title: messages.errorTitle, body })
+}
+
+function messageOf({ code, expired }: OAuthError): keyof Messages {
+  if (expired) return 'expired'
+  switch (code) {
+    case 'invalid_client':
+      return 'unknownApp'
+    case 'access_denied':
+      return 'notAllowed'
+    case 'temporarily_unavailable':
+      return 'unavailable'
+    case 'server_error':
+      return 'serverError'
+    default:
+      return 'badRequest'
+  }
+}

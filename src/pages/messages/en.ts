@@ -1,0 +1,84 @@
+/** Everything authmount's pages say. `{app}` and the like are filled in. */
+export interface Messages {
+  readonly consentTitle: string
+  readonly consentHeading: string
+  readonly verified: string
+  readonly unverified: string
+  readonly signedInAs: string
+  readonly notYou: string
+  readonly asksTo: string
+  readonly knowWhoYouAre: string
+  readonly alreadyAllowed: string
+  readonly forUseAt: string
+  readonly destination: string
+  readonly takeBack: string
+  readonly homepage: string
+  readonly privacyPolicy: string
+  readonly termsOfService: string
+  readonly allow: string
+  readonly deny: string
+  readonly errorTitle: string
+  readonly unknownApp: string
+  readonly badRequest: string
+  readonly notAllowed: string
+  readonly expired: string
+  readonly unavailable: string
+  readonly serverError: string
+  readonly forDevelopers: string
+  readonly errorCode: string
+  readonly errorDetail: string
+  readonly reference: string
+  readonly closePage: string
+  readonly signedOutTitle: string
+  readonly signedOut: string
+  readonly oneMoment: string
+  readonly continueButton: string
+  readonly connectedTitle: string
+  readonly connectedIntro: string
+  readonly connectedNone: string
+  readonly connectedSince: string
+  readonly removeAccess: string
+  readonly accessRemoved: string
+}
+
+export const en: Messages = {
+  consentTitle: 'Allow {app}?',
+  consentHeading: '{app} wants to act for you',
+  verified: 'Verified by {server}',
+  unverified: 'Not verified by {server}: allow it only if you know it',
+  signedInAs: 'Signed in as {user}',
+  notYou: 'Not you?',
+  asksTo: 'It asks to:',
+  knowWhoYouAre: 'Know who you are',
+  alreadyAllowed: 'Already allowed ({count})',
+  forUseAt: 'It will use this at {resource}.',
+  destination: 'You will be sent to {host}.',
+  takeBack: 'You can take this back at any time.',
+  homepage: 'Website',
+  privacyPolicy: 'Privacy policy',
+  termsOfService: 'Terms of service',
+  allow: 'Allow',
+  deny: 'Deny',
+  errorTitle: 'This did not work',
+  unknownApp: 'The app that sent you here is not known to {server}, or has been switched off.',
+  badRequest: 'The app that sent you here made a request that cannot be answered.',
+  notAllowed: 'You cannot do this with the account you are signed in with.',
+  expired: 'This page is no longer valid. Go back to the app and start again.',
+  unavailable: '{server} cannot answer right now. Try again in a moment.',
+  serverError: 'Something went wrong at {server}. Try again later.',
+  forDevelopers: 'For developers',
+  errorCode: 'Error',
+  errorDetail: 'Details',
+  reference: 'Reference',
+  closePage: 'You can close this page.',
+  signedOutTitle: 'Signed out',
+  signedOut: 'You are signed out.',
+  oneMoment: 'One moment',
+  continueButton: 'Continue',
+  connectedTitle: 'Connected apps',
+  connectedIntro: 'These apps may act for you at {server}.',
+  connectedNone: 'No app may act for you.',
+  connectedSince: 'Allowed on {date}',
+  removeAccess: 'Remove access',
+  accessRemoved: '{app} can no longer act for you.',
+}

@@ -1,0 +1,97 @@
+import { hash } from 'node:crypto'
+
+/** How authmount's own pages look. */
+export interface Branding {
+  /** Who you are to your users. Default: the issuer's host name. */
+  readonly name?: string | undefined
+  /** Shown above the page; https. */
+  readonly logoUrl?: string | undefined
+  /** Of the main button, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
+  readonly accentColor?: string | undefined
+  /** Added after the pages' own style. It can load nothing. */
+  readonly css?: string | undefined
+}
+
+/** What every page needs of it, worked out once. */
+export interface Theme {
+  readonly name: string
+  readonly logoUrl: string | null
+  readonly style: string
+  /** As a source of a Content-Security-Policy. */
+  readonly styleSource: string
+}
+
+export function createTheme({ accentColor = '#1d4ed8', css = '', logoUrl, name }: Branding, issuer: string): Theme {
+  // What is not usable is refused before anything is shown.
+  const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${String(css).replaceAll('</', '<\\/')}`
+  const styleSource = `'sha256-${hash('sha256', style, 'base64')}'`
+  return { name: name ?? (URL.canParse(issuer) ? new URL(issuer).host : issuer), logoUrl: logoUrl ?? null, style, styleSource }
+}
+
+/** What is wrong with it, in words for whoever configures it. */
+export function brandingProblems({ accentColor, css, logoUrl, name }: Branding): readonly string[] {
+  return [
+    ...(name === undefined || (typeof name === 'string' && name !== '') ? [] : ['branding.name must be a text']),
+    ...(accentColor === undefined || /^#[\da-f]{6}$/i.test(accentColor) ? [] : ['branding.accentColor must be like #1d4ed8']),
+    ...(logoUrl === undefined || (URL.canParse(logoUrl) && new URL(logoUrl).protocol === 'https:')
+      ? []
+      : ['branding.logoUrl must be an https URL']),
+    ...(css === undefined || typeof css === 'string' ? [] : ['branding.css must be a text']),
+  ]
+}
+
+/** Black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */
+function readableOn(color: string): string {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map(at => {
+    const channel = Number.parseInt(color.slice(at, at + 2), 16) / 255
+    return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? '#000' : '#fff'
+}
+
+/** Logical properties throughout: the pages are read from the right in some languages. */
+const STYLE = `
+:root{color-scheme:light dark;--accent:ACCENT;--on-accent:ON_IT;--back:#f1f3f7;--card:#fff;--text:#17191d;--soft:#565c66;--line:#d4d8df;--edge:#767d89;--warn:#8a4b00;--good:#0a6640;--bad:#b3261e}
+@media (prefers-color-scheme:dark){:root{--back:#0e1013;--card:#181b20;--text:#eef0f3;--soft:#a9b0bb;--line:#343a43;--edge:#8b93a0;--warn:#f0b45c;--good:#64d39c;--bad:#ff8a80}}
+*{box-sizing:border-box}
+html{font:100%/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}
+body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;background:var(--back);color:var(--text);overflow-wrap:anywhere}
+main{inline-size:100%;max-inline-size:29rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;padding:1.75rem}
+.brand{display:flex;align-items:center;gap:.6rem;margin-block-end:1.5rem;font-weight:600;color:var(--soft)}
+.brand img{block-size:1.75rem;max-inline-size:9rem;object-fit:contain}
+h1{font-size:1.4rem;line-height:1.3;margin-block:0 .75rem}
+h2{font-size:.95rem;margin-block:1.25rem .35rem}
+p{margin-block:.6rem}
+a{color:inherit}
+a:hover{text-decoration-thickness:2px}
+.app{display:flex;gap:.9rem;align-items:center;margin-block-end:.5rem}
+.app>img,.app>.initial{flex:none;inline-size:3rem;block-size:3rem;border-radius:.75rem;object-fit:contain;background:var(--back)}
+.app>.initial{display:grid;place-items:center;font-weight:600;font-size:1.3rem;color:var(--soft)}
+.app h1{margin:0}
+.soft{color:var(--soft);font-size:.925rem}
+.badge{display:inline-flex;gap:.35rem;align-items:center;font-size:.875rem;font-weight:600}
+.badge.good{color:var(--good)}
+.badge.warn{color:var(--warn)}
+.who{display:flex;flex-wrap:wrap;gap:.25rem .75rem;justify-content:space-between;border-block:1px solid var(--line);padding-block:.75rem;margin-block:1rem}
+ul{margin:0;padding:0;list-style:none}
+li{padding-block:.45rem;padding-inline-start:1.6rem;position:relative}
+li::before{content:"";position:absolute;inset-inline-start:.15rem;inset-block-start:.85rem;inline-size:.7rem;block-size:.35rem;border:solid var(--accent);border-width:0 0 2px 2px;transform:rotate(-45deg)}
+ul.plain li{padding-inline-start:0;border-block-end:1px solid var(--line);padding-block:1rem}
+ul.plain li:last-child{border:0}
+ul.plain li::before{content:none}
+details{margin-block:.75rem}
+summary{cursor:pointer;padding-block:.35rem;font-size:.925rem}
+.actions{display:flex;gap:.75rem;margin-block-start:1.5rem}
+button,.button{flex:1;min-block-size:2.9rem;padding:.6rem 1rem;font:inherit;font-weight:600;border:1px solid var(--edge);border-radius:.6rem;background:none;color:inherit;cursor:pointer}
+button.main{background:var(--accent);border-color:var(--accent);color:var(--on-accent)}
+button.danger{color:var(--bad);border-color:currentColor}
+button:hover{filter:brightness(1.08)}
+:focus-visible{outline:3px solid var(--text);outline-offset:2px}
+.links{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin-block:1.25rem 0;font-size:.875rem;color:var(--soft)}
+dl{margin:0;font-size:.875rem}
+dt{color:var(--soft);margin-block-start:.5rem}
+dd{margin:0}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.875em}
+@media (max-width:26rem){body{padding:0;place-items:start stretch}main{border:0;border-radius:0;padding:1.25rem;min-block-size:100vh}.actions{flex-direction:column-reverse}}
+@media (forced-colors:active){button.main{border:3px solid}}
+`
