@@ -28,6 +28,8 @@ export interface NewApp {
   readonly accessTokenLifetime?: number | undefined
   /** 3600–31,536,000; default 604,800. */
   readonly refreshTokenLifetime?: number | undefined
+  /** Shown on the consent page; https. Only from your own code: what is shown as a picture is not for everybody to choose. */
+  readonly logoUrl?: string | undefined
   readonly homepageUrl?: string | undefined
   readonly privacyPolicyUrl?: string | undefined
   readonly termsOfServiceUrl?: string | undefined

@@ -8,6 +8,13 @@ import { makeSecret } from './app-secret.ts'
 
 const ownerSchema = z.object({ orgId: z.string().min(1).max(255), userId: z.string().min(1).max(255) })
 
+const logoSchema = z.object({
+  logoUrl: z
+    .url({ protocol: /^https$/, message: 'must be an https URL' })
+    .max(2048)
+    .optional(),
+})
+
 /** For whom an app is registered. */
 export interface AppOwner {
   readonly orgId: string
@@ -23,16 +30,17 @@ export interface RegisteredApp {
 
 /** Stores a new app. Rejects with ApiError VALIDATION_ERROR, naming every problem, or with StoreError. */
 export async function registerApp(
-  input: NewApp,
+  { logoUrl: logo, ...input }: NewApp,
   owner: AppOwner,
   { config, store, events, now }: Omit<Context, 'principal'>,
 ): Promise<RegisteredApp> {
   const fields = checkInput(newAppSchema(config.scopes), input)
+  const { logoUrl } = checkInput(logoSchema, { logoUrl: logo })
   const { orgId, userId } = checkInput(ownerSchema, owner)
   const secret = fields.isConfidential ? makeSecret(now) : null
   const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
   const id = randomText(12, 'hex')
-  const profile = { slug: slugOf(fields.name, id), homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
+  const profile = { slug: slugOf(fields.name, id), logoUrl, homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
   const app: App = {
     id,
     orgId,
