@@ -11,6 +11,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import { connectedAppsPage } from '../pages/connected-apps-page.ts'
 import { lookFor } from '../pages/look.ts'
+import { describeScope } from '../pages/scope-words.ts'
 import type { App, Consent } from '../store.ts'
 import { toLogin } from './login.ts'
 
@@ -73,7 +74,15 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
   const removedId = request.query.get('removed') ?? ''
   const removed = isAppId(removedId) ? ((await store.apps.get(removedId))?.name ?? null) : null
-  return connectedAppsPage({ apps, formId, removed, action: `${config.mountPath}${PATH}` }, lookFor(request, config))
+  const look = lookFor(request, config)
+  const inWords = apps.map(app => ({
+    ...app,
+    scopes: app.scopes.map(({ description, name }) => {
+      const scope = config.scopes.get(name)
+      return { description: scope ? describeScope(scope, look.language) : description }
+    }),
+  }))
+  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, look)
 }
 
 /** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */

@@ -9,6 +9,7 @@ import { inTime } from '../in-time.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
 import { type Look, lookFor } from '../pages/look.ts'
 import { formTarget } from '../pages/page.ts'
+import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store.ts'
 import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './authorize-request.ts'
 import { toLogin } from './login.ts'
@@ -81,8 +82,14 @@ async function viewOf(
     scopes: asked.scopes.flatMap(name => {
       const scope = config.scopes.get(name)
       if (!scope) return []
-      const translated = scope.translations[language.tag] ?? (scope.builtIn ? language.messages.knowWhoYouAre : scope.description)
-      return [{ name, description: translated, category: scope.category, granted: earlier?.scopes.includes(name) ?? false }]
+      return [
+        {
+          name,
+          description: describeScope(scope, language),
+          category: scope.category,
+          granted: earlier?.scopes.includes(name) ?? false,
+        },
+      ]
     }),
     resources: asked.audience ?? [],
     redirectUri: asked.redirectUri,

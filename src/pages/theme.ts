@@ -75,7 +75,7 @@ a:hover{text-decoration-thickness:2px}
 .who{display:flex;flex-wrap:wrap;gap:.25rem .75rem;justify-content:space-between;border-block:1px solid var(--line);padding-block:.75rem;margin-block:1rem}
 ul{margin:0;padding:0;list-style:none}
 li{padding-block:.45rem;padding-inline-start:1.6rem;position:relative}
-li::before{content:"";position:absolute;inset-inline-start:.15rem;inset-block-start:.85rem;inline-size:.7rem;block-size:.35rem;border:solid var(--accent);border-width:0 0 2px 2px;transform:rotate(-45deg)}
+li::before{content:"";position:absolute;inset-inline-start:.15rem;inset-block-start:.85rem;inline-size:.7rem;block-size:.35rem;border:solid var(--soft);border-width:0 0 2px 2px;transform:rotate(-45deg)}
 ul.plain li{padding-inline-start:0;border-block-end:1px solid var(--line);padding-block:1rem}
 ul.plain li:last-child{border:0}
 ul.plain li::before{content:none}
@@ -92,6 +92,6 @@ dl{margin:0;font-size:.875rem}
 dt{color:var(--soft);margin-block-start:.5rem}
 dd{margin:0}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.875em}
-@media (max-width:26rem){body{padding:0;place-items:start stretch}main{border:0;border-radius:0;padding:1.25rem;min-block-size:100vh}.actions{flex-direction:column-reverse}}
+@media (max-width:26rem){body{padding:0;place-items:start stretch}main{border:0;border-radius:0;padding:1.25rem;min-block-size:100vh}.actions{flex-direction:column}}
 @media (forced-colors:active){button.main{border:3px solid}}
 `

@@ -1,0 +1,206 @@
+/** What people see, in a real browser: the consent page, its errors, and connected apps. */
+import { createServer } from 'node:http'
+import type { Browser, Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { axeViolations, launchBrowser, openPage, skipWithoutBrowser } from '../support/browser.ts'
+import type { Fields, TestApp } from '../support/client.ts'
+import { type HostOptions, startHost, type TestHost } from '../support/host.ts'
+import { loginMounts } from '../support/login-mounts.ts'
+import { SIGN_IN } from '../support/sign-in.ts'
+
+const skip = skipWithoutBrowser()
+const PHONE = { width: 360, height: 740 }
+const OPTIONS: HostOptions = {
+  ...SIGN_IN,
+  branding: { name: 'Acme' },
+  isVerified: () => false,
+  logoutUrl: '/login',
+}
+
+interface Scene {
+  readonly host: TestHost
+  readonly app: TestApp
+  /** Where the app is: it shows what it was sent. */
+  readonly home: string
+  authorizeUrl(fields?: Fields): string
+}
+
+async function start(t: Test, mount: string, fields: object = {}, options: HostOptions = {}): Promise<Scene> {
+  const home = await startApp(t)
+  const host = await startHost(loginMounts[mount] as never, { ...OPTIONS, ...options })
+  t.teardown(host.close)
+  const app = await host.confidentialApp({
+    name: 'Quarterly Reports',
+    description: 'Makes a report of your records.',
+    redirectUris: [`${home}/cb`],
+    allowedScopes: ['openid', 'profile', 'read:records', 'write:records'],
+    homepageUrl: 'https://reports.example',
+    privacyPolicyUrl: 'https://reports.example/privacy',
+    ...fields,
+  })
+  const scope = 'openid profile read:records write:records'
+  const authorizeUrl = (more: Fields = {}) =>
+    `/oauth/authorize?${host.authorizeQuery(app, { redirect_uri: `${home}/cb`, scope, ...more })}`
+  return { host, app, home, authorizeUrl }
+}
+
+async function startApp(t: Test): Promise<string> {
+  const server = createServer((request, response) => {
+    const url = request.url ?? ''
+    response.setHeader('content-type', 'text/html')
+    const frame = url.startsWith('/frame?') ? `<iframe src="${decodeURIComponent(url.slice(7))}"></iframe>` : ''
+    response.end(`<!doctype html><html lang="en"><title>The app</title><main><h1>The app</h1>${frame}</main></html>`)
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+async function signIn(page: Page, name: string): Promise<void> {
+  await page.getByLabel('Name').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+const codeOf = (page: Page) => new URL(page.url()).searchParams.get('code')
+
+t.test('pages in a browser', { skip }, async t => {
+  const browser: Browser = await launchBrowser()
+  t.teardown(() => browser.close())
+
+  for (const mount of Object.keys(loginMounts)) {
+    t.test(`${mount}: a user signs in, is asked, allows, and is back at the app with a code`, async t => {
+      const { authorizeUrl, home, host, app } = await start(t, mount)
+      const { dialogs, elsewhere, errors, page } = await openPage(browser, host.url)
+      await page.goto(authorizeUrl())
+      await signIn(page, 'anna')
+      t.equal(await page.title(), 'Allow Quarterly Reports?')
+      t.match(await page.innerText('main'), /Signed in as Anna/)
+      t.match(await page.innerText('main'), /Not verified by Acme/)
+      t.match(await page.innerText('main'), new RegExp(`You will be sent to ${new URL(home).host}`))
+      t.strictSame(await axeViolations(page), [])
+      t.strictSame(elsewhere, [], 'nothing is loaded from elsewhere')
+      await page.getByRole('button', { name: 'Allow' }).click()
+      await page.waitForURL(`${home}/**`)
+      t.equal((await host.redeem(app, codeOf(page) ?? '', { redirect_uri: `${home}/cb` })).status, 200)
+      t.strictSame([...errors, ...dialogs], [])
+      await page.goto(host.url + authorizeUrl())
+      await page.waitForURL(`${home}/**`)
+      t.ok(codeOf(page), 'the second time nobody is asked')
+    })
+
+    t.test(`${mount}: a user denies; another says "not you?" and signs in as themselves`, async t => {
+      const { authorizeUrl, home, host, app } = await start(t, mount)
+      const { context, page } = await openPage(browser, host.url)
+      await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+      await page.goto(authorizeUrl())
+      await page.getByRole('button', { name: 'Deny' }).click()
+      await page.waitForURL(`${home}/**`)
+      t.equal(new URL(page.url()).searchParams.get('error'), 'access_denied')
+
+      await page.goto(host.url + authorizeUrl())
+      await page.getByRole('link', { name: 'Not you?' }).click()
+      await signIn(page, 'cora')
+      await page.getByRole('button', { name: 'Allow' }).click()
+      await page.waitForURL(`${home}/**`)
+      const { body } = await host.redeem(app, codeOf(page) ?? '', { redirect_uri: `${home}/cb` })
+      t.match(await host.authmount.checkToken(String(body.access_token)), { userId: 'cora' })
+    })
+
+    t.test(`${mount}: another site’s page cannot frame it`, async t => {
+      const { authorizeUrl, home, host } = await start(t, mount)
+      const { context, page } = await openPage(browser, host.url)
+      await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+      await page.goto(`${home}/frame?${encodeURIComponent(host.url + authorizeUrl())}`)
+      await page.waitForLoadState()
+      for (const frame of page.frames().slice(1)) t.notMatch(await frame.content(), 'Quarterly Reports')
+    })
+
+    t.test(`${mount}: what an app calls itself runs nowhere`, async t => {
+      const payload = '"><img src=x onerror=alert(1)><svg onload=alert(2)></title><script>alert(3)</script>{{7*7}}'
+      const { authorizeUrl, host } = await start(t, mount, { name: payload.slice(0, 100), description: payload })
+      const { context, dialogs, elsewhere, errors, page } = await openPage(browser, host.url)
+      await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+      await page.goto(authorizeUrl())
+      t.match(await page.innerText('h1'), '<img src=x onerror=alert(1)>')
+      t.equal(await page.locator('script, main img, svg').count(), 0)
+      await page.getByRole('button', { name: 'Allow' }).click()
+      await page.goto(`${host.url}/oauth/connected-apps`)
+      t.match(await page.innerText('main'), '<img src=x onerror=alert(1)>')
+      t.strictSame([...dialogs, ...errors, ...elsewhere.filter(url => !url.includes('/cb'))], [])
+    })
+
+    t.test(`${mount}: everything works without scripts, and with the keyboard alone`, async t => {
+      const { authorizeUrl, home, host } = await start(t, mount)
+      const bare = await openPage(browser, host.url, { javaScriptEnabled: false })
+      await bare.page.goto(authorizeUrl({ response_mode: 'form_post' }))
+      await signIn(bare.page, 'anna')
+      await bare.page.getByRole('button', { name: 'Allow' }).click()
+      await bare.page.getByRole('button', { name: 'Continue' }).click()
+      await bare.page.waitForURL(`${home}/**`)
+
+      const { context, page } = await openPage(browser, host.url)
+      await context.addCookies([{ name: 'session', value: 'bert', url: host.url }])
+      await page.goto(authorizeUrl())
+      const reached: string[] = []
+      for (let tabs = 0; tabs < 12; tabs++) {
+        await page.keyboard.press('Tab')
+        const name = await page.evaluate('document.activeElement.textContent')
+        reached.push(String(name))
+        if (name === 'Allow') break
+      }
+      t.strictSame(reached, ['Not you?', 'Deny', 'Allow'])
+      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+      t.equal(outline, 'solid', 'where one is can be seen')
+      await page.keyboard.press('Enter')
+      await page.waitForURL(`${home}/**`)
+      t.ok(codeOf(page))
+    })
+
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const locale of ['en', 'ar', 'de', 'ja'] as const) {
+        t.test(`${mount}: on a phone, ${colorScheme}, in ${locale}, long texts hold and axe finds nothing`, async t => {
+          const long = { name: `Donaudampfschifffahrtsgesellschaftskapitän${'s'.repeat(50)}`, description: 'x'.repeat(400) }
+          const { authorizeUrl, host } = await start(t, mount, long)
+          const { context, page } = await openPage(browser, host.url, { colorScheme, locale, viewport: PHONE })
+          await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+          await page.goto(authorizeUrl())
+          t.equal(await page.getAttribute('html', 'lang'), locale)
+          t.equal(await page.getAttribute('html', 'dir'), locale === 'ar' ? 'rtl' : 'ltr')
+          t.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= PHONE.width, 'nothing sticks out')
+          t.strictSame(await axeViolations(page), [])
+          const boxes = await page
+            .locator('button')
+            .evaluateAll(buttons => buttons.map(button => (button as unknown as { offsetHeight: number }).offsetHeight))
+          t.ok(
+            boxes.every(height => height >= 44),
+            `buttons a thumb can hit: ${boxes}`,
+          )
+          await page.locator('button.main').click()
+          await page.goto(`${host.url}/oauth/connected-apps`)
+          t.strictSame(await axeViolations(page), [])
+          await page.goto(`${host.url}/oauth/authorize?client_id=nope&redirect_uri=x`)
+          t.strictSame(await axeViolations(page), [])
+        })
+      }
+    }
+
+    t.test(`${mount}: access is removed with the page’s own button`, async t => {
+      const { authorizeUrl, app, home, host } = await start(t, mount)
+      const { context, page } = await openPage(browser, host.url)
+      await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+      await page.goto(authorizeUrl())
+      await page.getByRole('button', { name: 'Allow' }).click()
+      await page.waitForURL(`${home}/**`)
+      const { body } = await host.redeem(app, codeOf(page) ?? '', { redirect_uri: `${home}/cb` })
+      await page.goto(`${host.url}/oauth/connected-apps`)
+      await page.getByRole('button', { name: 'Remove access' }).click()
+      await page.getByRole('status').waitFor()
+      t.match(await page.innerText('main'), 'Quarterly Reports can no longer act for you')
+      t.notOk(await host.isActive(app, body.access_token))
+    })
+  }
+})
