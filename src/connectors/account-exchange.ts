@@ -7,8 +7,9 @@ import { checkJson } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { inTime } from '../in-time.ts'
+import type { OneTime } from '../store.ts'
 import type { SignInProvider } from './provider.ts'
-import type { ProviderTokens } from './upstream.ts'
+import { asciiLowerCase, type ProviderTokens } from './upstream.ts'
 
 export const accountInput = z.object({
   code: z.string().min(1).max(4096),
@@ -33,13 +34,16 @@ export async function exchangeAccountCode(request: HttpRequest, context: Context
   // OpenID Connect Core §3.1.2.1: exactly as registered, whatever the provider would accept.
   if (!provider.redirectUris.includes(redirectUri))
     throw new ApiError('VALIDATION_ERROR', 'redirectUri is not registered for this provider')
-  await useOnce(code, name, context)
+  const used = await useOnce(code, name, context)
 
-  const tokens = await redeem(() =>
-    upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier: null, nonce: 'unknown', iss: 'unknown' }),
-  )
+  const exchange = { code, redirectUri, codeVerifier: null, nonce: 'unknown', iss: 'unknown' } as const
+  const tokens = await redeem(() => upstreams.exchangeCode(provider, exchange)).catch(async error => {
+    // The provider has not looked at the code: it may come again.
+    if (error instanceof ConnectorError && error.code === 'provider_unavailable') await forget(used, context)
+    throw error
+  })
   const verified = await redeem(() => upstreams.verifiedEmails(provider, tokens))
-  const address = email.toLowerCase()
+  const address = asciiLowerCase(email)
   if (!verified.includes(address))
     throw new ApiError('UNAUTHORIZED', 'the provider does not say that this email is the user’s, and verified')
   const { emailDomains } = provider
@@ -59,10 +63,18 @@ async function providerOf(name: string, { config }: Context): Promise<SignInProv
 }
 
 /** A code that comes again is refused here, and the provider is not asked. */
-async function useOnce(code: string, provider: string, { now, store }: Context): Promise<void> {
+async function useOnce(code: string, provider: string, { now, store }: Context): Promise<OneTime<'account_code'>> {
   const id = sha256(JSON.stringify([provider, code]))
   if (await store.oneTime.peek('account_code', id)) throw refusedCode()
-  await store.oneTime.put({ kind: 'account_code', id, expiresAt: now + CODE_SECONDS * 1000, data: { provider } })
+  const used: OneTime<'account_code'> = { kind: 'account_code', id, expiresAt: now + CODE_SECONDS * 1000, data: { provider } }
+  await store.oneTime.put(used)
+  return used
+}
+
+async function forget(used: OneTime<'account_code'>, { config, now }: Context): Promise<void> {
+  // Past the guard, whose time may be up.
+  const put = async () => config.store.oneTime.put({ ...used, expiresAt: now + 1 })
+  await inTime(put, config.storeTimeoutMs, 'the store').catch(cause => config.log.error('a code could not be forgotten', cause))
 }
 
 async function redeem<T>(run: () => Promise<T>): Promise<T> {

@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { OneTimeData } from '../store.ts'
 import { isBound, removeBinding } from './binding.ts'
-import { credentialKey, expiryOf, requireConnectors, saveConnected, sealTokens } from './credentials.ts'
+import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { Provider } from './provider.ts'
 
@@ -68,8 +68,7 @@ function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config,
 
 /** Redeems the code, and keeps what it was for. Rejects with ConnectorError, or StoreError. */
 async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, params: Params, context: Context): Promise<void> {
-  const { config, now, store } = context
-  const { connectors, upstreams } = requireConnectors(config)
+  const { connectors, upstreams } = requireConnectors(context.config)
   if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
   const error = optional(params, 'error')
   if (error !== undefined) throw refused(error)
@@ -79,9 +78,7 @@ async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, param
   const { codeVerifier, connectorId, nonce, redirectUri } = flow
   const iss = optional(params, 'iss') ?? null
   const tokens = await upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier, nonce, iss })
-  const key = credentialKey(connectorId, flow, connectors)
-  const sealed = await sealTokens(tokens, null, key, connectors)
-  await saveConnected({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+  await keepConnected(tokens, credentialKey(connectorId, flow, connectors), provider, context)
 }
 
 /** RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6. A provider's own words go no further. */

@@ -12,6 +12,7 @@ import {
   requireConnectors,
   resealed,
   type Secrets,
+  sealAgain,
   sealTokens,
 } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
@@ -99,7 +100,13 @@ export class ConnectorTokens {
       this.#config.log.error('a credential cannot be opened; it is deleted without being revoked at the provider', cause)
       return null
     })
-    const disconnected = await this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
+    // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
+    let tries = 0
+    const found = await this.#patiently(() => {
+      tries += 1
+      return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
+    })
+    const disconnected = found || tries > 1
     const expired = credential.expiresAt !== null && credential.expiresAt <= this.#config.now()
     const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
     if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
@@ -109,63 +116,69 @@ export class ConnectorTokens {
   /** One process at a time asks the provider; the others wait for what it saves. */
   async #refreshShared(key: CredentialKey, owner: ConnectorOwner, refused: string | undefined): Promise<ConnectorToken> {
     const givenUp = performance.now() + WAIT_MS
+    let provider: Provider | undefined
     while (performance.now() < givenUp) {
       const credential = await this.#read(key)
       const usable = await this.#usable(credential, refused)
       if (usable) return usable
-      if (credential.needsReconnect) throw needsReconnect()
+      provider ??= await this.#providerOf(key.connectorId, owner)
       const now = this.#config.now()
       if (credential.leaseUntil === null || credential.leaseUntil <= now) {
-        const leased = { ...credential, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
+        const before = await openSecrets(credential, this.#connectors).catch(cause => {
+          throw new ConnectorError('not_configured', cause.message, { cause })
+        })
+        // Sealed again, it is a record of this process's own: identical ones of two that came at once would both be let in.
+        const sealed = await sealAgain(before, credential, this.#connectors)
+        const leased = { ...credential, sealed, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
         if (await this.#save(leased)) {
-          const token = await this.#refreshLeased(leased, owner)
+          const token = await this.#refreshLeased(leased, { before, owner, provider, refused })
           if (token) return token
         }
       }
       await sleep(20 + Math.random() * 80)
     }
-    throw new ConnectorError('provider_unavailable', 'another process has been refreshing it for too long')
+    const late = new ConnectorError('provider_unavailable', 'another process has been refreshing it for too long')
+    return this.#whileAlive(await this.#read(key), refused, late)
   }
 
   /** Undefined: while it was done, somebody else changed the credential, and theirs counts. */
-  async #refreshLeased(leased: Credential, owner: ConnectorOwner): Promise<ConnectorToken | undefined> {
-    const { connectorId } = leased
+  async #refreshLeased(
+    leased: Credential,
+    { before, owner, provider, refused }: Refreshing,
+  ): Promise<ConnectorToken | undefined> {
     let tokens: ProviderTokens
-    let before: Secrets
-    let provider: Provider
     try {
-      before = await openSecrets(leased, this.#connectors)
-      provider = await this.#providerOf(connectorId, owner)
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
       tokens = await this.#askPatiently(provider, before.refreshToken)
     } catch (error) {
-      return this.#failed(leased, error, owner)
+      return this.#failed(leased, error, owner, refused)
     }
     const sealed = await sealTokens(tokens, before, leased, this.#connectors)
     const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
-    const next = { ...leased, sealed, expiresAt, leaseUntil: null, version: leased.version + 1 }
-    // The old refresh token may be worth nothing any more: what is new must not be lost to a moment's failure of the store.
-    if (await this.#patiently(() => this.#save(next))) {
-      await this.#emit({ type: 'connector_refreshed', connectorId }, owner)
-      return this.#open(next)
+    for (let tries = 0; tries < 10; tries++) {
+      const stored = await this.#patiently(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
+      if (!stored) {
+        const issued = { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null }
+        await this.#revoke(issued, leased.connectorId, owner)
+        return undefined
+      }
+      if ((await openSecrets(stored, this.#connectors)).refreshToken !== before.refreshToken) return undefined
+      const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
+      if (await this.#patiently(() => this.#save(next))) {
+        await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
+        return this.#open(next)
+      }
     }
-    const stored = await this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId))
-    // The user has disconnected it meanwhile: what was issued since must not live on.
-    if (!stored)
-      await this.#revoke(
-        { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null },
-        connectorId,
-        owner,
-      )
-    return undefined
+    throw new Error('a credential kept changing while it was being written')
   }
 
-  /**
-   * Gives the lease back. What the provider refuses for good is said once; what it cannot do now leaves the old token, while that
-   * lives. Undefined where somebody else has changed the credential meanwhile.
-   */
-  async #failed(leased: Credential, error: unknown, owner: ConnectorOwner): Promise<ConnectorToken | undefined> {
+  async #failed(
+    leased: Credential,
+    error: unknown,
+    owner: ConnectorOwner,
+    refused: string | undefined,
+  ): Promise<ConnectorToken | undefined> {
     const over = error instanceof ConnectorError && error.code === 'needs_reconnect'
     const next = { ...leased, leaseUntil: null, needsReconnect: over, version: leased.version + 1 }
     const saved = await this.#save(next).catch(cause => {
@@ -174,9 +187,16 @@ export class ConnectorTokens {
     })
     if (over && saved === false) return undefined
     if (over && saved) await this.#emit({ type: 'connector_needs_reconnect', connectorId: leased.connectorId }, owner)
-    const alive = leased.expiresAt !== null && leased.expiresAt > this.#config.now()
-    if (!over && error instanceof ConnectorError && alive) return this.#open(next)
-    throw error
+    if (over || !(error instanceof ConnectorError)) throw error
+    return this.#whileAlive(next, refused, error)
+  }
+
+  /** The old token, while it lives and is not the one that was refused. */
+  async #whileAlive(credential: Credential, refused: string | undefined, otherwise: Error): Promise<ConnectorToken> {
+    if (credential.expiresAt !== null && credential.expiresAt <= this.#config.now()) throw otherwise
+    const token = await this.#open(credential)
+    if (token.accessToken === refused) throw otherwise
+    return token
   }
 
   /** As long as the provider is only busy, and as long as the lease allows. */
@@ -211,13 +231,16 @@ export class ConnectorTokens {
   /** The token, if it is good for long enough and is not one that the provider has just refused. */
   async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
     const { expiresAt } = credential
+    if (credential.needsReconnect) throw needsReconnect()
     if (expiresAt !== null && expiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
     const token = await this.#open(credential)
     return token.accessToken === refused ? undefined : token
   }
 
   async #open(credential: Credential): Promise<ConnectorToken> {
-    const secrets = await openSecrets(credential, this.#connectors)
+    const secrets = await openSecrets(credential, this.#connectors).catch(cause => {
+      throw new ConnectorError('not_configured', cause.message, { cause })
+    })
     const next = await resealed(credential, secrets, this.#connectors)
     // Lost to somebody else's write, it is done the next time.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
@@ -226,7 +249,9 @@ export class ConnectorTokens {
   }
 
   async #providerOf(connectorId: string, owner: ConnectorOwner): Promise<Provider> {
-    const provider = await findProvider(connectorId, owner, this.#config)
+    const provider = await findProvider(connectorId, owner, this.#config).catch(cause => {
+      throw new ConnectorError('not_configured', 'connectors.provider failed', { cause })
+    })
     if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
     return provider
   }
@@ -263,6 +288,13 @@ export class ConnectorTokens {
   #emit(event: OwnEvent, { orgId, userId }: ConnectorOwner): Promise<void> {
     return this.#withContext(async ({ events, now }) => events.emit({ ...event, at: now, orgId, userId }))
   }
+}
+
+interface Refreshing {
+  readonly before: Secrets
+  readonly owner: ConnectorOwner
+  readonly provider: Provider
+  readonly refused: string | undefined
 }
 
 type OwnEvent =

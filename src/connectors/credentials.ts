@@ -1,8 +1,10 @@
 import type { Connectors } from '../config/connectors.ts'
 import type { Config } from '../config.ts'
+import type { Context } from '../context.ts'
 import type { Credential, EpochMs, JsonObject, Store } from '../store.ts'
 import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
 import type { ConnectorOwner } from './options.ts'
+import type { Provider } from './provider.ts'
 import type { ProviderTokens } from './upstream.ts'
 
 /** What is sealed into a credential. */
@@ -30,7 +32,7 @@ export async function sealTokens(
   { accessToken, details, refreshToken, scopes, tokenType }: ProviderTokens,
   before: Secrets | null,
   key: CredentialKey,
-  { sealingKeys }: Connectors,
+  connectors: Connectors,
 ): Promise<string> {
   const secrets: Secrets = {
     accessToken,
@@ -40,12 +42,17 @@ export async function sealTokens(
     // A refresh need not repeat them.
     details: { ...before?.details, ...details },
   }
-  return seal(JSON.stringify(secrets), purposeOf(key), sealingKeys)
+  return sealAgain(secrets, key, connectors)
 }
 
 /** Rejects where it was sealed for somebody else, or under a key that is gone. */
 export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
   return JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
+}
+
+/** The same secrets in a record that differs from any other of them. */
+export function sealAgain(secrets: Secrets, key: CredentialKey, { sealingKeys }: Connectors): Promise<string> {
+  return seal(JSON.stringify(secrets), purposeOf(key), sealingKeys)
 }
 
 /** The same secrets under the first of the sealing keys; undefined where they are already. */
@@ -54,9 +61,8 @@ export async function resealed(
   secrets: Secrets,
   connectors: Connectors,
 ): Promise<Credential | undefined> {
-  const { sealingKeys } = connectors
-  if (!isSealedUnderOldKey(credential.sealed, sealingKeys)) return undefined
-  const sealed = await seal(JSON.stringify(secrets), purposeOf(credential), sealingKeys)
+  if (!isSealedUnderOldKey(credential.sealed, connectors.sealingKeys)) return undefined
+  const sealed = await sealAgain(secrets, credential, connectors)
   return { ...credential, sealed, version: credential.version + 1 }
 }
 
@@ -65,11 +71,29 @@ export function expiryOf({ expiresInSeconds }: ProviderTokens, assumedSeconds: n
   return seconds === undefined ? null : now + Math.floor(seconds * 1000)
 }
 
-/** Writes what the user has just connected over whatever was there. */
-export async function saveConnected(
-  credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>,
-  store: Store,
+/**
+ * Keeps what a provider has just issued, over whatever was there. What cannot be kept is ended at the provider, as far as it can
+ * be: nobody would ever use it, nor end it.
+ */
+export async function keepConnected(
+  tokens: ProviderTokens,
+  key: CredentialKey,
+  provider: Provider,
+  { config, now, store }: Context,
 ): Promise<void> {
+  const { connectors, upstreams } = requireConnectors(config)
+  try {
+    const sealed = await sealTokens(tokens, null, key, connectors)
+    await save({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+  } catch (error) {
+    await upstreams
+      .revoke(provider, tokens)
+      .catch(cause => config.log.error('tokens that could not be kept live on at the provider', cause))
+    throw error
+  }
+}
+
+async function save(credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>, store: Store): Promise<void> {
   // Somebody else may be refreshing the old one: what the user has just agreed to is newer.
   for (let tries = 0; tries < 10; tries++) {
     const stored = await store.credentials.get(credential.connectorId, credential.ownerId)

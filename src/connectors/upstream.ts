@@ -4,6 +4,7 @@ import { ConnectorError } from '../errors/connector-error.ts'
 import { Remembered } from '../remembered.ts'
 import type { EpochMs, Json, JsonObject } from '../store.ts'
 import type { Outbound } from './outbound.ts'
+import { checkOutboundUrl } from './outbound-url.ts'
 import { checkProvider, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
 import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
 import { Busy, explain } from './upstream-errors.ts'
@@ -68,7 +69,10 @@ export class Upstreams {
   async authorizationUrl(provider: Provider, asked: AuthorizationRequest): Promise<string> {
     const { authorization_endpoint } = await this.#serverOf(provider)
     if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
-    const url = new URL(authorization_endpoint)
+    const url = await this.#guarded(async () => {
+      if (typeof authorization_endpoint !== 'string') throw new TypeError('authorization_endpoint')
+      return checkOutboundUrl(authorization_endpoint, { allowLoopback: this.#allowLoopback })
+    })
     const params: Readonly<Record<string, string | null>> = {
       ...provider.authorizationParams,
       response_type: 'code',
@@ -89,7 +93,9 @@ export class Upstreams {
     const as = await this.#serverOf(provider)
     const client = clientOf(provider)
     return this.#answer(provider, async () => {
-      const answered = new URLSearchParams({ code, ...(iss === null ? {} : { iss: iss === 'unknown' ? as.issuer : iss }) })
+      // Where the host names no issuer, there is nothing to compare with.
+      const named = iss === 'unknown' || provider.issuer === undefined ? as.issuer : iss
+      const answered = new URLSearchParams({ code, ...(iss === null || named === null ? {} : { iss: named }) })
       // Only what the provider promises about `iss` is checked here (RFC 9207 §2.4); the state is the flow's.
       const params = oauth.validateAuthResponse(as, client, answered, oauth.skipStateCheck)
       const options = this.#tokenOptions(provider)
@@ -122,12 +128,11 @@ export class Upstreams {
     return this.#answer(
       provider,
       async () => {
-        const options = { ...this.#tokenOptions(provider), signal }
+        // Nothing needs the ID token of a refresh, and one that cannot be verified now must not cost the refresh token.
+        const quirks = [...(provider.quirks ?? []), idTokenUnasked]
+        const options = { ...this.#tokenOptions({ ...provider, quirks }), signal }
         const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
-        const issuer = issuing(as, provider, await unverifiedClaims(response))
-        const tokens = await oauth.processRefreshTokenResponse(issuer, client, response)
-        if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
-        return tokens
+        return oauth.processRefreshTokenResponse(as, client, response)
       },
       'needs_reconnect',
     )
@@ -158,12 +163,12 @@ export class Upstreams {
     const { verifiedEmails } = provider
     if (verifiedEmails) {
       const emails = await this.#guarded(() => verifiedEmails(accessToken, this.#call))
-      return emails.map(email => email.toLowerCase())
+      return emails.map(asciiLowerCase)
     }
     const told = idToken === undefined ? {} : decodeJwt(idToken)
     const claims = told.email === undefined ? await this.#userinfo(provider, accessToken, told.sub) : told
     // Exactly true: providers have said "false", and people have been signed in by it.
-    return typeof claims.email === 'string' && claims.email_verified === true ? [claims.email.toLowerCase()] : []
+    return typeof claims.email === 'string' && claims.email_verified === true ? [asciiLowerCase(claims.email)] : []
   }
 
   async #userinfo(
@@ -238,11 +243,14 @@ export class Upstreams {
     // Negative, NaN, or centuries: nothing that a clock could be set by.
     if (expires_in !== undefined && !(expires_in >= 0 && expires_in <= MAX_EXPIRES_IN))
       throw new ConnectorError('invalid_response', 'the provider says an expires_in that cannot be')
+    // No proof is ever sent, so nothing else could be used (RFC 9449 §5).
+    if (token_type !== 'bearer')
+      throw new ConnectorError('invalid_response', 'the provider issues tokens of another type than Bearer')
     return {
       accessToken: access_token,
       refreshToken: refresh_token,
       idToken: id_token,
-      tokenType: token_type === 'bearer' ? 'Bearer' : token_type,
+      tokenType: 'Bearer',
       expiresInSeconds: expires_in,
       scopes: scope?.split(' ').filter(name => name !== ''),
       details,
@@ -332,4 +340,9 @@ async function unverifiedClaims(response: Response): Promise<UnverifiedClaims> {
 
 function defined<T extends object>(values: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
+}
+
+/** An address as it is compared. Of ASCII only: elsewhere, letters that look apart become one. */
+export function asciiLowerCase(email: string): string {
+  return email.replace(/[A-Z]/g, letter => letter.toLowerCase())
 }

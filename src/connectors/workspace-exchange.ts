@@ -6,7 +6,7 @@ import { checkJson } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { callbackUrl } from './callback-url.ts'
-import { credentialKey, expiryOf, requireConnectors, saveConnected, sealTokens } from './credentials.ts'
+import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 
 export const workspaceInput = z.strictObject({ code: z.string().min(1).max(4096) })
@@ -16,7 +16,7 @@ export const workspaceInput = z.strictObject({ code: z.string().min(1).max(4096)
  * There is no state and no PKCE to check: only an admin's own request may bring one.
  */
 export async function exchangeWorkspaceCode(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, events, now, principal, store } = context
+  const { config, events, now, principal } = context
   const { connectors, upstreams } = requireConnectors(config)
   const { code } = checkJson(workspaceInput, request)
   const { connectorId, redirectUri = callbackUrl(config) } = connectors.googleWorkspace ?? { connectorId: '' }
@@ -28,9 +28,7 @@ export async function exchangeWorkspaceCode(request: HttpRequest, context: Signe
     const refused = error instanceof ConnectorError && error.code === 'provider_refused'
     throw refused ? new ApiError('VALIDATION_ERROR', 'Google refused the code', [], { cause: error }) : error
   })
-  const key = credentialKey(connectorId, principal, connectors)
-  const sealed = await sealTokens(tokens, null, key, connectors)
-  await saveConnected({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+  await keepConnected(tokens, credentialKey(connectorId, principal, connectors), provider, context)
   const { orgId, userId } = principal
   events.emit({ type: 'connector_connected', at: now, connectorId, orgId, userId })
   return json(200, { success: true, message: 'Google Workspace is connected' })
