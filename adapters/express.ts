@@ -68,6 +68,20 @@ export function requireToken(authmount: Guarding, requirements: TokenRequirement
   }
 }
 
+/**
+ * The page on which your organisations' admins manage their apps: `app.use('/admin/oauth', authmountConsole(authmount))`.
+ * It works with the routes of `authmountRouter`, over your own login; a guard of yours may stand before it.
+ */
+export function authmountConsole(authmount: Pick<Authmount, 'console'>): RequestHandler {
+  const appsConsole = authmount.console()
+  return ({ headers, method, originalUrl, path }, response, next) => {
+    const { path: fullPath } = splitUrl(originalUrl)
+    const answer = method === 'GET' || method === 'HEAD' ? appsConsole.answer({ path, fullPath, headers }) : undefined
+    if (answer) send(response, answer)
+    else next()
+  }
+}
+
 async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
   const limit = endpoint.bodyLimit(request.method)
   if (limit === 0) return NO_BODY
@@ -78,7 +92,10 @@ async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
 }
 
 function send(response: Response, { status, headers, body }: HttpResponse): void {
-  response.writeHead(status, status === 204 ? headers : { ...headers, 'content-length': Buffer.byteLength(body) })
+  response.writeHead(
+    status,
+    status === 204 || status === 304 ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
+  )
   response.end(body)
 }
 

@@ -120,8 +120,26 @@ export function requireToken(authmount: Guarding, requirements: TokenRequirement
   }
 }
 
+/**
+ * The page on which your organisations' admins manage their apps: `app.register(authmountConsole, { authmount, prefix: '/admin/oauth' })`.
+ * It works with the routes of the plugin above, over your own login; a hook of yours may guard it.
+ */
+export async function authmountConsole(
+  app: FastifyInstance,
+  { authmount }: { readonly authmount: Pick<Authmount, 'console'> },
+): Promise<void> {
+  const appsConsole = authmount.console()
+  for (const path of appsConsole.paths) {
+    app.get(path, async ({ headers, raw }, reply) => {
+      const { path: fullPath } = splitUrl(raw.url ?? '')
+      const answer = appsConsole.answer({ path, fullPath, headers })
+      return answer ? send(reply, answer) : reply.callNotFound()
+    })
+  }
+}
+
 function send(reply: GuardedReply, { status, headers, body }: HttpResponse): unknown {
   reply.code(status)
   reply.headers(headers)
-  return reply.send(body as never)
+  return reply.send((status === 304 ? undefined : body) as never)
 }

@@ -3,6 +3,7 @@ import { type AppOwner, type RegisteredApp, registerApp } from './apps/register-
 import { type Config, readConfig } from './config.ts'
 import { type ConnectorStatus, type ConnectorToken, ConnectorTokens } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
+import { type AppsConsole, createConsole } from './console/console.ts'
 import type { Context } from './context.ts'
 import { Deadlines } from './deadlines.ts'
 import { renderChallenge } from './errors/challenge.ts'
@@ -72,7 +73,7 @@ export interface Authmount<Native = unknown> extends Guarding {
   endUserGrants(userId: string, clientId?: string): Promise<number>
   /**
    * An access token of an outside account that the user has connected, good for `connectors.marginSeconds` at least: refreshed when
-   * it is due, or where the provider has just answered 401 to `refused`, once for all processes. Takes up to 25 s where the provider does.
+   * it is due, or where the provider has just answered 401 to `refused`, once for all processes. Takes up to 35 s where the provider does.
    * Rejects with ConnectorError (`not_connected`, `needs_reconnect`, `provider_unavailable`, …) or StoreError.
    */
   connectorToken(
@@ -87,6 +88,8 @@ export interface Authmount<Native = unknown> extends Guarding {
    * Rejects with StoreError; the provider's failures are logged.
    */
   disconnect(connectorId: string, owner: ConnectorOwner): Promise<{ readonly disconnected: boolean; readonly revoked: boolean }>
+  /** The page on which admins manage their apps: `authmountConsole` of an adapter serves it. */
+  console(): AppsConsole
   /** The OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }
@@ -156,6 +159,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       requireAccounts(connectorId, owner).get(connectorId, owner, refused),
     connectorStatus: async (connectorId, owner) => requireAccounts(connectorId, owner).status(connectorId, owner),
     disconnect: async (connectorId, owner) => requireAccounts(connectorId, owner).disconnect(connectorId, owner),
+    console: () => createConsole(config),
     openapi: () => openapiDocument(config, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }

@@ -73,7 +73,7 @@ function judge({ allowed, points, result }: Consumed): Readonly<Record<string, s
     'ratelimit-reset': seconds,
   }
   if (allowed) return headers
-  throw new ApiError('TOO_MANY_REQUESTS', `at most ${points} changes in a while: try again in ${seconds} s`, [], {
+  throw new ApiError('TOO_MANY_REQUESTS', `at most ${points} changes in a minute: try again in ${seconds} s`, [], {
     headers: { ...headers, 'retry-after': seconds },
   })
 }

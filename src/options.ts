@@ -73,7 +73,8 @@ export interface AuthmountOptions<Native = unknown> {
   // OpenID Connect: on when either kind of key is given.
   /**
    * 32 random bytes each: they seal what is secret in the store, the signing keys that authmount manages among it.
-   * The first seals, all open: to change it, put a new one first and keep the old. Never store them beside the data.
+   * The first seals, all open: to change it, add a new one behind the old in every process, then put it first and keep the old.
+   * Never store them beside the data.
    */
   readonly sealingKeys?: readonly Uint8Array[] | undefined
   /** Private JWKs, if you keep the signing keys yourself: the first signs, all are published. Default: a ring kept in the store. */
@@ -157,7 +158,7 @@ export interface AuthmountOptions<Native = unknown> {
   readonly rotationGraceSeconds?: number | undefined
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
-  /** How long a request waits for `authenticate` before it is answered 500. 10–60,000 milliseconds; default 5000. */
+  /** How long a request waits for any function of yours, `authenticate` above all, before it is answered 500. 10–60,000 milliseconds; default 5000. */
   readonly hookTimeoutMs?: number | undefined
   /**
    * Makes the limiter of changes to apps, so that all processes count together, as in

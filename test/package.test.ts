@@ -29,7 +29,8 @@ t.test('the published package', async t => {
     ])
   })
 
-  const pages = ['README.md', ...(await readdir(join(ROOT, 'docs'))).map(name => join('docs', name))]
+  const docs = (await readdir(join(ROOT, 'docs'))).filter(name => name.endsWith('.md'))
+  const pages = ['README.md', ...docs.map(name => join('docs', name))]
   const text = (await Promise.all(pages.map(page => readFile(join(ROOT, page), 'utf8')))).join('\n')
   const blocks = [...text.matchAll(/^```(?:ts|js) file=(\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => ({
     name,

@@ -1,0 +1,212 @@
+import { api, mayChange, Refusal } from './api.js'
+import { allApps } from './app-details.js'
+import { h, once } from './dom.js'
+import { choice, clearProblems, field, group, showProblems } from './form-fields.js'
+import { tell } from './notices.js'
+import { go, heading } from './router.js'
+import { showSecret } from './show-secret.js'
+
+/** @typedef {import('./api.js').App} App */
+/** @typedef {import('./api.js').Scope} Scope */
+/** @typedef {import('./form-fields.js').Choice} Choice */
+
+/** What a new app starts as: the API's own defaults. @type {Partial<App>} */
+const NEW = {
+  allowedGrantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+  accessTokenLifetime: 3600,
+  refreshTokenLifetime: 604_800,
+}
+
+/** @returns {Promise<import('./router.js').View>} */
+export async function newAppForm() {
+  const [scopes, admin] = await Promise.all([api.scopes(), mayChange()])
+  if (!admin) throw new Refusal(403, 'Only an admin of your organisation can create apps.')
+  const among = /** @type {const} */ ({ type: 'radio', name: 'isConfidential', chosen: ['true'] })
+  const caption = { name: 'isConfidential', label: 'Kind of app', hint: 'It cannot be changed later.' }
+  const kind = group(
+    caption,
+    KINDS.map(option => choice(option, among)),
+  )
+  /** @param {Record<string, unknown>} fields */
+  const save = async fields => {
+    const given = Object.entries(fields).filter(([, value]) => value !== null)
+    const isConfidential = new FormData(form).get('isConfidential') === 'true'
+    const app = await api.create({ ...Object.fromEntries(given), isConfidential })
+    if (app.clientSecret !== undefined) showSecret(app.name, app.clientSecret)
+    await go(`#/apps/${app.id}`)
+    tell(app.clientSecret === undefined ? `${app.name} is created.` : `${app.name} is created. Copy its secret now.`)
+  }
+  const form = appForm(NEW, scopes, { extra: [kind], verb: 'Create the app', back: '#/apps', save })
+  return { title: 'Create an app', content: [allApps(), heading('Create an app'), form] }
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<import('./router.js').View>}
+ */
+export async function editAppForm(id) {
+  const [app, scopes, admin] = await Promise.all([api.get(id), api.scopes(), mayChange(id)])
+  if (!admin) throw new Refusal(403, 'Only an admin of your organisation can change apps.')
+  const before = fieldsOf(app)
+  /** @param {Record<string, unknown>} fields */
+  const save = async fields => {
+    // Only what was changed here: so what a colleague changes elsewhere at the same time stays.
+    const changed = Object.entries(fields).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]))
+    if (changed.length > 0) await api.update(id, Object.fromEntries(changed))
+    await go(`#/apps/${id}`)
+    tell(changed.length > 0 ? 'Saved.' : 'Nothing was changed.')
+  }
+  const form = appForm(app, scopes, { extra: [], verb: 'Save', back: `#/apps/${id}`, save })
+  return { title: `Edit ${app.name}`, content: [heading(`Edit ${app.name}`), form] }
+}
+
+/** @type {readonly Choice[]} */
+const KINDS = [
+  ['true', 'Confidential', 'Runs on a server and can keep a secret.'],
+  ['false', 'Public', 'A command-line, browser or mobile app: it has no secret, and must use PKCE.'],
+]
+
+/** @type {readonly Choice[]} */
+const GRANT_TYPES = [
+  ['authorization_code', 'Authorization code', 'It acts for users who have signed in and agreed.'],
+  ['refresh_token', 'Refresh token', 'It stays connected without asking them again.'],
+  ['client_credentials', 'Client credentials', 'It acts for itself, with its secret.'],
+]
+
+/**
+ * @param {Partial<App>} app
+ * @param {readonly Scope[]} catalogue
+ * @param {{
+ *   readonly extra: readonly Node[],
+ *   readonly verb: string,
+ *   readonly back: string,
+ *   readonly save: (fields: Record<string, unknown>) => Promise<void>,
+ * }} use
+ */
+function appForm(app, catalogue, { back, extra, save, verb }) {
+  const { allowedGrantTypes = [], allowedScopes = [], redirectUris = [] } = app
+  const box = (/** @type {string} */ type, /** @type {unknown} */ value) => h('input', { type, value: String(value ?? '') })
+  const alert = h('p', { class: 'error', role: 'alert' })
+  const submit = h('button', { class: 'main' }, verb)
+
+  const form = h('form', { novalidate: true }, alert)
+  form.append(
+    field(CAPTIONS.name, box('text', app.name)),
+    field(CAPTIONS.description, h('textarea', { rows: '2' }, app.description ?? '')),
+    ...extra,
+    field(CAPTIONS.redirectUris, h('textarea', { rows: '3', spellcheck: 'false' }, redirectUris.join('\n'))),
+    scopeChoices(catalogue, allowedScopes),
+    grantChoices(allowedGrantTypes),
+    field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
+    field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
+    field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
+    field(CAPTIONS.privacyPolicyUrl, box('url', app.privacyPolicyUrl)),
+    field(CAPTIONS.termsOfServiceUrl, box('url', app.termsOfServiceUrl)),
+    h('div', { class: 'actions' }, h('a', { href: back, class: 'button' }, 'Cancel'), submit),
+  )
+  form.addEventListener('submit', event => {
+    event.preventDefault()
+    once(submit, async () => {
+      clearProblems(form, alert)
+      const fields = readFields(form)
+      try {
+        await save(fields)
+      } catch (error) {
+        showProblems(form, alert, { error, fields })
+      }
+    })
+  })
+  return form
+}
+
+const CAPTIONS = {
+  name: { name: 'name', label: 'Name', hint: 'Shown to the people who are asked to agree.' },
+  description: { name: 'description', label: 'Description (optional)' },
+  redirectUris: {
+    name: 'redirectUris',
+    label: 'Redirect URIs',
+    hint: 'One on each line, exactly as the app sends it. None is needed with client credentials alone.',
+  },
+  allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
+  allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
+  accessTokenLifetime: {
+    name: 'accessTokenLifetime',
+    label: 'Access tokens live',
+    hint: 'In seconds, 300 (5 minutes) to 86,400 (a day).',
+  },
+  refreshTokenLifetime: {
+    name: 'refreshTokenLifetime',
+    label: 'Refresh tokens live',
+    hint: 'In seconds, 3600 (an hour) to 31,536,000 (a year).',
+  },
+  homepageUrl: { name: 'homepageUrl', label: 'Home page (optional)' },
+  privacyPolicyUrl: { name: 'privacyPolicyUrl', label: 'Privacy policy (optional)' },
+  termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
+}
+
+/** @param {readonly string[]} chosen */
+function grantChoices(chosen) {
+  const { allowedGrantTypes: caption } = CAPTIONS
+  return group(
+    caption,
+    GRANT_TYPES.map(option => choice(option, { type: 'checkbox', name: caption.name, chosen })),
+  )
+}
+
+/**
+ * The catalogue by category, and what the app has that is no longer in it.
+ *
+ * @param {readonly Scope[]} catalogue
+ * @param {readonly string[]} chosen
+ */
+function scopeChoices(catalogue, chosen) {
+  const gone = chosen.filter(name => !catalogue.some(scope => scope.name === name))
+  const lost = gone.map(name => ({ name, description: 'This server does not know it any more.', category: 'No longer offered' }))
+  /** @type {Map<string, HTMLFieldSetElement>} */
+  const categories = new Map()
+  for (const { category, description, name } of [...catalogue, ...lost]) {
+    const set = categories.get(category) ?? h('fieldset', {}, h('legend', {}, category || 'Other'))
+    set.append(choice([name, name, description], { type: 'checkbox', name: CAPTIONS.allowedScopes.name, chosen }))
+    categories.set(category, set)
+  }
+  return group(CAPTIONS.allowedScopes, [...categories.values()])
+}
+
+/** @param {HTMLFormElement} form */
+function readFields(form) {
+  const data = new FormData(form)
+  const text = (/** @type {string} */ name) => String(data.get(name) ?? '').trim()
+  return fieldsOf({
+    name: text('name'),
+    description: text('description'),
+    redirectUris: text('redirectUris').split('\n'),
+    allowedScopes: data.getAll('allowedScopes').map(String),
+    allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
+    accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
+    refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
+    homepageUrl: text('homepageUrl'),
+    privacyPolicyUrl: text('privacyPolicyUrl'),
+    termsOfServiceUrl: text('termsOfServiceUrl'),
+  })
+}
+
+/**
+ * What can be changed of an app, in one order whatever it came from.
+ *
+ * @param {Partial<App>} app
+ * @returns {Record<string, unknown>}
+ */
+function fieldsOf(app) {
+  return {
+    name: app.name,
+    description: app.description ?? '',
+    redirectUris: app.redirectUris?.map(uri => uri.trim()).filter(uri => uri !== ''),
+    allowedScopes: app.allowedScopes?.toSorted(),
+    allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
+    accessTokenLifetime: app.accessTokenLifetime,
+    refreshTokenLifetime: app.refreshTokenLifetime,
+    homepageUrl: app.homepageUrl || null,
+    privacyPolicyUrl: app.privacyPolicyUrl || null,
+    termsOfServiceUrl: app.termsOfServiceUrl || null,
+  }
+}

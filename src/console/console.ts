@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Config } from '../config.ts'
+import { html } from '../http/reply.ts'
+import type { HttpResponse } from '../http/types.ts'
+import { escapeHtml } from '../pages/page.ts'
+import { CONSOLE_STYLE } from './console-style.ts'
+
+/** What is asked for below the console's own path. */
+export interface ConsoleRequest {
+  /** Below where the console is mounted; `/` is the page. */
+  readonly path: string
+  /** The whole path, as the browser knows it. */
+  readonly fullPath: string
+  readonly headers: IncomingHttpHeaders
+}
+
+/** The page on which admins manage their apps, and the files it is made of. None of them says anything of anyone. */
+export interface AppsConsole {
+  readonly paths: readonly string[]
+  /** undefined: there is no such file. */
+  answer(request: ConsoleRequest): HttpResponse | undefined
+}
+
+/** Reads the files. Throws when they are not beside this one, as in a server that was bundled into one file. */
+export function createConsole({
+  loginUrl,
+  mountPath,
+  theme,
+}: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): AppsConsole {
+  const page = consolePage({ loginUrl, mountPath, theme })
+  const files = new Map([
+    ['/console.css', asset('text/css', theme.style + CONSOLE_STYLE)],
+    ...SCRIPTS.map(name => [`/${name}`, asset('text/javascript', readScript(name))] as const),
+  ])
+  return {
+    paths: ['/', ...files.keys()],
+    answer({ fullPath, headers, path }) {
+      // The page names its files relative to itself, which leaves where it is mounted to the host and its proxies.
+      if (path === '/') return fullPath.endsWith('/') ? page : toFolder(fullPath)
+      const file = files.get(path)
+      if (!file || headers['if-none-match'] !== file.headers.etag) return file
+      return { ...file, status: 304, body: '' }
+    },
+  }
+}
+
+/** The page's modules: `console.js` is the one it loads. */
+const SCRIPTS = [
+  'console.js',
+  'api.js',
+  'app-details.js',
+  'app-form.js',
+  'app-list.js',
+  'ask.js',
+  'dom.js',
+  'form-fields.js',
+  'notices.js',
+  'router.js',
+  'show-secret.js',
+  'token-list.js',
+] as const
+
+function readScript(name: string): string {
+  return readFileSync(new URL(`./browser/${name}`, import.meta.url), 'utf8')
+}
+
+function consolePage({ loginUrl, mountPath, theme }: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): HttpResponse {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    ...(theme.logoUrl === null ? [] : [`img-src ${new URL(theme.logoUrl).origin}`]),
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    // No text can become markup or code, whatever a later change of the scripts forgets.
+    "trusted-types 'none'",
+    "require-trusted-types-for 'script'",
+  ]
+  const logo = theme.logoUrl === null ? '' : `<img src="${escapeHtml(theme.logoUrl)}" alt="">`
+  const text = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>OAuth apps</title>
+<link rel="stylesheet" href="./console.css">
+<script type="module" src="./console.js"></script>
+</head>
+<body data-api="${escapeHtml(`${mountPath}/oauth-clients`)}" data-login="${escapeHtml(loginUrl)}">
+<main>
+<div class="brand">${logo}<bdi>${escapeHtml(theme.name)}</bdi></div>
+<div class="notices"><p id="notice" role="status"></p><p id="problem" role="alert"></p></div>
+<div id="secret"></div>
+<div id="view" aria-busy="true"><h1>OAuth apps</h1><noscript>This page needs JavaScript.</noscript></div>
+</main>
+</body>
+</html>
+`
+  return html(200, text, policy.join('; '))
+}
+
+/** Asked for again every time, and sent again when it has changed: the files of two versions are never mixed. */
+function asset(type: string, body: string): HttpResponse {
+  const headers = {
+    'content-type': `${type}; charset=utf-8`,
+    'cache-control': 'no-cache',
+    etag: `"${hash('sha256', body, 'base64url')}"`,
+    'x-content-type-options': 'nosniff',
+  }
+  return { status: 200, headers, body }
+}
+
+/** To the same path with a slash at its end. Relative: nobody here knows what a proxy has taken off the front. */
+function toFolder(fullPath: string): HttpResponse {
+  const location = `./${fullPath.slice(fullPath.lastIndexOf('/') + 1)}/`
+  return { status: 302, headers: { location, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }, body: '' }
+}

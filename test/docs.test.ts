@@ -1,0 +1,292 @@
+/** What the documentation says, held against the code: links, options, events, codes and messages. */
+import { execFile, spawn } from 'node:child_process'
+import { access, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join, relative, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import ts from 'typescript'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const read = (path: string) => readFile(join(ROOT, path), 'utf8')
+const docs = (await readdir(join(ROOT, 'docs'))).filter(name => name.endsWith('.md')).map(name => join('docs', name))
+const pages = new Map(
+  await Promise.all(
+    ['README.md', 'CHANGELOG.md', 'examples/custom-store/README.md', ...docs].map(
+      async path => [path, await read(path)] as const,
+    ),
+  ),
+)
+const page = (path: string) => pages.get(path) ?? ''
+
+t.test('every relative link leads to a file, and to a heading of it', async t => {
+  for (const [path, text] of pages) {
+    for (const [, href = ''] of withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(href)) continue
+      const [file = '', anchor] = href.split('#')
+      const target = file === '' ? path : relative(ROOT, resolve(ROOT, dirname(path), file))
+      const found = await access(join(ROOT, target)).then(
+        () => true,
+        () => false,
+      )
+      t.ok(found, `${path}: ${href}`)
+      if (anchor !== undefined) t.ok(anchors(pages.get(target) ?? (await read(target))).has(anchor), `${path}: ${href}`)
+    }
+  }
+})
+
+t.test('every page is on the front page, and in the sidebar', async t => {
+  const sidebar = await read('docs/.vitepress/config.ts')
+  for (const path of docs) {
+    const name = path.slice('docs/'.length)
+    if (name === 'index.md') continue
+    t.match(page('docs/index.md'), `](${name})`, name)
+    t.match(sidebar, `'/${name.replace('.md', '')}'`, name)
+  }
+})
+
+t.test('every option is on the page of the options', async t => {
+  const text = page('docs/options.md')
+  const described = async (file: string, type: string, prefix = '') => {
+    const names = members(await source(file), type)
+    t.ok(names.length > 0, type)
+    for (const name of names) t.match(text, new RegExp(`\`${prefix}${name}\\??\``), `${prefix}${name}`)
+  }
+  const options = members(await source('src/options.ts'), 'AuthmountOptions')
+  t.ok(options.length > 30)
+  for (const name of options) t.match(text, new RegExp(`\`${name}[.\`]`), name)
+  await described('src/options.ts', 'AuthmountOptions.keyRotation', 'keyRotation.')
+  await described('src/options.ts', 'AuthmountOptions.lifetimes', 'lifetimes.')
+  await described('src/options.ts', 'Principal')
+  await described('src/options.ts', 'ScopeDefinition')
+  await described('src/connectors/options.ts', 'ConnectorOptions', 'connectors.')
+  await described('src/pages/theme.ts', 'Branding', 'branding.')
+})
+
+t.test('every event is described', async t => {
+  const types = [...(await read('src/events.ts')).matchAll(/(?:Of\w*<|\btype: )'(\w+)'/g)].map(([, type = '']) => type)
+  t.ok(types.length > 20)
+  for (const type of types) t.match(page('docs/operations.md'), `\`${type}\``, type)
+})
+
+t.test('every error code is described', async t => {
+  for (const [file, type] of [
+    ['src/errors/oauth-error.ts', 'OAuthErrorCode'],
+    ['src/errors/api-error.ts', 'ApiErrorCode'],
+    ['src/errors/connector-error.ts', 'ConnectorErrorCode'],
+  ] as const) {
+    const codes = literals(await source(file), type)
+    t.ok(codes.length > 5, type)
+    for (const code of codes) t.match(page('docs/troubleshooting.md'), `\`${code}\``, code)
+  }
+})
+
+t.test('the messages of the troubleshooting page are those of the code', async t => {
+  const folders = ['src', 'adapters']
+  const files = (await Promise.all(folders.map(folder => readdir(join(ROOT, folder), { recursive: true })))).flatMap(
+    (names, index) => names.filter(name => name.endsWith('.ts')).map(name => join(folders[index] ?? '', name)),
+  )
+  const code = (await Promise.all(files.map(read))).join('\n')
+  // Headings, and the first cells of tables.
+  const places = page('docs/troubleshooting.md').match(/^(### .*|\| `[^|]*)/gm) ?? []
+  const messages = places.flatMap(place =>
+    [...place.matchAll(/`([^`]*)`/g)].map(([, said = '']) => said).filter(said => said.includes(' ')),
+  )
+  t.ok(messages.length > 60)
+  for (const message of messages) {
+    if (OTHERS.some(other => message.startsWith(other))) continue
+    const parts = message.split('…').filter(part => part.trim() !== '')
+    t.ok(
+      parts.every(part => code.includes(part)),
+      message,
+    )
+  }
+})
+
+/** Said by Node, TypeScript and browsers. */
+const OTHERS = ['app.requireToken is not', 'Cannot find module', "No 'Access-Control"]
+
+for (const framework of ['express', 'fastify']) {
+  t.test(`what “Get started” says works on ${framework}: a third-party app reads the API for a user`, async t => {
+    const [host, app] = [await freePort(), await freePort()]
+    const folder = await filesOf('docs/getting-started.md', { 3000: host, 4000: app }, t)
+    start(join(folder, `start-${framework}.ts`), [], t)
+    const origin = `http://localhost:${host}`
+    await answering(`${origin}/login`)
+
+    const credentials = new URLSearchParams({ name: 'anna', password: 'anna-demo' })
+    const signedIn = await fetch(`${origin}/login`, { method: 'POST', body: credentials, redirect: 'manual' })
+    const redirectUris = [`http://localhost:${app}/callback`]
+    const created = await fetch(`${origin}/oauth-clients`, {
+      method: 'POST',
+      headers: { cookie: cookieOf(signedIn), 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'Report builder', redirectUris, allowedScopes: ['read:records'] }),
+    })
+    t.equal(created.status, 201)
+    const { clientId, clientSecret } = (await created.json()) as Record<string, string>
+    start(join(folder, 'third-party-app.ts'), [String(clientId), String(clientSecret)], t)
+    await answering(`http://localhost:${app}`)
+
+    // A browser of somebody who has not been here before.
+    const toAuthorize = await follow(`http://localhost:${app}`)
+    const toLogin = await follow(toAuthorize.url)
+    t.match(toLogin.url, `${origin}/login?returnTo=`)
+    const back = await follow(toLogin.url, { method: 'POST', body: credentials })
+    const toConsent = await follow(back.url, { headers: { cookie: back.cookie } })
+    const consentId = new URL(toConsent.url).searchParams.get('consent_id') ?? ''
+    const decided = await follow(`${origin}/oauth/authorize`, {
+      method: 'POST',
+      headers: { cookie: back.cookie },
+      body: new URLSearchParams({ consent_id: consentId, consent: 'granted' }),
+    })
+    t.same(await (await fetch(decided.url)).json(), { records: ['Order more paper'], for: 'anna' })
+
+    const again = await follow(toAuthorize.url, { headers: { cookie: back.cookie } })
+    t.match(again.url, `http://localhost:${app}/callback?code=`, 'nobody is asked a second time')
+  })
+}
+
+t.test('a client of node-oauth2-server keeps its id, its secret and what users have agreed to', async t => {
+  const folder = await filesOf('docs/migrate-node-oauth2-server.md', {}, t)
+  const { importClient } = await import(join(folder, 'import-clients.ts'))
+  const { importConsent } = await import(join(folder, 'import-consents.ts'))
+  const { createAuthmount } = await import('authmount')
+  const { memoryStore } = await import('authmount/stores/memory')
+  const store = memoryStore()
+  const scopes = { read: { description: 'Read' } }
+  const principal = { userId: 'anna', orgId: 'acme', isAdmin: false }
+  const authmount = createAuthmount({ issuer: 'https://example.com', store, scopes, authenticate: () => principal })
+  const id = '5f43a1c2e4b0a1b2c3d4e5f6'
+  const redirectUris = ['https://app.example/cb']
+  const grants = ['authorization_code', 'client_credentials', 'password']
+  const old = { id, secret: 'an old secret', name: 'Old', redirectUris, grants, scopes: ['read'] }
+  t.equal(await importClient(old, { orgId: 'acme', userId: 'anna' }, store), true)
+  await importConsent('anna', id, ['read'], store)
+
+  const ask = (method: string, path: string, query: string, form: Record<string, string> = {}) => {
+    const found = authmount.find(path)
+    if (!found) throw new Error(`${path} is not served`)
+    const { endpoint, params } = found
+    const body = { kind: 'form', form: new URLSearchParams(form) } as const
+    return authmount.dispatch(endpoint, {
+      method,
+      params,
+      query: new URLSearchParams(query),
+      headers: {},
+      body,
+      ip: undefined,
+      native: null,
+    })
+  }
+  const credentials = { client_id: id, client_secret: 'an old secret' }
+  t.equal((await ask('POST', '/oauth/token', '', { grant_type: 'client_credentials', ...credentials })).status, 200)
+  const query = `response_type=code&client_id=${id}&redirect_uri=https://app.example/cb&scope=read&state=x`
+  const answer = await ask('GET', '/oauth/authorize', query)
+  t.match(answer.headers.location, /^https:\/\/app\.example\/cb\?code=/)
+})
+
+t.test('npm run docs builds the site', { skip: !process.env.CI && 'in CI' }, async t => {
+  await promisify(execFile)('npm', ['run', 'docs'], { cwd: ROOT, timeout: 300_000 })
+  const dist = join(ROOT, 'docs/.vitepress/dist')
+  for (const name of ['index', 'getting-started', 'readme', 'api/authmount', 'api/authmount/stores/redis'])
+    t.ok((await stat(join(dist, `${name}.html`))).size > 5000, name)
+  t.match(await readFile(join(dist, 'api/authmount.html'), 'utf8'), 'Builds an authorization server.')
+  t.match(await readFile(join(dist, 'connectors.html'), 'utf8'), 'href="/options.html', 'links go to pages of the site')
+})
+
+function withoutCode(text: string): string {
+  return text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, 'code')
+}
+
+/** As GitHub names the headings of a page. */
+function anchors(text: string): ReadonlySet<string> {
+  const seen = new Map<string, number>()
+  const headings = text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#{1,6} +(.*)$/gm)
+  return new Set(
+    [...headings].map(([, heading = '']) => {
+      const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replace(/`/g, '')
+      const slug = plain
+        .trim()
+        .toLowerCase()
+        .replace(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, '')
+        .replaceAll(' ', '-')
+      const count = seen.get(slug) ?? 0
+      seen.set(slug, count + 1)
+      return count === 0 ? slug : `${slug}-${count}`
+    }),
+  )
+}
+
+async function source(path: string): Promise<ts.SourceFile> {
+  return ts.createSourceFile(path, await read(path), ts.ScriptTarget.Latest, true)
+}
+
+/** The names of an interface's members; `Interface.member` for those of an object type inside. */
+function members(file: ts.SourceFile, path: string): readonly string[] {
+  const [name, inner] = path.split('.')
+  const declared = file.statements.find(
+    (node): node is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(node) && node.name.text === name,
+  )
+  const properties = declared?.members.filter(ts.isPropertySignature) ?? []
+  if (inner === undefined) return properties.map(({ name }) => name.getText())
+  const type = properties.find(({ name }) => name.getText() === inner)?.type
+  return type && ts.isTypeLiteralNode(type) ? type.members.map(member => member.name?.getText() ?? '') : []
+}
+
+/** The strings of a union. */
+function literals(file: ts.SourceFile, name: string): readonly string[] {
+  const alias = file.statements.find(
+    (node): node is ts.TypeAliasDeclaration => ts.isTypeAliasDeclaration(node) && node.name.text === name,
+  )
+  const types = alias && ts.isUnionTypeNode(alias.type) ? [...alias.type.types] : []
+  return types.flatMap(type => (ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal) ? [type.literal.text] : []))
+}
+
+/** The files of a page, in a folder of their own, with other ports. */
+async function filesOf(path: string, ports: Readonly<Record<number, number>>, t: Test): Promise<string> {
+  await mkdir(join(ROOT, '.tap'), { recursive: true })
+  const folder = await mkdtemp(join(ROOT, '.tap', 'docs-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  for (const [, name = '', code = ''] of page(path).matchAll(/^```ts file=(\S+)\n([\s\S]*?)^```/gm))
+    await writeFile(
+      join(folder, name),
+      code.replace(/\b(3000|4000)\b/g, port => String(ports[Number(port)] ?? port)),
+    )
+  return folder
+}
+
+function start(file: string, args: readonly string[], t: Test): void {
+  const env = { ...process.env, TSX_TSCONFIG_PATH: join(ROOT, 'tsconfig.json') }
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { cwd: ROOT, env, stdio: 'inherit' })
+  t.teardown(() => child.kill())
+}
+
+async function answering(url: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (await fetch(url, { redirect: 'manual' }).then(Boolean, () => false)) return
+    await sleep(100)
+  }
+  throw new Error(`${url} does not answer`)
+}
+
+/** Where a request is sent on to, and with which cookie. */
+async function follow(url: string, init: RequestInit = {}): Promise<{ readonly url: string; readonly cookie: string }> {
+  const response = await fetch(url, { ...init, redirect: 'manual' })
+  return { url: new URL(response.headers.get('location') ?? '', url).href, cookie: cookieOf(response) }
+}
+
+function cookieOf(response: Response): string {
+  return response.headers
+    .getSetCookie()
+    .map(cookie => cookie.split(';')[0])
+    .join('; ')
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>(resolve => probe.listen(0, resolve))
+  const address = probe.address()
+  await new Promise(resolve => probe.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
