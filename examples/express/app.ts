@@ -1,18 +1,20 @@
 import type { Server } from 'node:http'
 import type { Authmount } from 'authmount'
 import { authmountRouter, requireToken } from 'authmount/express'
-import express from 'express'
-import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
-import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
+import express, { type Response } from 'express'
+import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
+import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
+import { playgroundFile, playgroundPage, type Served, whoIs } from '../playground/page.ts'
 
 /** The example host on Express. Resolves when it listens on `port` of the loopback interface. */
 export async function startExpress(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
+  graceSeconds = GRACE_SECONDS,
 ): Promise<{ readonly origin: string; readonly authmount: Authmount; readonly apps: SeededApps; readonly server: Server }> {
   const app = express()
   const server = app.listen(port, '127.0.0.1')
@@ -20,7 +22,7 @@ export async function startExpress(
   const address = server.address()
   const origin = `http://localhost:${typeof address === 'object' ? address?.port : port}`
 
-  const authmount = createAuthorization(origin, store)
+  const authmount = createAuthorization(origin, store, graceSeconds)
   const apps = await seedApps(authmount, origin)
   const walkthrough = describeWalkthrough(`Express, with its data in ${name},`, origin, apps)
 
@@ -44,7 +46,7 @@ export async function startExpress(
     response.send(homePage(sessionOf(request.headers.cookie)?.user ?? null, walkthrough.authorizeUrl))
   })
   app.get('/login', (request, response) => {
-    response.send(loginPage(safeReturnTo(String(request.query.returnTo ?? '/'))))
+    response.send(loginPage(safeReturnTo(request.query.returnTo)))
   })
   app.post('/login', express.urlencoded({ extended: false }), (request, response) => {
     const { name = '', password = '', returnTo } = request.body as Record<string, string | undefined>
@@ -52,9 +54,18 @@ export async function startExpress(
     if (sessionId) response.setHeader('set-cookie', sessionCookie(sessionId)).redirect(303, safeReturnTo(returnTo))
     else response.status(401).send(loginPage(safeReturnTo(returnTo), true))
   })
-  app.post('/logout', (request, response) => {
+  app.get('/sign-out', async (request, response) => {
+    const { client_id: clientId, returnTo } = request.query
+    response.send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+  })
+  app.post('/sign-out', express.urlencoded({ extended: false }), (request, response) => {
     signOut(request.headers.cookie)
-    response.redirect(303, '/')
+    response.redirect(303, afterSignOut(request.body ?? {}))
+  })
+  app.get('/whoami', (request, response) => {
+    const session = sessionOf(request.headers.cookie)
+    if (session) response.json(whoIs(session.user))
+    else response.status(401).json({ error: 'nobody is signed in' })
   })
   app.get('/callback', (request, response) => {
     const query = new URL(request.originalUrl, origin).searchParams
@@ -62,6 +73,21 @@ export async function startExpress(
     response.send(callbackPage(query, code && walkthrough.redeemCommand(code)))
   })
 
+  // A page on which to walk through all of it.
+  app.get('/playground', async (request, response) => {
+    const user = sessionOf(request.headers.cookie)?.user ?? null
+    serve(response, await playgroundPage({ issuer: origin, graceSeconds, user }))
+  })
+  app.get('/playground/:file', async (request, response, next) => {
+    const file = await playgroundFile(request.params.file)
+    if (file) serve(response, file)
+    else next()
+  })
+
   console.log(walkthrough.text)
   return { origin, authmount, apps, server }
+}
+
+function serve(response: Response, { body, headers }: Served): void {
+  response.set(headers).send(body)
 }

@@ -1,20 +1,22 @@
 import formbody from '@fastify/formbody'
 import authmountPlugin from 'authmount/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { createAuthorization, type SeededApps, seedApps } from '../host/authorization.ts'
-import { callbackPage, homePage, loginPage, safeReturnTo } from '../host/pages.ts'
+import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
+import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
+import { playgroundFile, playgroundPage, whoIs } from '../playground/page.ts'
 
 /** The example host on Fastify. Resolves when it listens on `port` of the loopback interface. */
 export async function startFastify(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
+  graceSeconds = GRACE_SECONDS,
 ): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: FastifyInstance }> {
   const origin = `http://localhost:${port}`
-  const authmount = createAuthorization(origin, store)
+  const authmount = createAuthorization(origin, store, graceSeconds)
   const apps = await seedApps(authmount, origin)
   const walkthrough = describeWalkthrough(`Fastify, with its data in ${name},`, origin, apps)
   const app = Fastify({ forceCloseConnections: true })
@@ -56,14 +58,33 @@ export async function startFastify(
       .type(html)
       .send(loginPage(safeReturnTo(returnTo), true))
   })
-  app.post('/logout', async (request, reply) => {
+  app.get<{ Querystring: Record<string, unknown> }>('/sign-out', async (request, reply) => {
+    const { client_id: clientId, returnTo } = request.query
+    return reply.type(html).send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+  })
+  app.post<{ Body: Record<string, string | undefined> }>('/sign-out', async (request, reply) => {
     signOut(request.headers.cookie)
-    return reply.redirect('/', 303)
+    return reply.redirect(afterSignOut(request.body ?? {}), 303)
+  })
+  app.get('/whoami', async (request, reply) => {
+    const session = sessionOf(request.headers.cookie)
+    return session ? whoIs(session.user) : reply.code(401).send({ error: 'nobody is signed in' })
   })
   app.get('/callback', async (request, reply) => {
     const query = new URL(request.url, origin).searchParams
     const code = query.get('code')
     return reply.type(html).send(callbackPage(query, code && walkthrough.redeemCommand(code)))
+  })
+
+  // A page on which to walk through all of it.
+  app.get('/playground', async (request, reply) => {
+    const user = sessionOf(request.headers.cookie)?.user ?? null
+    const { body, headers } = await playgroundPage({ issuer: origin, graceSeconds, user })
+    return reply.headers(headers).send(body)
+  })
+  app.get<{ Params: { file: string } }>('/playground/:file', async (request, reply) => {
+    const file = await playgroundFile(request.params.file)
+    return file ? reply.headers(file.headers).send(file.body) : reply.callNotFound()
   })
 
   await app.listen({ port, host: '127.0.0.1' })

@@ -4,12 +4,18 @@ import { sessionOf, userOf } from './users.ts'
 /** Everybody knows it: good for an example, and for nothing else. */
 const EXAMPLE_KEY = 'b_6hJt0yrK3vZQeS1mUo8xWnPc5dGfLa2Tj7IiRk9E4'
 
+/** How long a retry of a refresh gets the same answer, unless the caller says otherwise. */
+export const GRACE_SECONDS = 10
+
 /** The host's authorization server: its own users, its own scopes, and a store. */
-export function createAuthorization(origin: string, store: Store): Authmount {
+export function createAuthorization(origin: string, store: Store, graceSeconds = GRACE_SECONDS): Authmount {
   return createAuthmount({
     issuer: origin,
     store,
     loginUrl: '/login',
+    logoutUrl: '/sign-out',
+    branding: { name: 'Records' },
+    rotationGraceSeconds: graceSeconds,
     // Turns on "sign in with": seals the signing keys, which are kept in the store. A real host keeps its own secret.
     sealingKeys: [Buffer.from(process.env.SEALING_KEY ?? EXAMPLE_KEY, 'base64url')],
     signingAlg: 'ES256',
@@ -48,4 +54,10 @@ export async function seedApps(authmount: Authmount, origin: string): Promise<Se
     ),
     public: await authmount.registerApp({ name: 'Pocket Records', isConfidential: false, ...shared }, owner),
   }
+}
+
+/** What to call an app to the user whom it wants signed out; null: it is not known. */
+export async function nameOfApp(clientId: unknown, store: Store): Promise<string | null> {
+  if (typeof clientId !== 'string' || !/^[0-9a-f]{24}$/.test(clientId)) return null
+  return (await store.apps.get(clientId))?.name ?? null
 }

@@ -29,6 +29,12 @@ export function describeWalkthrough(framework: string, origin: string, apps: See
     text: `
 A host on ${framework} with its own users and an API, and authmount mounted on it: ${origin}
 
+Open the playground, and walk through it all in your browser:
+
+   ${origin}/playground
+
+Or walk by hand:
+
 1. Open this, sign in as anna / anna-demo, and allow the app:
 
    ${authorizeUrl}
