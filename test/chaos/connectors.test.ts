@@ -107,7 +107,7 @@ for (const store of Object.keys(sharedStores)) {
   t.test(`${store}: of two hundred callers in four processes, one refreshes, and all have the new token`, async t => {
     const { askAll, provider, status } = await sceneOf(t, store)
     t.strictSame(new Set((await askAll({ call: 50 })).flatMap(({ got }) => got)), new Set(['access-1']))
-    const rounds = 10
+    const rounds = 4
     for (let round = 1; round <= rounds; round++) {
       await askAll({ advance: 3600 })
       const outcomes = await askAll({ call: 50 })
@@ -120,7 +120,10 @@ for (const store of Object.keys(sharedStores)) {
     t.strictSame(events, Array(rounds).fill('connector_refreshed'))
     t.match(await status(), { connected: true, needsReconnect: false })
   })
+}
 
+// By the lease alone, which the contract holds every store to.
+for (const store of Object.keys(sharedStores).slice(0, 1)) {
   for (const [when, outcome, event] of [
     ['before', 'access-2', 'connector_refreshed'],
     ['after', 'needs_reconnect', 'connector_needs_reconnect'],

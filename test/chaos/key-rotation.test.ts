@@ -10,7 +10,8 @@ import { requestToken, startInstances } from './instances.ts'
 const [mount] = Object.values(frameworks)
 if (!mount) throw new Error('no framework')
 
-for (const [store, connect] of Object.entries(sharedStores)) {
+// What a store does for it is one save of the ring, which the contract tests on each.
+for (const [store, connect] of Object.entries(sharedStores).slice(0, 1)) {
   t.test(`${store}: four processes, from the new key's publication to the old one's retirement`, async t => {
     const namespace = newNamespace()
     const options = { accessTokenFormat: 'jwt' as const, keyRotation: { publishSeconds: 1200 } }
