@@ -453,6 +453,18 @@ t.test('a host whose hook takes its time keeps others from refreshing for as lon
   t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, false)
 })
 
+t.test('a token that is fresh costs one question to the store', async t => {
+  const wrapped: FaultyStore[] = []
+  const { get } = await sceneOf(t, {
+    wrap: inner => {
+      wrapped.push(new FaultyStore(inner, 100))
+      return wrapped[0]?.store ?? inner
+    },
+  })
+  await wrapped[0]?.during(0, 'throws', () => get())
+  t.strictSame(wrapped[0]?.calls, ['credentials.get'])
+})
+
 /** Longer than a healthy store takes, in milliseconds. */
 const timeoutOf = (store: string) => (store === 'memory' ? 150 : 2000)
 

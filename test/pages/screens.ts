@@ -2,6 +2,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { BrowserContextOptions } from 'playwright-core'
+import { startExpress } from '../../examples/express/app.ts'
+import { openStore } from '../../examples/host/store.ts'
 import { launchBrowser, openPage } from '../support/browser.ts'
 import { startHost } from '../support/host.ts'
 import { loginMounts } from '../support/login-mounts.ts'
@@ -64,8 +66,36 @@ for (const [name, options] of Object.entries(looks)) {
   await shoot('consent-again', ask(other, { scope: allowedScopes.join(' ') }))
   await shoot('error', '/oauth/authorize?client_id=0&redirect_uri=https://app.example/')
   await shoot('connected-apps', '/oauth/connected-apps')
+  await page.goto('/console/')
+  await page.getByText('Quarterly Reports').waitFor()
+  await page.screenshot({ path: join(FOLDER, `console-${name}.png`), fullPage: true })
+  await page.getByText('Quarterly Reports').first().click()
+  await page.waitForURL('**/console/#/apps/**')
+  await page.waitForLoadState('networkidle')
+  await page.screenshot({ path: join(FOLDER, `console-app-${name}.png`), fullPage: true })
   await context.close()
 }
+
+// The playground of `npm start`, at its start and after the code has been redeemed.
+const example = await startExpress(0, await openStore({}))
+for (const name of ['desktop', 'dark', 'phone'] as const) {
+  const { context, page } = await openPage(browser, example.origin, looks[name])
+  await page.goto('/playground')
+  await page.screenshot({ path: join(FOLDER, `playground-${name}.png`), fullPage: true })
+  const press = (label: string) => page.getByRole('button', { name: label, exact: true }).click()
+  await press('Sign in')
+  await press('Create the app')
+  await press('Make them')
+  await press('Go to the server')
+  await page.getByRole('button', { name: 'Allow' }).click()
+  await press('Redeem the code')
+  await press('Read the records')
+  await page.waitForLoadState('networkidle')
+  await page.screenshot({ path: join(FOLDER, `playground-walked-${name}.png`), fullPage: true })
+  await context.close()
+}
+example.server.closeAllConnections()
+example.server.close()
 await browser.close()
 await host.close()
 console.log(`written to ${FOLDER}`)

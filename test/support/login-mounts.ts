@@ -1,6 +1,6 @@
 import formbody from '@fastify/formbody'
-import { authmountRouter } from 'authmount/express'
-import authmountPlugin from 'authmount/fastify'
+import { authmountConsole, authmountRouter } from 'authmount/express'
+import authmountPlugin, { authmountConsole as consolePlugin } from 'authmount/fastify'
 import express from 'express'
 import Fastify from 'fastify'
 import { listen, type Mount } from './host.ts'
@@ -11,11 +11,12 @@ const page = (returnTo: string) => `<!doctype html><html lang="en"><title>Sign i
 
 const cookie = (name: string) => `session=${name}; Path=/; HttpOnly; SameSite=Lax`
 
-/** Hosts with a login page of their own, for a browser to go through. */
+/** Hosts with a login page of their own, for a browser to go through, and the console. */
 export const loginMounts: Readonly<Record<string, Mount>> = {
   express: async authmount => {
     const app = express()
     app.use(authmountRouter(authmount))
+    app.use('/console', authmountConsole(authmount))
     app.get('/login', (request, response) => {
       response.send(page(String(request.query.returnTo ?? '/')))
     })
@@ -28,6 +29,7 @@ export const loginMounts: Readonly<Record<string, Mount>> = {
   fastify: async authmount => {
     const app = Fastify({ forceCloseConnections: true })
     await app.register(authmountPlugin, { authmount })
+    await app.register(consolePlugin, { authmount, prefix: '/console' })
     await app.register(formbody)
     app.get<{ Querystring: { returnTo?: string } }>('/login', async (request, reply) =>
       reply.type('text/html').send(page(request.query.returnTo ?? '/')),
