@@ -3,7 +3,7 @@ import { createAuthmount } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
 import { defined } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
 import { SEALING_KEY, verify } from '../support/sign-in.ts'
 
@@ -29,7 +29,7 @@ function isGoodFor(host: TestHost, resource: string, token: unknown): Promise<bo
 for (const accessTokenFormat of ['opaque', 'jwt'] as const) {
   const options: HostOptions = { ...RESOURCES, accessTokenFormat, sealingKeys: [SEALING_KEY], signingAlg: 'ES256' }
 
-  everywhere(
+  everyFramework(
     `${accessTokenFormat}: a token is for the resource that was asked for, and for no other; without one, for all`,
     async (t, host) => {
       const app = await host.confidentialApp()
@@ -49,7 +49,7 @@ for (const accessTokenFormat of ['opaque', 'jwt'] as const) {
     options,
   )
 
-  everywhere(
+  everyFramework(
     `${accessTokenFormat}: a token request asks for as much as was authorized, or less`,
     async (t, host) => {
       const app = await host.confidentialApp()
@@ -84,7 +84,7 @@ for (const accessTokenFormat of ['opaque', 'jwt'] as const) {
   )
 }
 
-everywhere(
+everyFramework(
   'a client may write a resource with a slash more, or name what is below or above it',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -115,7 +115,7 @@ everywhere(
   { ...RESOURCES },
 )
 
-everywhere(
+everyFramework(
   'a guarded route is of the first resource, unless it says which',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -128,7 +128,7 @@ everywhere(
   { ...RESOURCES },
 )
 
-everywhere(
+everyFramework(
   'a JSON decision says the resource itself where no screen is open, and cannot change that of one that is',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -156,7 +156,7 @@ everywhere(
   { ...RESOURCES },
 )
 
-everywhere(
+everyFramework(
   'a refresh that is repeated for another resource is told so, and costs nothing',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -175,7 +175,7 @@ everywhere(
   { ...RESOURCES },
 )
 
-everywhere(
+everyFramework(
   'of a resource and one below it, a token is for the one that was named',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -186,7 +186,7 @@ everywhere(
   { resources: [MCP, `${MCP}/admin`] },
 )
 
-everywhere(
+everyFramework(
   'userinfo is for the app: a token for a server elsewhere gets nothing there',
   async (t, host) => {
     const app = await host.confidentialApp({ allowedScopes: ['openid', 'read:records'] })

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { type Answer, REDIRECT_URI, VERIFIER } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import { USERS } from '../support/host.ts'
 
 /** The request is refused here and now: nothing is redirected, nothing of the request is echoed unescaped. */
@@ -19,22 +19,25 @@ function redirectedWith(t: Test, answer: Answer, error: string, what: string, st
   t.equal(answer.params.code, undefined, what)
 }
 
-everywhere('an app that is unknown, suspended or deleted is refused in the same words, without a redirect', async (t, host) => {
-  const app = await host.confidentialApp()
-  const stored = await host.store.apps.get(app.clientId)
-  if (!stored) throw new Error('the app is not stored')
-  const unknown = await host.authorize({ clientId: 'f'.repeat(24), clientSecret: null })
-  refusedHere(t, unknown, 'unknown')
-  for (const [index, status] of (['suspended', 'deleted'] as const).entries()) {
-    await host.store.apps.save({ ...stored, status, version: 2 + index })
-    const answer = await host.authorize(app)
-    refusedHere(t, answer, status)
-    t.equal(answer.text, unknown.text)
-  }
-  for (const clientId of ['nope', '', "' OR 1=1", '../../x', 'F'.repeat(24), 'a'.repeat(5000)]) {
-    refusedHere(t, await host.authorize({ clientId, clientSecret: null }), clientId.slice(0, 20))
-  }
-})
+everyFramework(
+  'an app that is unknown, suspended or deleted is refused in the same words, without a redirect',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const stored = await host.store.apps.get(app.clientId)
+    if (!stored) throw new Error('the app is not stored')
+    const unknown = await host.authorize({ clientId: 'f'.repeat(24), clientSecret: null })
+    refusedHere(t, unknown, 'unknown')
+    for (const [index, status] of (['suspended', 'deleted'] as const).entries()) {
+      await host.store.apps.save({ ...stored, status, version: 2 + index })
+      const answer = await host.authorize(app)
+      refusedHere(t, answer, status)
+      t.equal(answer.text, unknown.text)
+    }
+    for (const clientId of ['nope', '', "' OR 1=1", '../../x', 'F'.repeat(24), 'a'.repeat(5000)]) {
+      refusedHere(t, await host.authorize({ clientId, clientSecret: null }), clientId.slice(0, 20))
+    }
+  },
+)
 
 const NOT_REGISTERED = [
   `${REDIRECT_URI}/`,
@@ -63,7 +66,7 @@ const NOT_REGISTERED = [
   '',
 ]
 
-everywhere('a redirect URI that is not the registered one, byte for byte, is refused without a redirect', async (t, host) => {
+everyFramework('a redirect URI that is not the registered one, byte for byte, is refused without a redirect', async (t, host) => {
   const app = await host.confidentialApp()
   for (const redirect_uri of NOT_REGISTERED)
     refusedHere(t, await host.authorize(app, { redirect_uri }), JSON.stringify(redirect_uri))
@@ -103,7 +106,7 @@ const LOOPBACK_CASES: readonly (readonly [registered: string, requested: string,
   ['https://127.0.0.1/cb', 'https://127.0.0.1:9/cb', false],
 ]
 
-everywhere('the port of a loopback address may differ, and nothing else about it', async (t, host) => {
+everyFramework('the port of a loopback address may differ, and nothing else about it', async (t, host) => {
   for (const [registered, redirect_uri, ok] of LOOPBACK_CASES) {
     const app = await host.publicApp({ redirectUris: [registered] })
     const answer = await host.authorize(app, { redirect_uri })
@@ -112,7 +115,7 @@ everywhere('the port of a loopback address may differ, and nothing else about it
   }
 })
 
-everywhere(
+everyFramework(
   'the port of localhost may differ where the host says so',
   async (t, host) => {
     const app = await host.publicApp({ redirectUris: ['http://localhost/cb'] })
@@ -122,7 +125,7 @@ everywhere(
   { loopbackLocalhost: true },
 )
 
-everywhere('the redirect of a code on a loopback port goes to that port, and is redeemed with it', async (t, host) => {
+everyFramework('the redirect of a code on a loopback port goes to that port, and is redeemed with it', async (t, host) => {
   const app = await host.publicApp({ redirectUris: ['http://127.0.0.1/cb'] })
   const redirect_uri = 'http://127.0.0.1:5555/cb'
   const screen = await host.authorize(app, { redirect_uri })
@@ -135,7 +138,7 @@ everywhere('the redirect of a code on a loopback port goes to that port, and is 
   t.equal((await host.redeem(app, done.params.code ?? '', { redirect_uri })).status, 200)
 })
 
-everywhere('a redirect URI keeps its own query, on success and on error', async (t, host) => {
+everyFramework('a redirect URI keeps its own query, on success and on error', async (t, host) => {
   const redirect_uri = 'https://app.example/cb?tenant=1&x=%20'
   const app = await host.confidentialApp({ redirectUris: [redirect_uri] })
   const done = await host.decide(await host.authorize(app, { redirect_uri }))
@@ -150,7 +153,7 @@ everywhere('a redirect URI keeps its own query, on success and on error', async 
   )
 })
 
-everywhere('a parameter given twice is invalid, whether or not the values differ', async (t, host) => {
+everyFramework('a parameter given twice is invalid, whether or not the values differ', async (t, host) => {
   const app = await host.confidentialApp()
   const twice = (name: string, value: string) => {
     const query = host.authorizeQuery(app, { nonce: 'n' })
@@ -177,7 +180,7 @@ everywhere('a parameter given twice is invalid, whether or not the values differ
   t.ok((await host.browse(`/oauth/authorize?${resources}`, 'anna')).params.consent_id, 'resource may be repeated')
 })
 
-everywhere('brackets in a name make another name, never an object', async (t, host) => {
+everyFramework('brackets in a name make another name, never an object', async (t, host) => {
   const app = await host.confidentialApp()
   const query = host.authorizeQuery(app, { state: undefined })
   for (const name of ['state[]', 'state[a]', 'state[0]']) {
@@ -190,7 +193,7 @@ everywhere('brackets in a name make another name, never an object', async (t, ho
   }
 })
 
-everywhere('state comes back as it was, whatever it is made of', async (t, host) => {
+everyFramework('state comes back as it was, whatever it is made of', async (t, host) => {
   const app = await host.confidentialApp()
   for (const state of [
     'a b',
@@ -215,7 +218,7 @@ everywhere('state comes back as it was, whatever it is made of', async (t, host)
   redirectedWith(t, await host.authorize(app, { state: undefined }), 'invalid_request', 'missing', null)
 })
 
-everywhere('what the request lacks or gets wrong goes back to the app, with state and iss', async (t, host) => {
+everyFramework('what the request lacks or gets wrong goes back to the app, with state and iss', async (t, host) => {
   const app = await host.confidentialApp()
   const cases: readonly (readonly [fields: Record<string, string | undefined>, error: string])[] = [
     [{ response_type: undefined }, 'invalid_request'],
@@ -245,19 +248,19 @@ everywhere('what the request lacks or gets wrong goes back to the app, with stat
   redirectedWith(t, await host.authorize(machine), 'unauthorized_client', 'an app without the grant')
 })
 
-everywhere('a public app must send an S256 challenge; a confidential one may go without', async (t, host) => {
+everyFramework('a public app must send an S256 challenge; a confidential one may go without', async (t, host) => {
   const none = { code_challenge: undefined, code_challenge_method: undefined }
   redirectedWith(t, await host.authorize(await host.publicApp(), none), 'invalid_request', 'public')
   t.ok((await host.authorize(await host.confidentialApp(), none)).params.consent_id)
 })
 
-everywhere('scopes are asked for once each, and offline_access changes nothing', async (t, host) => {
+everyFramework('scopes are asked for once each, and offline_access changes nothing', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app, { scope: 'read:records offline_access read:records' })
   t.equal((await host.redeem(app, code)).body.scope, 'read:records')
 })
 
-everywhere(
+everyFramework(
   'a lenient host lets standard clients leave out state and scope',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -268,7 +271,7 @@ everywhere(
   { lenientAuthorize: true },
 )
 
-everywhere('somebody who is not signed in goes to the login and comes back to the same request', async (t, host) => {
+everyFramework('somebody who is not signed in goes to the login and comes back to the same request', async (t, host) => {
   const app = await host.confidentialApp()
   const answer = await host.authorize(app, { state: 'a&b=c' }, null)
   t.equal(answer.status, 302)
@@ -279,7 +282,7 @@ everywhere('somebody who is not signed in goes to the login and comes back to th
   t.ok((await host.browse(returnTo, 'anna')).params.consent_id)
 })
 
-everywhere('somebody who has agreed is not asked again, except for more', async (t, host) => {
+everyFramework('somebody who has agreed is not asked again, except for more', async (t, host) => {
   const app = await host.confidentialApp()
   await host.approve(app)
   t.ok((await host.authorize(app)).params.code)
@@ -289,7 +292,7 @@ everywhere('somebody who has agreed is not asked again, except for more', async 
   t.ok((await host.authorize(app, { scope: 'read:records write:records' })).params.code, 'both have been agreed to by now')
 })
 
-everywhere('a public app on an address that anyone could take is asked for every time', async (t, host) => {
+everyFramework('a public app on an address that anyone could take is asked for every time', async (t, host) => {
   const claimed = await host.publicApp()
   await host.approve(claimed)
   t.ok((await host.authorize(claimed)).params.code)
@@ -300,7 +303,7 @@ everywhere('a public app on an address that anyone could take is asked for every
   }
 })
 
-everywhere('a token that authmount issued is not a login', async (t, host) => {
+everyFramework('a token that authmount issued is not a login', async (t, host) => {
   const app = await host.confidentialApp()
   const { access } = await host.tokens(app)
   const query = host.authorizeQuery(app)
@@ -327,7 +330,7 @@ everywhere('a token that authmount issued is not a login', async (t, host) => {
   t.equal(json.body.redirect_uri, undefined)
 })
 
-everywhere(
+everyFramework(
   'a user whose id is that of an app, whichever, gets no token that could be taken for the app’s own',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -347,7 +350,7 @@ everywhere(
   },
 )
 
-everywhere('a resource that is not on this server is refused, rather than granted as something else', async (t, host) => {
+everyFramework('a resource that is not on this server is refused, rather than granted as something else', async (t, host) => {
   const app = await host.confidentialApp()
   for (const resource of ['https://other.example/', 'relative', 'https://issuer.example/api#f', 'urn:x']) {
     redirectedWith(t, await host.authorize(app, { resource }), 'invalid_target', resource)
@@ -370,7 +373,7 @@ everywhere('a resource that is not on this server is refused, rather than grante
   }
 })
 
-everywhere(
+everyFramework(
   'what is no part of an authorization request is neither kept nor passed on',
   async (t, host) => {
     const app = await host.confidentialApp()
@@ -389,7 +392,7 @@ everywhere(
   { consentUrl: '/consent' },
 )
 
-everywhere('a browser that meets an error is shown a page, with everything escaped', async (t, host) => {
+everyFramework('a browser that meets an error is shown a page, with everything escaped', async (t, host) => {
   const app = await host.confidentialApp()
   const query = host.authorizeQuery(app, { redirect_uri: 'https://evil.com/"><script>alert(1)</script>' })
   const answer = await host.browse(`/oauth/authorize?${query}`, 'anna', {

@@ -5,7 +5,7 @@ import { createAuthmount } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
 import type { TestApp } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import { type HostOptions, SCOPES, type TestHost } from '../support/host.ts'
 import { SEALING_KEY } from '../support/sign-in.ts'
 
@@ -15,14 +15,14 @@ async function show(host: TestHost, app: TestApp, fields: Record<string, string>
   return host.browse(String(screen.headers.get('location')), 'anna', { headers })
 }
 
-everywhere('the page is small, and needs nothing but itself', async (t, host) => {
+everyFramework('the page is small, and needs nothing but itself', async (t, host) => {
   const app = await host.confidentialApp({ name: 'Helper', description: 'x'.repeat(500) })
   const page = await show(host, app, { scope: 'read:records write:records' })
   t.ok(Buffer.byteLength(page.text) < 20 * 1024, `${Buffer.byteLength(page.text)} bytes`)
   t.notMatch(page.text, /<script|<link|url\(|@import|src=/)
 })
 
-everywhere('scopes stand under their categories, and what was allowed before is folded', async (t, host) => {
+everyFramework('scopes stand under their categories, and what was allowed before is folded', async (t, host) => {
   const app = await host.confidentialApp({ allowedScopes: ['read:records', 'write:records', 'profile'] })
   await host.tokens(app, { scope: 'read:records profile' })
   const { text } = await show(host, app, { scope: 'read:records write:records profile' })
@@ -33,7 +33,7 @@ everywhere('scopes stand under their categories, and what was allowed before is 
   t.match(folded, 'Read your records')
 })
 
-everywhere('the page speaks the language the app asks for, or the browser prefers', async (t, host) => {
+everyFramework('the page speaks the language the app asks for, or the browser prefers', async (t, host) => {
   const app = await host.confidentialApp()
   const asked = await show(host, app, { ui_locales: 'xx ja-JP' }, 'de')
   t.match(asked.text, '<html lang="ja" dir="ltr">')
@@ -64,7 +64,7 @@ const BRANDED: HostOptions = {
   signingAlg: 'ES256',
 }
 
-everywhere(
+everyFramework(
   'the page wears the host’s colours, says whether it knows the app, and names the resource',
   async (t, host) => {
     const app = await host.confidentialApp({ allowedScopes: ['openid', 'read:records'] })
@@ -84,7 +84,7 @@ everywhere(
 )
 
 const views: ConsentView[] = []
-everywhere(
+everyFramework(
   'a host draws its own page',
   async (t, host) => {
     const app = await host.confidentialApp({ name: 'Helper' })
@@ -112,7 +112,7 @@ everywhere(
   },
 )
 
-everywhere(
+everyFramework(
   'a page of the host’s that fails, or is none, is an error that says nothing of it',
   async (t, host) => {
     const app = await host.confidentialApp()

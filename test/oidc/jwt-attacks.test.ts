@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createVerifier } from 'authmount/verify'
 import { decodeJwt, decodeProtectedHeader, exportSPKI, importJWK, type JWTPayload, SignJWT } from 'jose'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp } from '../support/sign-in.ts'
 
@@ -35,8 +35,8 @@ async function answersTo(host: TestHost, app: Awaited<ReturnType<typeof signInAp
 }
 const REFUSED = [401, 401, false, 'invalid_token']
 
-everywhere(
-  'a JWT that was forged, altered or confused with another is refused everywhere, and nobody is asked about it',
+everyFramework(
+  'a JWT that was forged, altered or confused with another is refused everyFramework, and nobody is asked about it',
   async (t, host) => {
     let calls = 0
     const listener = createServer((_request, response) => {
@@ -120,7 +120,7 @@ everywhere(
   JWT,
 )
 
-everywhere(
+everyFramework(
   'a JWT access token is no ID token hint, no refresh token, no code, and no login',
   async (t, host) => {
     const app = await signInApp(host)
@@ -155,7 +155,7 @@ everywhere(
   JWT,
 )
 
-everywhere(
+everyFramework(
   'a JWT is revoked here at once: by itself, with its grant, and with its app',
   async (t, host) => {
     const app = await signInApp(host)

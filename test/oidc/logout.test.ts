@@ -1,6 +1,6 @@
 /** OpenID Connect RP-Initiated Logout 1.0: an app asks, the host decides. */
 import { REDIRECT_URI } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp } from '../support/sign-in.ts'
 
@@ -16,7 +16,7 @@ async function signIn(host: TestHost, app: App) {
 const ask = (host: TestHost, fields: Record<string, string>, user: string | null = 'anna') =>
   host.browse(`/oauth/logout?${new URLSearchParams(fields)}`, user)
 
-everywhere(
+everyFramework(
   'the host’s page decides, and the browser then returns to the app',
   async (t, host) => {
     const app = await signInApp(host)
@@ -58,7 +58,7 @@ everywhere(
   LOGOUT,
 )
 
-everywhere(
+everyFramework(
   'a user who wants that also ends what the app may do, once, and only from the host’s page',
   async (t, host) => {
     const app = await signInApp(host)
@@ -84,7 +84,7 @@ everywhere(
   LOGOUT,
 )
 
-everywhere(
+everyFramework(
   'a store that fails while grants are ended leaves the click to be repeated',
   async (t, host) => {
     const app = await signInApp(host)
@@ -110,7 +110,7 @@ everywhere(
   },
 )
 
-everywhere(
+everyFramework(
   'somebody whose login is not seen, because a token of ours is with it, is not told that they are signed out',
   async (t, host) => {
     const app = await signInApp(host)
@@ -124,7 +124,7 @@ everywhere(
   LOGOUT,
 )
 
-everywhere(
+everyFramework(
   'nobody is sent anywhere that the app has not registered',
   async (t, host) => {
     const [app, other] = [await signInApp(host), await signInApp(host, { redirectUris: ['https://other.example/cb'] })]
@@ -159,7 +159,7 @@ everywhere(
   LOGOUT,
 )
 
-everywhere(
+everyFramework(
   'a host without a logout page offers none',
   async (t, host) => {
     t.equal((await host.send('/oauth/logout')).status, 404)

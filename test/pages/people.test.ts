@@ -161,7 +161,7 @@ t.test('pages in a browser', { skip }, async t => {
     })
 
     for (const colorScheme of ['light', 'dark'] as const) {
-      for (const locale of ['en', 'ar', 'de', 'ja'] as const) {
+      for (const locale of colorScheme === 'light' ? (['en', 'ar'] as const) : (['de', 'ja'] as const)) {
         t.test(`${mount}: on a phone, ${colorScheme}, in ${locale}, long texts hold and axe finds nothing`, async t => {
           const long = { name: `Donaudampfschifffahrtsgesellschaftskapitän${'s'.repeat(50)}`, description: 'x'.repeat(400) }
           const { authorizeUrl, host } = await start(t, mount, long)

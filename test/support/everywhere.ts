@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from './host.ts'
-import { type Connect, stores } from './stores.ts'
+import { type Connect, connectMemory, stores } from './stores.ts'
 
 /** Every framework over every store. */
 export const settings: readonly { readonly name: string; readonly mount: Mount; readonly connect: Connect }[] = Object.entries(
@@ -21,4 +21,9 @@ export function everywhere(name: string, run: (t: Test, host: TestHost) => Promi
       await run(t, host)
     })
   }
+}
+
+/** The same over one store, for what depends on none: every other suite has every store do its part. */
+export function everyFramework(name: string, run: (t: Test, host: TestHost) => Promise<void>, options: HostOptions = {}): void {
+  everywhere(name, run, { connect: connectMemory, ...options })
 }
