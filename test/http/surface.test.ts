@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
 import type { Answer } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 
 const POSTED = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'] as const
 const FORM = 'application/x-www-form-urlencoded'
@@ -14,7 +14,7 @@ function refused(t: Test, answer: Answer, statuses: readonly number[], what: str
   t.notMatch(answer.text, /\bat .*:\d+:\d+|node_modules|Error:/, `${what}: no stack`)
 }
 
-everywhere('form and JSON bodies are the same to token, revoke and introspect', async (t, host) => {
+everyFramework('form and JSON bodies are the same to token, revoke and introspect', async (t, host) => {
   const app = await host.confidentialApp()
   const json = (path: string, fields: object) =>
     host.send(path, {
@@ -29,7 +29,7 @@ everywhere('form and JSON bodies are the same to token, revoke and introspect', 
   t.equal((await json('/oauth/introspect', { token: body.access_token })).body.active, false)
 })
 
-everywhere('a body of another type, or none, is 400 or 415', async (t, host) => {
+everyFramework('a body of another type, or none, is 400 or 415', async (t, host) => {
   const app = await host.confidentialApp()
   const text = `grant_type=client_credentials&client_id=${app.clientId}&client_secret=${app.clientSecret}`
   const types = [
@@ -65,7 +65,7 @@ everywhere('a body of another type, or none, is 400 or 415', async (t, host) => 
   }
 })
 
-everywhere('a media type costs no more to refuse than to read', async (t, host) => {
+everyFramework('a media type costs no more to refuse than to read', async (t, host) => {
   const spaces = ' '.repeat(15_000)
   for (const type of [
     `application/json${spaces};x=1`,
@@ -79,7 +79,7 @@ everywhere('a media type costs no more to refuse than to read', async (t, host) 
   }
 })
 
-everywhere('too much is 413, and costs nothing', async (t, host) => {
+everyFramework('too much is 413, and costs nothing', async (t, host) => {
   const app = await host.confidentialApp()
   const bodies: Record<string, string> = {
     '17 KiB': `a=${'x'.repeat(17 * 1024)}`,
@@ -110,7 +110,7 @@ everywhere('too much is 413, and costs nothing', async (t, host) => {
   t.equal((await host.clientCredentials(app)).status, 200, 'and the server goes on')
 })
 
-everywhere('a client that hangs up in the middle of a body harms nobody', async (t, host) => {
+everyFramework('a client that hangs up in the middle of a body harms nobody', async (t, host) => {
   const app = await host.confidentialApp()
   const { hostname, port } = new URL(host.url)
   await new Promise<void>(resolve => {
@@ -125,7 +125,7 @@ everywhere('a client that hangs up in the middle of a body harms nobody', async 
   t.equal((await host.clientCredentials(app)).status, 200)
 })
 
-everywhere('a wrong method is 405 with Allow, and HEAD runs nothing', async (t, host) => {
+everyFramework('a wrong method is 405 with Allow, and HEAD runs nothing', async (t, host) => {
   const app = await host.confidentialApp()
   for (const path of POSTED) {
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'PATCH']) {
@@ -145,7 +145,7 @@ everywhere('a wrong method is 405 with Allow, and HEAD runs nothing', async (t, 
   t.equal((await host.browse(authorize, 'anna')).status, 302)
 })
 
-everywhere('parameters of a POST do not belong in its URL', async (t, host) => {
+everyFramework('parameters of a POST do not belong in its URL', async (t, host) => {
   const app = await host.confidentialApp()
   const fields = { grant_type: 'client_credentials', client_id: app.clientId, client_secret: app.clientSecret ?? '' }
   for (const name of Object.keys(fields)) {
@@ -161,7 +161,7 @@ everywhere('parameters of a POST do not belong in its URL', async (t, host) => {
   t.equal(traced.status, 200, 'a parameter that is not ours is no concern of ours')
 })
 
-everywhere('anything but one string is a clean 400, for every parameter of every route', async (t, host) => {
+everyFramework('anything but one string is a clean 400, for every parameter of every route', async (t, host) => {
   const app = await host.confidentialApp()
   const seen: unknown[] = []
   const values = [
@@ -213,7 +213,7 @@ everywhere('anything but one string is a clean 400, for every parameter of every
   }
 })
 
-everywhere('a form field given twice, or with brackets, is never taken for one', async (t, host) => {
+everyFramework('a form field given twice, or with brackets, is never taken for one', async (t, host) => {
   const app = await host.confidentialApp()
   const good = `grant_type=client_credentials&client_id=${app.clientId}&client_secret=${app.clientSecret}`
   const post = (body: string) => host.send('/oauth/token', { method: 'POST', headers: { 'content-type': FORM }, body })
@@ -227,7 +227,7 @@ everywhere('a form field given twice, or with brackets, is never taken for one',
   }
 })
 
-everywhere('no prototype is touched by what is sent', async (t, host) => {
+everyFramework('no prototype is touched by what is sent', async (t, host) => {
   const app = await host.confidentialApp()
   const credentials = `"grant_type":"client_credentials","client_id":"${app.clientId}","client_secret":"${app.clientSecret}"`
   const bodies = [
@@ -249,7 +249,7 @@ everywhere('no prototype is touched by what is sent', async (t, host) => {
   t.equal(({} as { x?: unknown }).x, undefined)
 })
 
-everywhere('nothing that is sent becomes a header', async (t, host) => {
+everyFramework('nothing that is sent becomes a header', async (t, host) => {
   const app = await host.confidentialApp()
   const evil = 'x\r\nSet-Cookie: evil=1\r\n\r\n<script>'
   const answers = [
@@ -270,7 +270,7 @@ everywhere('nothing that is sent becomes a header', async (t, host) => {
   }
 })
 
-everywhere('a page of another origin reads the answers of its own app, and documents; nothing else', async (t, host) => {
+everyFramework('a page of another origin reads the answers of its own app, and documents; nothing else', async (t, host) => {
   const app = await host.publicApp({ redirectUris: ['https://spa.example/cb'] })
   const secret = await host.confidentialApp({ redirectUris: ['https://spa.example/cb'] })
   const allowed = (answer: Answer) => answer.headers.get('access-control-allow-origin')

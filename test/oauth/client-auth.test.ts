@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { request as rawRequest } from 'node:http'
 import type { TestApp } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import type { TestHost } from '../support/host.ts'
 
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
@@ -22,7 +22,7 @@ async function setSecret(host: TestHost, app: TestApp, secret: string): Promise<
   await host.store.apps.save({ ...stored, secrets: [{ hash, createdAt: 0, expiresAt: null }], version: stored.version + 1 })
 }
 
-everywhere('a confidential app proves itself by Basic or in the body', async (t, host) => {
+everyFramework('a confidential app proves itself by Basic or in the body', async (t, host) => {
   const app = await host.confidentialApp()
   t.equal((await host.clientCredentials(app)).status, 200)
   t.equal((await withBasic(host, basic(app.clientId, app.clientSecret ?? ''))).status, 200)
@@ -34,7 +34,7 @@ everywhere('a confidential app proves itself by Basic or in the body', async (t,
   )
 })
 
-everywhere('a missing, empty or wrong secret is invalid_client', async (t, host) => {
+everyFramework('a missing, empty or wrong secret is invalid_client', async (t, host) => {
   const app = await host.confidentialApp()
   for (const client_secret of [
     undefined,
@@ -56,7 +56,7 @@ everywhere('a missing, empty or wrong secret is invalid_client', async (t, host)
   t.equal(answer.headers.get('cache-control'), 'no-store')
 })
 
-everywhere('a verifier never replaces a secret', async (t, host) => {
+everyFramework('a verifier never replaces a secret', async (t, host) => {
   const app = await host.confidentialApp()
   const code = await host.approve(app)
   const answer = await host.redeem({ ...app, clientSecret: null }, code)
@@ -65,7 +65,7 @@ everywhere('a verifier never replaces a secret', async (t, host) => {
   t.equal((await host.redeem(app, code)).status, 200, 'and the code is not burnt')
 })
 
-everywhere('a public app that sends a secret is refused', async (t, host) => {
+everyFramework('a public app that sends a secret is refused', async (t, host) => {
   const app = await host.publicApp()
   const code = await host.approve(app)
   t.equal((await host.redeem({ ...app, clientSecret: 'any' }, code)).body.error, 'invalid_client')
@@ -78,7 +78,7 @@ everywhere('a public app that sends a secret is refused', async (t, host) => {
   t.equal((await host.redeem(app, code)).status, 200)
 })
 
-everywhere('two methods at once are invalid_request; Basic does not win', async (t, host) => {
+everyFramework('two methods at once are invalid_request; Basic does not win', async (t, host) => {
   const app = await host.confidentialApp()
   const other = await host.confidentialApp()
   const header = basic(app.clientId, app.clientSecret ?? '')
@@ -95,7 +95,7 @@ everywhere('two methods at once are invalid_request; Basic does not win', async 
   }
 })
 
-everywhere('Basic credentials are form-encoded', async (t, host) => {
+everyFramework('Basic credentials are form-encoded', async (t, host) => {
   const app = await host.confidentialApp()
   const secret = 'a:b%+é &'
   await setSecret(host, app, secret)
@@ -107,7 +107,7 @@ everywhere('Basic credentials are form-encoded', async (t, host) => {
   t.equal((await host.clientCredentials({ ...app, clientSecret: secret })).status, 200, 'in the body')
 })
 
-everywhere('a malformed Authorization header is invalid_client, never an accident', async (t, host) => {
+everyFramework('a malformed Authorization header is invalid_client, never an accident', async (t, host) => {
   const app = await host.confidentialApp()
   const good = basic(app.clientId, app.clientSecret ?? '')
   const bad = [
@@ -131,7 +131,7 @@ everywhere('a malformed Authorization header is invalid_client, never an acciden
   }
 })
 
-everywhere('of two Authorization headers neither counts', async (t, host) => {
+everyFramework('of two Authorization headers neither counts', async (t, host) => {
   const app = await host.confidentialApp()
   const good = basic(app.clientId, app.clientSecret ?? '')
   const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -147,7 +147,7 @@ everywhere('of two Authorization headers neither counts', async (t, host) => {
   t.equal(status, 401)
 })
 
-everywhere('unknown, suspended, deleted and wrong secret answer in identical bytes', async (t, host) => {
+everyFramework('unknown, suspended, deleted and wrong secret answer in identical bytes', async (t, host) => {
   const app = await host.confidentialApp()
   const wrong = await host.clientCredentials({ ...app, clientSecret: 'wrong' })
   const answers = [await host.clientCredentials({ clientId: 'f'.repeat(24), clientSecret: 'wrong' })]
@@ -164,7 +164,7 @@ everywhere('unknown, suspended, deleted and wrong secret answer in identical byt
   }
 })
 
-everywhere('a secret that has been replaced works until its overlap ends', async (t, host) => {
+everyFramework('a secret that has been replaced works until its overlap ends', async (t, host) => {
   const app = await host.confidentialApp()
   const stored = await host.store.apps.get(app.clientId)
   if (!stored) throw new Error('the app is not stored')
@@ -175,7 +175,7 @@ everywhere('a secret that has been replaced works until its overlap ends', async
   t.equal((await host.clientCredentials(app)).status, 401)
 })
 
-everywhere('client_credentials is for an app that can prove itself, and speaks of no user', async (t, host) => {
+everyFramework('client_credentials is for an app that can prove itself, and speaks of no user', async (t, host) => {
   const scoped = { allowedScopes: ['read:records', 'profile'] }
   const app = await host.confidentialApp(scoped)
   const { body } = await host.clientCredentials(app)
