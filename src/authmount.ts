@@ -81,7 +81,7 @@ export interface Authmount<Native = unknown> extends Guarding {
     owner: ConnectorOwner,
     options?: { readonly refused?: string | undefined },
   ): Promise<ConnectorToken>
-  /** Whether the user has connected it, and whether it still works. Rejects with StoreError. */
+  /** Whether the user has connected it, and whether it still works. Rejects with ConnectorError `not_configured` for what cannot be opened, or with StoreError. */
   connectorStatus(connectorId: string, owner: ConnectorOwner): Promise<ConnectorStatus>
   /**
    * Forgets an outside account, and ends its tokens at the provider where that can be done (`revoked`).

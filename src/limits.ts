@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { sha256 } from './crypto.ts'
 import { ApiError } from './errors/api-error.ts'
 import type { Events } from './events.ts'
+import { inTime } from './in-time.ts'
 import type { Principal } from './options.ts'
 
 /** What a limiter of the host's must be made with: `duration` is in seconds. */
@@ -51,17 +52,11 @@ interface Consumed {
 /** Takes one point. A limiter rejects with its result when there was none left, and with anything else when it failed. */
 async function consume(limiter: RateLimiterAbstract, key: string, timeoutMs: number): Promise<Consumed> {
   const { points } = limiter
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-  })
   try {
-    return { allowed: true, points, result: await Promise.race([limiter.consume(key), late]) }
+    return { allowed: true, points, result: await inTime(() => limiter.consume(key), timeoutMs, 'the rate limiter') }
   } catch (refused) {
     if (refused instanceof RateLimiterRes) return { allowed: false, points, result: refused }
     throw refused
-  } finally {
-    clearTimeout(timer)
   }
 }
 

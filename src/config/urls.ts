@@ -7,7 +7,7 @@ export function readIssuer(issuer: unknown, problems: string[]): URL | undefined
     problems.push(`issuer must be an absolute URL such as https://example.com: ${quote(issuer)} is not`)
     return undefined
   }
-  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  const loopback = isLoopback(url)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
     problems.push('issuer must use https (http only on a loopback host, for development)')
   }
@@ -67,4 +67,9 @@ export function readPageUrl(name: string, value: string, problems: string[]): st
   if (!usable || value.includes('#') || !/^[\x21-\x7e]+$/.test(value))
     problems.push(`${name} must be a path such as /login, or an http(s) URL, without a fragment`)
   return value
+}
+
+/** A host on which plain http reaches nobody else. */
+export function isLoopback({ hostname }: URL): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
 }

@@ -84,7 +84,7 @@ export class ConnectorTokens {
     const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
     if (!credential) return { connected: false, needsReconnect: false, expiresAt: null, scopes: null }
     const { expiresAt, needsReconnect } = credential
-    const { scopes } = await openSecrets(credential, this.#connectors)
+    const { scopes } = await this.#secretsOf(credential)
     return { connected: true, needsReconnect, expiresAt, scopes }
   }
 
@@ -96,7 +96,7 @@ export class ConnectorTokens {
     const key = credentialKey(connectorId, owner, this.#connectors)
     const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
     if (!credential) return { disconnected: false, revoked: false }
-    const secrets = await openSecrets(credential, this.#connectors).catch(cause => {
+    const secrets = await this.#secretsOf(credential).catch(cause => {
       this.#config.log.error('a credential cannot be opened; it is deleted without being revoked at the provider', cause)
       return null
     })
@@ -124,9 +124,7 @@ export class ConnectorTokens {
       provider ??= await this.#providerOf(key.connectorId, owner)
       const now = this.#config.now()
       if (credential.leaseUntil === null || credential.leaseUntil <= now) {
-        const before = await openSecrets(credential, this.#connectors).catch(cause => {
-          throw new ConnectorError('not_configured', cause.message, { cause })
-        })
+        const before = await this.#secretsOf(credential)
         // Sealed again, it is a record of this process's own: identical ones of two that came at once would both be let in.
         const sealed = await sealAgain(before, credential, this.#connectors)
         const leased = { ...credential, sealed, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
@@ -163,16 +161,20 @@ export class ConnectorTokens {
         await this.#revoke(issued, leased.connectorId, owner)
         return undefined
       }
-      if ((await openSecrets(stored, this.#connectors)).refreshToken !== before.refreshToken) return undefined
+      if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
       const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
       if (await this.#patiently(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
       }
     }
-    throw new Error('a credential kept changing while it was being written')
+    throw new ConnectorError('provider_unavailable', 'the credential kept changing while it was being refreshed')
   }
 
+  /**
+   * Gives the lease back. What the provider refuses for good is said once; what it cannot do now leaves the old token, while that
+   * lives. Undefined where somebody else has changed the credential meanwhile.
+   */
   async #failed(
     leased: Credential,
     error: unknown,
@@ -238,14 +240,19 @@ export class ConnectorTokens {
   }
 
   async #open(credential: Credential): Promise<ConnectorToken> {
-    const secrets = await openSecrets(credential, this.#connectors).catch(cause => {
-      throw new ConnectorError('not_configured', cause.message, { cause })
-    })
+    const secrets = await this.#secretsOf(credential)
     const next = await resealed(credential, secrets, this.#connectors)
     // Lost to somebody else's write, it is done the next time.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
     const { accessToken, details, scopes, tokenType } = secrets
     return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes, details }
+  }
+
+  /** What cannot be opened is the host's to mend: a sealing key is gone, or a record is another's. */
+  #secretsOf(credential: Credential): Promise<Secrets> {
+    return openSecrets(credential, this.#connectors).catch(cause => {
+      throw new ConnectorError('not_configured', cause.message, { cause })
+    })
   }
 
   async #providerOf(connectorId: string, owner: ConnectorOwner): Promise<Provider> {

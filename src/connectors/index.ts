@@ -15,5 +15,7 @@ export {
   plainBasic,
   type Quirk,
   scopesSeparatedBy,
+  type TokenAnswer,
+  type TokenRequest,
   withHeaders,
 } from './quirks.ts'

@@ -95,7 +95,7 @@ export class Upstreams {
     return this.#answer(provider, async () => {
       // Where the host names no issuer, there is nothing to compare with.
       const named = iss === 'unknown' || provider.issuer === undefined ? as.issuer : iss
-      const answered = new URLSearchParams({ code, ...(iss === null || named === null ? {} : { iss: named }) })
+      const answered = new URLSearchParams(iss === null || named === null ? { code } : { code, iss: named })
       // Only what the provider promises about `iss` is checked here (RFC 9207 §2.4); the state is the flow's.
       const params = oauth.validateAuthResponse(as, client, answered, oauth.skipStateCheck)
       const options = this.#tokenOptions(provider)

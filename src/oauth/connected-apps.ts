@@ -73,7 +73,9 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
   const removedId = request.query.get('removed') ?? ''
-  const removed = isAppId(removedId) ? ((await store.apps.get(removedId))?.name ?? null) : null
+  // A link must not make anyone believe that what still stands in the list is gone.
+  const gone = isAppId(removedId) && !apps.some(({ clientId }) => clientId === removedId)
+  const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
   const look = lookFor(request, config)
   const inWords = apps.map(app => ({
     ...app,

@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose'
 import type { Guarding, TokenRequirements } from '../authmount.ts'
+import { isLoopback } from '../config/urls.ts'
 import { sha256 } from '../crypto.ts'
 import { renderChallenge } from '../errors/challenge.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -180,8 +181,7 @@ function checkOptions(options: VerifierOptions): void {
   for (const name of Object.keys(options))
     if (!(KNOWN as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
   const url = normalUrl(issuer)
-  const loopback = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-  if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)))
+  if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url))))
     throw new TypeError('issuer must be the https URL of the authorization server')
   if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must name the resource that this server is')
   if (introspection && !(introspection.clientId && introspection.clientSecret))

@@ -625,6 +625,7 @@ t.test('connectorToken rejects with ConnectorError or StoreError, whatever happe
     t.ok(error instanceof ConnectorError || error instanceof StoreError, `${what}: ${error}`)
     t.notMatch(String(error), /hook-secret/, what)
   }
+  await t.rejects(strangers.authmount.connectorStatus('drive', ANNA), { name: 'ConnectorError', code: 'not_configured' })
   t.match(await host.authmount.connectorStatus('drive', ANNA), { connected: true, needsReconnect: false })
   t.equal((await host.authmount.connectorToken('drive', ANNA)).accessToken, 'access-2', 'and nothing is lost')
 })

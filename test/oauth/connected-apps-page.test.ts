@@ -25,6 +25,8 @@ everywhere('a user sees what they have allowed, and takes it back with a button'
   t.equal(removed.status, 303)
   const after = await open(host, 'anna', `${removed.location?.pathname}${removed.location?.search}`)
   t.match(after.text, /&lt;b&gt;Tax&lt;\/b&gt;<\/bdi> can no longer act for you/)
+  const lie = await open(host, 'anna', `/oauth/connected-apps?removed=${other.clientId}`)
+  t.notMatch(lie.text, 'can no longer act for you', 'a link cannot say so of an app that is still there')
   t.equal(await host.records(tokens.access), 401)
   t.equal(await host.records(kept.access), 200)
   t.equal((await remove(host, app.clientId, formIdOf(page.text), 'anna')).status, 303, 'twice is once')
