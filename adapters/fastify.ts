@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
@@ -47,7 +47,10 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
     child.removeAllContentTypeParsers()
     // Left unread: the route reads the stream itself, with its own limit and its own errors. It need not be the message's
     // own, which a hook of the host's may have read and replaced.
-    child.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+    const unread: FastifyContentTypeParser = (_request, payload, done) => done(null, payload)
+    // The two that are read are named as well: the others are looked for longer.
+    child.addContentTypeParser(['application/x-www-form-urlencoded', 'application/json'], unread)
+    child.addContentTypeParser('*', unread)
     for (const endpoint of authmount.endpoints) child.route(routeOf(authmount, endpoint))
   })
 }
@@ -56,21 +59,11 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
 function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): RouteOptions {
-  const answer = async (request: FastifyRequest, reply: FastifyReply, body: Body): Promise<unknown> => {
+  const answer = (request: FastifyRequest, body: Body): Promise<HttpResponse> => {
     const { ip, method, raw } = request
     const { query } = splitUrl(raw.url ?? '')
-    return send(
-      reply,
-      await authmount.dispatch(endpoint, {
-        method,
-        params: request.params as Record<string, string>,
-        query,
-        headers: readHeaders(raw),
-        body,
-        ip,
-        native: request,
-      }),
-    )
+    const params = request.params as Record<string, string>
+    return authmount.dispatch(endpoint, { method, params, query, headers: readHeaders(raw), body, ip, native: request })
   }
   return {
     method: METHODS,
@@ -78,12 +71,13 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     exposeHeadRoute: false,
     handler: async (request, reply) => {
       const limit = endpoint.bodyLimit(request.method)
-      return answer(request, reply, limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit))
+      const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
+      return send(reply, await answer(request, body))
     },
     // Fastify judges a media type before it looks for a parser; any other error is the host's.
     errorHandler: async (error, request, reply) => {
       if (!error.code?.startsWith('FST_ERR_CTP_')) throw error
-      return answer(request, reply, unreadableFrom(error.statusCode ?? 400))
+      return send(reply, await answer(request, unreadableFrom(error.statusCode ?? 400)))
     },
   }
 }

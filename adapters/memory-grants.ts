@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { EpochMs, Grant, GrantStore, Spent, Token, TokenRef } from '../src/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
 import { LiveCount } from './memory-live-count.ts'
-import { ExpiringMap, type Sweeper } from './memory-sweeper.ts'
+import type { Sweeper } from './memory-sweeper.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
+import { clientOf } from './records.ts'
 
 interface Entry {
   readonly token: Token
@@ -24,7 +25,8 @@ interface Family {
 }
 
 interface ClientGrants {
-  readonly families: Set<Family>
+  /** By grant id. */
+  readonly families: Map<string, Family>
   /** By epoch. */
   readonly live: Map<number, LiveCount>
 }
@@ -35,42 +37,50 @@ const GRANTS_PER_TURN = 2000
 /** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
 const PRUNE_ABOVE = 64
 
-/** Grants and their tokens, each family in one object found by its id. */
+/** Grants and their tokens, each family in one object found by its client and its id. */
 export function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
   const byClient = new Map<string, ClientGrants>()
   const byUser = new Map<string, Set<Family>>()
+  const familyOf = (grantId: string): Family | undefined => byClient.get(clientOf(grantId))?.families.get(grantId)
   const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
     byClient.get(clientId)?.live.get(epoch)
+  /** Throws, and changes nothing, when there is no room. */
   const remember = (family: Family): void => {
-    const { clientId, epoch, userId } = family.grant
-    if (userId !== null) {
-      const own = byUser.get(userId) ?? new Set()
-      byUser.set(userId, own.add(family))
-    }
-    const client = byClient.get(clientId) ?? { families: new Set(), live: new Map() }
-    byClient.set(clientId, client)
-    client.families.add(family)
-    const live = client.live.get(epoch) ?? new LiveCount()
-    client.live.set(epoch, live)
+    const { clientId, epoch, id, userId } = family.grant
+    sweeper.reserve(family.entries.length)
+    const client = getOrSet(byClient, clientId, () => ({ families: new Map(), live: new Map() }))
+    client.families.set(id, family)
+    if (userId !== null) getOrSet(byUser, userId, () => new Set()).add(family)
+    const live = getOrSet(client.live, epoch, () => new LiveCount())
     for (const { token } of family.entries) live.add(token.expiresAt)
   }
   const forget = (family: Family): void => {
-    const { clientId, userId } = family.grant
+    const { clientId, epoch, id, userId } = family.grant
+    const client = byClient.get(clientId)
+    if (!client?.families.delete(id)) return
+    sweeper.release(family.entries.length)
     const own = userId === null ? undefined : byUser.get(userId)
     own?.delete(family)
     if (userId !== null && own?.size === 0) byUser.delete(userId)
-    const live = countOf(family.grant)
+    const live = client.live.get(epoch)
     for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
-    const client = byClient.get(clientId)
-    client?.families.delete(family)
-    if (live?.empty) client?.live.delete(family.grant.epoch)
-    if (client?.families.size === 0) byClient.delete(clientId)
+    if (live?.empty) client.live.delete(epoch)
+    if (client.families.size === 0) byClient.delete(clientId)
   }
-  const families = new ExpiringMap<Family>(sweeper, family => family.entries.length, forget)
+  sweeper.add({
+    *sweep(at) {
+      for (const { families } of byClient.values()) {
+        for (const family of families.values()) {
+          if (family.expiresAt <= at()) forget(family)
+          yield
+        }
+      }
+    },
+  })
 
   const live = (grantId: string): Family | undefined => {
-    const family = families.get(grantId)
+    const family = familyOf(grantId)
     return family && family.expiresAt > now() ? family : undefined
   }
   const liveEntry = (ref: TokenRef): { readonly family: Family; readonly entry: Entry } | undefined => {
@@ -94,8 +104,10 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
 
   return {
     async create(grant, tokens) {
-      const known = live(grant.id)
-      if (known) return isDeepStrictEqual(known.grant, grant) && tokens.every(token => entryOf(known, token.id))
+      const known = byClient.get(grant.clientId)?.families.get(grant.id)
+      if (known && known.expiresAt > now())
+        return isDeepStrictEqual(known.grant, grant) && tokens.every(token => entryOf(known, token.id))
+      if (known) forget(known)
       const entries = tokens.map(newEntry)
       const family: Family = {
         grant: frozenGrant(grant),
@@ -104,7 +116,6 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
         expiresAt: lastExpiry(tokens),
         pruneAbove: PRUNE_ABOVE,
       }
-      families.set(grant.id, family)
       remember(family)
       return true
     },
@@ -138,24 +149,25 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       const found = liveEntry(ref)
       if (!found) return false
       keep(found.family, ({ token }) => token.id !== ref.tokenId)
-      if (found.family.entries.length === 0) families.delete(ref.grantId)
+      if (found.family.entries.length === 0) forget(found.family)
       return true
     },
 
     async revoke(grantId) {
-      const known = live(grantId)
-      families.delete(grantId)
-      return known !== undefined
+      const known = familyOf(grantId)
+      if (known) forget(known)
+      return known !== undefined && known.expiresAt > now()
     },
 
     async revokeMany({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
       let revoked = 0
       let looked = 0
-      const candidates = userId === undefined ? byClient.get(clientId ?? '')?.families : byUser.get(userId)
-      for (const { grant } of candidates ?? []) {
+      const candidates = userId === undefined ? byClient.get(clientId ?? '')?.families.values() : byUser.get(userId)
+      for (const family of candidates ?? []) {
+        const { grant } = family
         if ((clientId !== undefined && grant.clientId !== clientId) || grant.epoch >= epochBelow) continue
-        if (live(grant.id)) revoked++
-        families.delete(grant.id)
+        if (family.expiresAt > now()) revoked++
+        forget(family)
         if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
       }
       return revoked
@@ -165,7 +177,7 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       const { after, limit } = query
       const at = now()
       const ofUser = 'userId' in query
-      const candidates = ofUser ? byUser.get(query.userId) : byClient.get(query.clientId)?.families
+      const candidates = ofUser ? byUser.get(query.userId) : byClient.get(query.clientId)?.families.values()
       let total = ofUser ? 0 : (byClient.get(query.clientId)?.live.get(query.epoch)?.at(at) ?? 0)
       if (limit === 0 && !ofUser) return { items: [], total, next: null }
       const cursor = after === undefined ? undefined : parseCursor(after)
@@ -189,6 +201,14 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
 
 /** More than this many tokens of a grant are found through an index. */
 const INDEX_ABOVE = 16
+
+function getOrSet<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const value = make()
+  map.set(key, value)
+  return value
+}
 
 function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
   return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)

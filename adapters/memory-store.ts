@@ -69,7 +69,7 @@ interface OneTimeRecord {
 }
 
 function memoryOneTime(sweeper: Sweeper): OneTimeStore {
-  const entries = new ExpiringMap<OneTimeRecord>(sweeper, () => 1)
+  const entries = new ExpiringMap<OneTimeRecord>(sweeper)
   const live = <K extends OneTimeKind>(kind: K, id: string): (OneTimeRecord & { readonly entry: OneTime<K> }) | undefined => {
     const record = entries.get(`${kind}:${id}`)
     return record && record.expiresAt > sweeper.now() && isKind(record, kind) ? record : undefined

@@ -89,14 +89,9 @@ export class Sweeper {
 export class ExpiringMap<Value extends Expiring> {
   readonly #sweeper: Sweeper
   readonly #values = new Map<string, Value>()
-  readonly #weigh: (value: Value) => number
-  readonly #onDelete: (value: Value) => void
 
-  /** `weigh` counts a value's records against the bound; `onDelete` hears of every value that leaves. */
-  constructor(sweeper: Sweeper, weigh: (value: Value) => number, onDelete: (value: Value) => void = () => {}) {
+  constructor(sweeper: Sweeper) {
     this.#sweeper = sweeper
-    this.#weigh = weigh
-    this.#onDelete = onDelete
     sweeper.add(this)
   }
 
@@ -106,17 +101,13 @@ export class ExpiringMap<Value extends Expiring> {
 
   /** Throws, and changes nothing, when there is no room. */
   set(key: string, value: Value): void {
-    this.#sweeper.reserve(this.#weigh(value))
+    this.#sweeper.reserve(1)
     this.delete(key)
     this.#values.set(key, value)
   }
 
   delete(key: string): void {
-    const value = this.#values.get(key)
-    if (!value) return
-    this.#values.delete(key)
-    this.#sweeper.release(this.#weigh(value))
-    this.#onDelete(value)
+    if (this.#values.delete(key)) this.#sweeper.release(1)
   }
 
   *sweep(now: () => EpochMs): Generator<void, undefined> {

@@ -2,6 +2,7 @@ import type { Filter } from 'mongodb'
 import type { App, AppQuery, AppStore, EpochMs } from '../src/store.ts'
 import { FORMAT, known, parseJson, type RecordDocument, readRecord, saveRecord } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
+import { oncePerTurn } from './once-per-turn.ts'
 import { digest } from './records.ts'
 
 interface AppDocument extends RecordDocument {
@@ -14,11 +15,12 @@ interface AppDocument extends RecordDocument {
 }
 
 export function mongoApps({ open }: MongoContext): AppStore {
+  const { get, forget } = oncePerTurn(async (id: string) => readRecord<App>(await open('apps'), 'an app', digest([id])))
   return {
-    get: async id => readRecord<App>(await open('apps'), 'an app', digest([id])),
+    get,
     async save(app) {
       const { createdAt, createdBy, id, name, orgId, status, version } = app
-      return saveRecord<AppDocument>(await open('apps'), 'an app', {
+      const saved = await saveRecord<AppDocument>(await open('apps'), 'an app', {
         _id: digest([id]),
         format: FORMAT,
         version,
@@ -29,6 +31,8 @@ export function mongoApps({ open }: MongoContext): AppStore {
         createdAt,
         record: JSON.stringify(app),
       })
+      forget()
+      return saved
     },
     async list(query) {
       const apps = await open<AppDocument>('apps')

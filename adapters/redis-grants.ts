@@ -19,6 +19,10 @@ import { type RedisContext, ttl } from './redis-store.ts'
 /** How many grants a sweep revokes at a time. */
 const BATCH = 200
 
+/** At one write to an index of so many it is looked for what has expired, and for how many: more than as many writes add. */
+const LOOK_EVERY = 8
+const LOOK_FOR = 50
+
 /** An index entry this old, in milliseconds, without a record is not one in the making. */
 const STALE_AFTER_MS = 60_000
 
@@ -52,10 +56,11 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       return reindex({ id: grantId, clientId, epoch }, { add })
     }
     const at = now()
-    const removed = remove.map(tokenId => formatMember({ grantId, tokenId }))
-    const added = add.flatMap(({ id: tokenId, issuedAt, expiresAt }) => [issuedAt, expiresAt, formatMember({ grantId, tokenId })])
-    const args = [at, epoch, ttl(lastExpiry(add), at), removed.length, ...removed, ...added]
-    await indexTokens.run(redis, [...indexKeys(clientId, epoch)], args)
+    const expired = Math.random() * LOOK_EVERY < 1 ? LOOK_FOR : 0
+    const args: (string | number)[] = [at, epoch, ttl(lastExpiry(add), at), expired, remove.length]
+    for (const tokenId of remove) args.push(formatMember({ grantId, tokenId }))
+    for (const { id: tokenId, issuedAt, expiresAt } of add) args.push(issuedAt, expiresAt, formatMember({ grantId, tokenId }))
+    await indexTokens.run(redis, indexKeys(clientId, epoch), args)
   }
   const indexForUser = async ({ id, userId }: Grant, tokens: readonly Token[]): Promise<void> => {
     if (userId === null || tokens.length === 0) return
@@ -159,11 +164,10 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     revoke,
 
     async create(grant, tokens) {
-      const own = formatGrant(grant)
-      const args = [ttl(lastExpiry(tokens), now()), own.length / 2, ...own, ...formatTokens(grant, tokens)]
+      const args = [ttl(lastExpiry(tokens), now()), ...formatGrant(grant), ...formatTokens(grant, tokens)]
       const created = await lastOf([
         reindex(grant, { add: tokens }),
-        indexForUser(grant, tokens),
+        ...(grant.userId === null ? [] : [indexForUser(grant, tokens)]),
         createGrant.decide(redis, [grantKey(grant.id)], args, wait),
       ])
       if (created === 0) await reindex(grant, { remove: tokens.map(({ id }) => id) })
@@ -240,6 +244,6 @@ function pairs(flat: readonly string[]): readonly (readonly [string, string])[] 
 /** The answer of the last of them, once all have ended: what one adds must not arrive after it has been taken back. */
 async function lastOf<Last>([...started]: readonly [...Promise<void>[], Promise<Last>]): Promise<Last> {
   const ended = await Promise.allSettled(started)
-  for (const { reason } of ended.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]) throw reason
-  return started.at(-1) as Promise<Last>
+  for (const end of ended) if (end.status === 'rejected') throw end.reason
+  return (ended.at(-1) as PromiseFulfilledResult<Last>).value
 }

@@ -43,25 +43,29 @@ export function parseEntry<T>(text: string | null): { readonly entry: T; readonl
 
 export const GRANT_FIELDS = ['g', 'o', 'u', 's', 'x'] as const
 
+/** Their values, in the same order. */
 export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
   const user = userId === null ? '' : `=${userId}`
-  return ['g', `1 ${createdAt} ${epoch}`, 'o', orgId, 'u', user, 's', JSON.stringify(scopes), 'x', JSON.stringify(context)]
+  return [`1 ${createdAt} ${epoch}`, orgId, user, JSON.stringify(scopes), JSON.stringify(context)]
 }
 
 export function parseGrant(id: string, [form, orgId, user, scopes, context]: readonly (string | null | undefined)[]): Grant {
-  const [, createdAt, epoch] = /^1 (\d+) (\d+)$/.exec(form ?? '') ?? []
-  if (epoch === undefined || orgId == null || user == null || scopes == null || context == null) throw damaged('a grant')
+  if (form == null || !GRANT_FORM.test(form) || orgId == null || user == null || scopes == null || context == null)
+    throw damaged('a grant')
+  const space = form.indexOf(' ', 2)
   return {
     id,
     clientId: clientOf(id),
     orgId,
     userId: user === '' ? null : user.slice(1),
     scopes: parseScopes('a grant', scopes),
-    createdAt: Number(createdAt),
-    epoch: Number(epoch),
+    createdAt: Number(form.slice(2, space)),
+    epoch: Number(form.slice(space + 1)),
     context: parseJson('a grant', context),
   }
 }
+
+const GRANT_FORM = /^1 \d+ \d+$/
 
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {

@@ -36,13 +36,21 @@ export class Script<Answer> {
    * Rejects unless enough replicas have what was written: it may have happened all the same.
    * WAIT speaks of its own connection, hence the pipeline, which a cluster sends to the node of the key.
    */
-  async decide(
+  decide(
     redis: RedisClient,
     keys: readonly string[],
     args: readonly (string | number)[],
     wait: ReplicaWait | undefined,
   ): Promise<Answer> {
-    if (!wait) return this.run(redis, keys, args)
+    return wait ? this.#confirmed(redis, keys, args, wait) : this.run(redis, keys, args)
+  }
+
+  async #confirmed(
+    redis: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    wait: ReplicaWait,
+  ): Promise<Answer> {
     const send = (name: 'eval' | 'evalsha', script: string) =>
       redis
         .pipeline()
@@ -121,21 +129,21 @@ return entry`)
  * Every field is short, so that Redis packs a young grant into one allocation.
  */
 
-/** ARGV: time to live, number of fields of the grant, then fields and values, tokens last. 0: the id is taken by another grant. */
+/** ARGV: time to live, the grant's g o u s x, then fields and values of its tokens. 0: the id is taken by another grant. */
 export const createGrant = new Script<0 | 1>(`
-local own = tonumber(ARGV[2])
-local form = redis.call('HGET', KEYS[1], 'g')
-if form then
-  if string.sub(form, 1, 2) ~= '1 ' then return ${FORMAT} end
-  for i = 3, #ARGV, 2 do
-    local stored = redis.call('HGET', KEYS[1], ARGV[i])
-    if not stored or (i < 3 + 2 * own and stored ~= ARGV[i + 1]) then return 0 end
-  end
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'g', ARGV[2], 'o', ARGV[3], 'u', ARGV[4], 's', ARGV[5], 'x', ARGV[6], unpack(ARGV, 7))
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 1
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then return ${FORMAT} end
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
+local stored = redis.call('HMGET', KEYS[1], 'g', 'o', 'u', 's', 'x')
+if not stored[1] or string.sub(stored[1], 1, 2) ~= '1 ' then return ${FORMAT} end
+for i = 1, 5 do
+  if stored[i] ~= ARGV[i + 1] then return 0 end
+end
+for i = 7, #ARGV, 2 do
+  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 0 end
+end
 return 1`)
 
 /** ARGV: now, the id to spend, how it is spent ("<at> "), the replay, time to live, then fields and values of the next tokens. */
@@ -211,21 +219,26 @@ return revoked`)
  * KEYS: of one client and epoch, its live tokens by when they were issued, the same by when they expire; the client's epochs.
  */
 
-/** ARGV: now, the epoch, time to live, number of members to take out, those; then issuedAt, expiresAt and member of each to add. */
+/**
+ * ARGV: now, the epoch, time to live, how many that have expired to look for, number of members to take out, those; then
+ * issuedAt, expiresAt and member of each to add.
+ */
 export const indexTokens = new Script<0 | 1>(`${EXPIRE}
-local out = tonumber(ARGV[4])
-for i = 5, 4 + out do
+local out = tonumber(ARGV[5])
+for i = 6, 5 + out do
   redis.call('ZREM', KEYS[1], ARGV[i])
   redis.call('ZREM', KEYS[2], ARGV[i])
 end
-if #ARGV == 4 + out then return 0 end
-for i = 5 + out, #ARGV, 3 do
+if #ARGV == 5 + out then return 0 end
+for i = 6 + out, #ARGV, 3 do
   redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 2])
   redis.call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2])
 end
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, 20)) do
-  redis.call('ZREM', KEYS[1], member)
-  redis.call('ZREM', KEYS[2], member)
+if ARGV[4] ~= '0' then
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])) do
+    redis.call('ZREM', KEYS[1], member)
+    redis.call('ZREM', KEYS[2], member)
+  end
 end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) or redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then
   redis.call('SADD', KEYS[3], ARGV[2])

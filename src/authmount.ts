@@ -13,7 +13,7 @@ import { dispatch } from './http/dispatch.ts'
 import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from './http/routes.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
 import { createLimits } from './limits.ts'
-import { type BearerRequirements, bearerToken, checkBearer, type TokenInfo } from './oauth/bearer.ts'
+import { type BearerRequirements, bearerToken, findBearer, type TokenInfo, tokenInfo } from './oauth/bearer.ts'
 import { endGrants } from './oauth/connected-apps.ts'
 import { resourceMetadataUrl } from './oauth/protected-resource.ts'
 import { openapiDocument } from './openapi/document.ts'
@@ -101,11 +101,22 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
   const limits = createLimits(config, events)
   const deadlines = new Deadlines(config.storeTimeoutMs)
   const endpoints = listEndpoints(config)
+  const runtime = { config, deadlines, events, limits }
 
   async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
     const store = new GuardedStore(config.store, deadlines)
     try {
       return await run({ config, store, events, principal: null, now: config.now() })
+    } finally {
+      store.release()
+    }
+  }
+
+  /** `withContext` written out: it is on the way of every request of the host's. */
+  async function check(token: string, required: BearerRequirements): Promise<TokenInfo> {
+    const store = new GuardedStore(config.store, deadlines)
+    try {
+      return tokenInfo(await findBearer(token, required, { store, now: config.now() }))
     } finally {
       store.release()
     }
@@ -126,10 +137,10 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     mountPath: config.mountPath,
     log: config.log,
     find: endpointFinder(endpoints),
-    dispatch: (endpoint, request) => dispatch(endpoint, request, { config, deadlines, events, limits }),
+    dispatch: (endpoint, request) => dispatch(endpoint, request, runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
-      return withContext(context => checkBearer(token, required, context))
+      return check(token, required)
     },
     guard(requirements) {
       const required = readRequirements(requirements, config)
@@ -139,7 +150,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
         const token = bearerToken(authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
-          return { oauth: await withContext(context => checkBearer(token, required, context)) }
+          return { oauth: await check(token, required) }
         } catch (error) {
           return { refusal: renderChallenge(error, scopes, challenge) }
         }

@@ -11,11 +11,11 @@ export function randomText(bytes: number, encoding: 'base64url' | 'hex'): string
     randomFillSync(pool)
     used = 0
   }
-  const taken = pool.subarray(used, used + bytes)
+  const start = used
   used += bytes
-  const text = taken.toString(encoding)
+  const text = pool.toString(encoding, start, used)
   // What has been handed out must not be found again in this process's memory.
-  taken.fill(0)
+  pool.fill(0, start, used)
   return text
 }
 

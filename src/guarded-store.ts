@@ -67,8 +67,8 @@ export class GuardedStore implements Store {
 class Deadline implements Waiting {
   readonly link: Link = { due: 0, next: undefined, previous: undefined }
   readonly #deadlines: Deadlines
-  /** Rejecting a call that has been answered does nothing, so none is ever taken out. */
-  readonly #late: (() => void)[] = []
+  /** The last of a chain. Rejecting a call that has been answered does nothing, so none is ever taken out. */
+  #last: Call | undefined
   #expired = false
 
   constructor(deadlines: Deadlines) {
@@ -77,11 +77,11 @@ class Deadline implements Waiting {
 
   call<T>(operation: string, run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      const call: Call = { operation, reject, before: this.#last }
+      if (this.#expired) return this.#reject(call)
+      if (!this.#last) this.#deadlines.add(this)
+      this.#last = call
       const failed = (cause: unknown) => reject(new StoreError(operation, { cause }))
-      const late = () => failed(new Error(`no answer within ${this.#deadlines.timeoutMs} ms`))
-      if (this.#expired) return late()
-      if (this.#late.length === 0) this.#deadlines.add(this)
-      this.#late.push(late)
       try {
         run().then(resolve, failed)
       } catch (cause) {
@@ -96,8 +96,18 @@ class Deadline implements Waiting {
 
   expire(): void {
     this.#expired = true
-    for (const late of this.#late) late()
+    for (let call = this.#last; call; call = call.before) this.#reject(call)
   }
+
+  #reject({ operation, reject }: Call): void {
+    reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#deadlines.timeoutMs} ms`) }))
+  }
+}
+
+interface Call {
+  readonly operation: string
+  readonly reject: (error: StoreError) => void
+  readonly before: Call | undefined
 }
 
 class Guarded<Part> {

@@ -59,8 +59,8 @@ export class GrantModel
     return this.#issued
   }
 
-  async getClient(): Promise<OAuth2Server.Client> {
-    return this.#client()
+  getClient(): Promise<OAuth2Server.Client> {
+    return Promise.resolve(this.#client())
   }
 
   getAuthorizationCode(code: string): Promise<OAuth2Server.AuthorizationCode | undefined> {
@@ -116,25 +116,25 @@ export class GrantModel
   }
 
   /** Spending the old token and saving the new ones is one write: see saveToken. */
-  async revokeToken(): Promise<boolean> {
-    return true
+  revokeToken(): Promise<boolean> {
+    return YES
   }
 
-  async getUserFromClient(): Promise<OAuth2Server.User> {
-    return { id: null }
+  getUserFromClient(): Promise<OAuth2Server.User> {
+    return NOBODY
   }
 
   /** saveToken decides on scopes and makes the tokens, where the grant they belong to is known. */
-  async validateScope(): Promise<string[]> {
-    return []
+  validateScope(): Promise<string[]> {
+    return NO_SCOPES
   }
 
-  async generateAccessToken(): Promise<string> {
-    return 'made by saveToken'
+  generateAccessToken(): Promise<string> {
+    return MADE_LATER
   }
 
-  async generateRefreshToken(): Promise<string> {
-    return 'made by saveToken'
+  generateRefreshToken(): Promise<string> {
+    return MADE_LATER
   }
 
   saveToken(): Promise<OAuth2Server.Token> {
@@ -245,8 +245,8 @@ export class GrantModel
     return ref && this.#context.store.grants.find(ref)
   }
 
-  #makeTokens(grant: Grant, wanted: Omit<WantedTokens, 'audience'>): Promise<MadeTokens> {
-    return makeTokens(grant, { ...wanted, audience: this.#audienceOf(grant) }, this.#app, this.#context)
+  #makeTokens(grant: Grant, { refreshable, scopes }: Omit<WantedTokens, 'audience'>): Promise<MadeTokens> {
+    return makeTokens(grant, { scopes, audience: this.#audienceOf(grant), refreshable }, this.#app, this.#context)
   }
 
   /** RFC 8707 §2.2: what the user was asked for, or as little of it as this token is to be for. */
@@ -281,13 +281,11 @@ export class GrantModel
   }
 
   /** Runs one answer to the engine, keeping what goes wrong for the caller. */
-  async #guard<T>(answer: () => Promise<T>): Promise<T> {
-    try {
-      return await answer()
-    } catch (error) {
+  #guard<T>(answer: () => Promise<T>): Promise<T> {
+    return answer().catch(error => {
       this.failure = error
       throw error
-    }
+    })
   }
 }
 
@@ -303,5 +301,10 @@ interface Refresh {
 
 /** All the engine needs to hear: the answer to the client is made from `issued`. */
 const SAVED: OAuth2Server.Token = { accessToken: 'made by saveToken', client: { id: '', grants: [] }, user: {} }
+/** Answers that are the same for every request. */
+const YES = Promise.resolve(true)
+const NOBODY = Promise.resolve<OAuth2Server.User>({ id: null })
+const NO_SCOPES = Promise.resolve<string[]>([])
+const MADE_LATER = Promise.resolve(SAVED.accessToken)
 const NO_CONTEXT = Object.freeze({})
 const NEVER = new Date(8.64e15)

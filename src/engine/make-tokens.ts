@@ -41,7 +41,8 @@ export async function makeTokens(
   // No access token outlives the refresh token by whose revocation it must end (RFC 7009 §2.1).
   const expiresInSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
   const limits = { scopes, ...(audience && { audience }), issuedAt, expiresAt: issuedAt + expiresInSeconds * 1000 }
-  const access = await newAccessToken(grant, limits, context)
+  const access =
+    context.config.accessTokenFormat === 'opaque' ? newToken('access', grant.id) : await newJwt(grant, limits, context)
   const tokens: Token[] = [{ id: access.id, kind: 'access', ...limits }]
   // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
   if (refresh) {
@@ -51,9 +52,8 @@ export async function makeTokens(
   return { issued: { grant, accessToken: access.value, refreshToken: refresh?.value, scopes, expiresInSeconds }, tokens }
 }
 
-async function newAccessToken(grant: Grant, limits: Omit<Token, 'id' | 'kind'>, context: Context): Promise<NewToken> {
+async function newJwt(grant: Grant, limits: Omit<Token, 'id' | 'kind'>, context: Context): Promise<NewToken> {
   const { config } = context
-  if (config.accessTokenFormat === 'opaque') return newToken('access', grant.id)
   const { signing } = await requireKeys(context)
   const audience = audienceClaim(limits.audience ?? null, config)
   const value = await mintAccessToken({ ...limits, issuer: config.issuer, audience, grant }, signing)

@@ -23,7 +23,7 @@ export async function runGrant(grantType: GrantType, asked: GrantRequest, contex
   const server = new OAuth2Server({ model })
   const request = new FormRequest({ method: 'POST', headers: {}, query: {}, body })
   try {
-    await server.token(request, new OAuth2Server.Response(), {
+    await server.token(request, UNREAD, {
       enablePlainPKCE: context.config.allowPlainPkce,
     } as OAuth2Server.TokenOptions)
   } catch (error) {
@@ -38,6 +38,11 @@ class FormRequest extends OAuth2Server.Request {
     return 'application/x-www-form-urlencoded'
   }
 }
+
+/** What the engine would answer: one for all requests, since the answer to the client is made from what was issued. */
+const UNREAD = new (class extends OAuth2Server.Response {
+  override set(): void {}
+})()
 
 /**
  * By the error's name, with our own words: the engine's may quote a driver.

@@ -17,12 +17,11 @@ const MALFORMED: Body = { kind: 'unreadable', status: 400, reason: 'the body is 
  * host's has put in its place. Resolves to an unreadable body for a wrong media type, malformed content or too many
  * bytes; never rejects.
  */
-export async function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Readable, limit: number): Promise<Body> {
+export function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Readable, limit: number): Promise<Body> {
   const kind = mediaKind(message)
   if (kind === undefined) return discard(stream, hasBody(message) ? WRONG_TYPE : NO_BODY)
   if (Number(message.headers['content-length'] ?? 0) > limit) return discard(stream, TOO_LARGE)
-  const text = await readText(stream, limit)
-  return typeof text === 'string' ? parseBody(kind, text) : text
+  return readStream(stream, limit, text => parseBody(kind, text))
 }
 
 /**
@@ -93,6 +92,7 @@ function mediaKind({ headers }: Pick<IncomingMessage, 'headers'>): 'form' | 'jso
   ) {
     return undefined
   }
+  if (Object.hasOwn(KINDS, header)) return KINDS[header]
   const [type = '', ...parameters] = header
     .toLowerCase()
     .split(';')
@@ -112,12 +112,12 @@ function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-function discard(stream: Readable, body: Body): Body {
+function discard(stream: Readable, body: Body): Promise<Body> {
   stream.resume()
-  return body
+  return Promise.resolve(body)
 }
 
-function readText(stream: Readable, limit: number): Promise<string | Body> {
+function readStream(stream: Readable, limit: number, parse: (text: string) => Body): Promise<Body> {
   // Ended or gone before we were asked: it will never say so again.
   if (stream.readableEnded || stream.destroyed) return Promise.resolve(MALFORMED)
   return new Promise(resolve => {
@@ -130,7 +130,7 @@ function readText(stream: Readable, limit: number): Promise<string | Body> {
       // The rest flows on into nothing: answering while the client still writes must not break the connection.
       resolve(TOO_LARGE)
     })
-    stream.on('end', () => resolve((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString()))
+    stream.on('end', () => resolve(parse((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString())))
     stream.on('error', () => resolve(MALFORMED))
     stream.on('close', () => resolve(MALFORMED))
   })

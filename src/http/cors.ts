@@ -23,6 +23,11 @@ export function preflight(request: HttpRequest, cors: Cors, methods: string): Ht
   }
 }
 
+/** Whether a response has something to say to pages. What everyone may read says so even where no origin was sent: a cache may keep it for someone who sends one. */
+export function isShared({ headers }: HttpRequest, cors: Cors): boolean {
+  return cors === 'any' || headers.origin !== undefined
+}
+
 /** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
 export async function withCors(
   request: HttpRequest,
@@ -30,9 +35,7 @@ export async function withCors(
   cors: Cors,
   context: Context,
 ): Promise<HttpResponse> {
-  // Even where no origin was sent: a cache may keep the answer for someone who sends one.
   if (cors === 'any') return { ...response, headers: { ...response.headers, 'access-control-allow-origin': '*' } }
-  if (request.headers.origin === undefined) return response
   const headers: Record<string, string> = { ...response.headers, vary: 'origin' }
   const origin = pageOrigin(request)
   if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {

@@ -7,7 +7,7 @@ import type { Events } from '../events.ts'
 import { GuardedStore } from '../guarded-store.ts'
 import type { Limits } from '../limits.ts'
 import { resolvePrincipal } from '../principal.ts'
-import { preflight, withCors } from './cors.ts'
+import { isShared, preflight, withCors } from './cors.ts'
 import { empty, json } from './reply.ts'
 import type { Endpoint, Route } from './routes.ts'
 import type { HttpRequest, HttpResponse } from './types.ts'
@@ -19,33 +19,24 @@ export interface Runtime<Native> {
   readonly deadlines: Deadlines
 }
 
-/** Answers one request. Never rejects: whatever happens, there is an answer with nothing of the inside in it. */
+/**
+ * Answers one request: guard, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
+ * inside in it. In one function, since each that waits costs every request.
+ */
 export async function dispatch<Native>(
   endpoint: Endpoint,
   request: HttpRequest<Native>,
   runtime: Runtime<Native>,
 ): Promise<HttpResponse> {
-  try {
-    return await answer(endpoint, request, runtime)
-  } catch (cause) {
-    runtime.config.log.error('a request could not even be refused', cause)
-    return json(500, { error: 'server_error', error_description: 'the server met an unexpected condition' })
-  }
-}
-
-/** Guard, flow, error boundary. */
-async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, runtime: Runtime<Native>): Promise<HttpResponse> {
   const { config, deadlines, events } = runtime
-  const route = routeOf(endpoint, request.method)
-  if (!route) return otherMethod(endpoint, request)
-
   const store = new GuardedStore(config.store, deadlines)
-  const context: Context = { config, store, events, principal: null, now: config.now() }
   try {
+    const route = routeOf(endpoint, request.method)
+    if (!route) return otherMethod(endpoint, request)
+    const context: Context = { config, store, events, principal: null, now: config.now() }
     let response: HttpResponse
     try {
-      response =
-        route.guard === 'none' ? await route.flow(request, context) : await answerSomeone(route, request, context, runtime)
+      response = await (route.guard === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
     } catch (error) {
       response = renderError(error, request, {
         style: route.errors,
@@ -56,7 +47,10 @@ async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, 
           events.emit({ type: 'error_shown', at: context.now, reference, error: code, description }),
       })
     }
-    return route.cors ? await withCors(request, response, route.cors, context) : response
+    return route.cors && isShared(request, route.cors) ? await withCors(request, response, route.cors, context) : response
+  } catch (cause) {
+    config.log.error('a request could not even be refused', cause)
+    return json(500, { error: 'server_error', error_description: 'the server met an unexpected condition' })
   } finally {
     store.release()
   }

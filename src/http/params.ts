@@ -28,13 +28,13 @@ const BODY_ONLY = [
 /** Reads every parameter, refusing any that is given twice (RFC 6749 §3.1, §3.2). */
 export function readParams(source: URLSearchParams): Params {
   const params = new Map<string, string>()
-  for (const [name, value] of source) {
-    if (params.has(name) && name !== REPEATABLE) {
+  source.forEach((value, name) => {
+    const before = params.get(name)
+    if (before !== undefined && name !== REPEATABLE) {
       throw new OAuthError('invalid_request', `${printable(name)} is given more than once`)
     }
-    const before = params.get(name)
     params.set(name, before === undefined ? value : `${before} ${value}`)
-  }
+  })
   return params
 }
 

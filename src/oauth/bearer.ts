@@ -36,7 +36,10 @@ export async function findBearer(
   const ref = tokenRef(token)
   if (ref?.kind !== 'access') throw invalidToken()
   // Both at once: whether the grant is there, and whether its app has revoked everything since.
-  const [found, app] = await Promise.all([store.grants.find(ref), store.apps.get(ref.clientId)])
+  const asked = store.apps.get(ref.clientId)
+  asked.catch(ignore)
+  const found = await store.grants.find(ref)
+  const app = await asked
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
   const { audience } = found.token
@@ -49,27 +52,20 @@ export async function findBearer(
   return found
 }
 
-/** The same, and says what a host's route needs to know. */
-export async function checkBearer(
-  token: string,
-  requirements: BearerRequirements,
-  context: Pick<Context, 'store' | 'now'>,
-): Promise<TokenInfo> {
-  const { grant, token: found } = await findBearer(token, requirements, context)
-  return {
-    clientId: grant.clientId,
-    userId: grant.userId,
-    orgId: grant.orgId,
-    scopes: found.scopes,
-    grantId: grant.id,
-    expiresAt: found.expiresAt,
-  }
+/** What a host's route needs to know of it. */
+export function tokenInfo({ grant, token }: GrantedToken): TokenInfo {
+  const { clientId, id: grantId, orgId, userId } = grant
+  const { expiresAt, scopes } = token
+  return { clientId, userId, orgId, scopes, grantId, expiresAt }
 }
 
 /** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
 export function bearerToken(authorization: string | undefined): string | undefined {
   return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1]
 }
+
+/** For a promise that is looked at later. */
+function ignore(): void {}
 
 function invalidToken(): OAuthError {
   return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')

@@ -9,17 +9,18 @@ type Catalogue = Config<never>['scopes']
  * Throws `invalid_scope`; never grants less than what was asked without saying so.
  */
 export function readScopes(scope: string, allowed: readonly string[]): readonly string[] {
-  // A refresh token comes with the grant, not with this scope: asking for it is allowed and changes nothing.
-  const names = new Set(scope.split(' ').filter(name => name !== 'offline_access' || allowed.includes(name)))
   const known: string[] = []
-  for (const name of names) {
+  for (const name of scope.split(' ')) {
     // The catalogue's own string: one cut from the request would keep all of the request alive.
     const own = allowed.find(candidate => candidate === name)
+    // A refresh token comes with the grant, not with this scope: asking for it is allowed and changes nothing.
+    if (own === undefined && name === 'offline_access') continue
     if (own === undefined) throw new OAuthError('invalid_scope', 'scope asks for something this app may not have')
-    known.push(own)
+    if (!known.includes(own)) known.push(own)
   }
   if (known.length === 0) throw new OAuthError('invalid_scope', 'scope is empty')
-  return known
+  // One list for as many tokens as ask for all of it.
+  return known.every((name, index) => name === allowed[index]) && known.length === allowed.length ? allowed : known
 }
 
 /** What an app may ask for today: its own scopes, as far as the catalogue still has them. */

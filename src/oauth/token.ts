@@ -29,7 +29,8 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   const peeked = code === undefined ? undefined : context.store.oneTime.peek('code', sha256(code))
   peeked?.catch(() => {})
   const app = await authenticateClient(request, params, context)
-  const audience = readResources([optional(params, 'resource') ?? ''], context.config)
+  const resource = optional(params, 'resource')
+  const audience = resource === undefined ? null : readResources([resource], context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
@@ -48,7 +49,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: await idToken(issued, grantType, context),
+    id_token: issued.grant.userId === null ? undefined : await idToken(issued, grantType, context),
   })
 }
 
