@@ -15,12 +15,11 @@ interface AppDocument extends RecordDocument {
 }
 
 export function mongoApps({ open }: MongoContext): AppStore {
-  const { get, forget } = oncePerTurn(async (id: string) => readRecord<App>(await open('apps'), 'an app', digest([id])))
   return {
-    get,
+    get: oncePerTurn(async id => readRecord<App>(await open('apps'), 'an app', digest([id]))),
     async save(app) {
       const { createdAt, createdBy, id, name, orgId, status, version } = app
-      const saved = await saveRecord<AppDocument>(await open('apps'), 'an app', {
+      return saveRecord<AppDocument>(await open('apps'), 'an app', {
         _id: digest([id]),
         format: FORMAT,
         version,
@@ -31,8 +30,6 @@ export function mongoApps({ open }: MongoContext): AppStore {
         createdAt,
         record: JSON.stringify(app),
       })
-      forget()
-      return saved
     },
     async list(query) {
       const apps = await open<AppDocument>('apps')

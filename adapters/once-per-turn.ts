@@ -1,23 +1,22 @@
 /**
- * A read that is sent once for all who ask the same within one turn of the event loop: under load most requests are of a few
- * apps. What a process has heard by a turn had happened before it, so nobody gets an answer that is older than their question;
- * call `forget` after a write, whose answer may come in the turn of an older read.
+ * A read that is sent once for all who ask the same in one turn of the event loop: under load, most requests are of a few
+ * apps. It is sent when the turn ends, so that the answer is never older than anyone's question.
  */
-export function oncePerTurn<Value>(read: (id: string) => Promise<Value>): {
-  readonly get: (id: string) => Promise<Value>
-  readonly forget: () => void
-} {
+export function oncePerTurn<Value>(read: (id: string) => Promise<Value>): (id: string) => Promise<Value> {
   const asked = new Map<string, Promise<Value>>()
-  const forget = () => asked.clear()
-  return {
-    forget,
-    get(id) {
-      const known = asked.get(id)
-      if (known) return known
-      if (asked.size === 0) setImmediate(forget)
-      const answer = read(id)
-      asked.set(id, answer)
-      return answer
-    },
+  let turn: Promise<void> | undefined
+  return id => {
+    turn ??= new Promise(ended => {
+      setImmediate(() => {
+        turn = undefined
+        asked.clear()
+        ended()
+      })
+    })
+    const known = asked.get(id)
+    if (known) return known
+    const answer = turn.then(() => read(id))
+    asked.set(id, answer)
+    return answer
   }
 }

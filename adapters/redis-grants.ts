@@ -39,28 +39,31 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   const bases = new Recent<string>()
   const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
   const epochsKey = (clientId: string) => `${baseOf(clientId)}:epochs`
-  const indexKeys = (clientId: string, epoch: number | string) => {
+  /** Those of each client's epoch that was asked for last. */
+  const known = new Recent<IndexKeys>()
+  const indexKeys = (clientId: string, epoch: number): IndexKeys['keys'] => {
+    const last = known.get(clientId)
+    if (last?.epoch === epoch) return last.keys
     const base = baseOf(clientId)
-    return [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`] as const
+    return known.set(clientId, { epoch, keys: [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`] }).keys
   }
 
-  const reindex = async (
+  const reindex = (
     { id: grantId, clientId, epoch }: Pick<Grant, 'id' | 'clientId' | 'epoch'>,
     { add = [], remove = [] }: { readonly add?: readonly Token[]; readonly remove?: readonly string[] },
-  ): Promise<void> => {
-    if (add.length + remove.length === 0) return
-    // In parts: a command takes only so many arguments.
-    if (remove.length > BATCH) {
-      for (let start = 0; start < remove.length; start += BATCH)
-        await reindex({ id: grantId, clientId, epoch }, { remove: remove.slice(start, start + BATCH) })
-      return reindex({ id: grantId, clientId, epoch }, { add })
-    }
+  ): Promise<unknown> => {
+    if (add.length + remove.length === 0) return Promise.resolve()
     const at = now()
     const expired = Math.random() * LOOK_EVERY < 1 ? LOOK_FOR : 0
     const args: (string | number)[] = [at, epoch, ttl(lastExpiry(add), at), expired, remove.length]
     for (const tokenId of remove) args.push(formatMember({ grantId, tokenId }))
     for (const { id: tokenId, issuedAt, expiresAt } of add) args.push(issuedAt, expiresAt, formatMember({ grantId, tokenId }))
-    await indexTokens.run(redis, indexKeys(clientId, epoch), args)
+    return indexTokens.run(redis, indexKeys(clientId, epoch), args)
+  }
+  /** In parts: a command takes only so many arguments. */
+  const unlist = async (grant: Pick<Grant, 'id' | 'clientId' | 'epoch'>, tokenIds: readonly string[]): Promise<void> => {
+    for (let start = 0; start < tokenIds.length; start += BATCH)
+      await reindex(grant, { remove: tokenIds.slice(start, start + BATCH) })
   }
   const indexForUser = async ({ id, userId }: Grant, tokens: readonly Token[]): Promise<void> => {
     if (userId === null || tokens.length === 0) return
@@ -101,7 +104,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     const [epoch, user, ...tokenIds] = revoked
     // Record first: an index entry without a record is skipped.
     await Promise.all([
-      reindex({ id: grantId, clientId: clientOf(grantId), epoch: Number(epoch) }, { remove: tokenIds }),
+      unlist({ id: grantId, clientId: clientOf(grantId), epoch: Number(epoch) }, tokenIds),
       forgetForUser(grantId, user),
     ])
     return true
@@ -213,7 +216,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       let revoked = 0
       for (const epoch of await redis.smembers(epochsKey(clientId))) {
         if (Number(epoch) >= epochBelow) continue
-        const [issued] = indexKeys(clientId, epoch)
+        const [issued] = indexKeys(clientId, Number(epoch))
         let cursor = '0'
         do {
           const [next, members] = await redis.zscan(issued, cursor, 'COUNT', BATCH)
@@ -226,6 +229,11 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
 
     listTokens: query => ('userId' in query ? listOfUser(query.userId, query) : listOfClient(query.clientId, query.epoch, query)),
   }
+}
+
+interface IndexKeys {
+  readonly epoch: number
+  readonly keys: readonly [issued: string, expires: string, epochs: string]
 }
 
 interface Page {
@@ -241,9 +249,12 @@ function pairs(flat: readonly string[]): readonly (readonly [string, string])[] 
   return flat.flatMap((item, index) => (index % 2 === 0 ? [[item, flat[index + 1] ?? ''] as const] : []))
 }
 
-/** The answer of the last of them, once all have ended: what one adds must not arrive after it has been taken back. */
-async function lastOf<Last>([...started]: readonly [...Promise<void>[], Promise<Last>]): Promise<Last> {
-  const ended = await Promise.allSettled(started)
-  for (const end of ended) if (end.status === 'rejected') throw end.reason
-  return (ended.at(-1) as PromiseFulfilledResult<Last>).value
+/** The answer of the last of them; where one fails, once all have ended: what one adds must not arrive after it has been taken back. */
+async function lastOf<Last>(started: readonly [...Promise<unknown>[], Promise<Last>]): Promise<Last> {
+  try {
+    return (await Promise.all(started)).at(-1) as Last
+  } catch (error) {
+    await Promise.allSettled(started)
+    throw error
+  }
 }

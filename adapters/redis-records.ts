@@ -78,16 +78,16 @@ export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
 }
 
 export function parseToken(id: string, text: string, grant: Grant): Token {
-  const [, kind, issuedAt, expiresAt, limits] = /^([ar]) (\d+) (\d+)(?: (.*))?$/s.exec(text) ?? []
-  if (kind === undefined) throw damaged('a token')
-  return {
-    id,
-    kind: kind === 'a' ? 'access' : 'refresh',
-    ...(limits === undefined ? { scopes: grant.scopes } : parseLimits(limits)),
-    issuedAt: Number(issuedAt),
-    expiresAt: Number(expiresAt),
-  }
+  if (!TOKEN_FORM.test(text)) throw damaged('a token')
+  const kind = text.startsWith('a') ? 'access' : 'refresh'
+  const middle = text.indexOf(' ', 2)
+  const end = text.indexOf(' ', middle + 1)
+  const issuedAt = Number(text.slice(2, middle))
+  if (end < 0) return { id, kind, scopes: grant.scopes, issuedAt, expiresAt: Number(text.slice(middle + 1)) }
+  return { id, kind, ...parseLimits(text.slice(end + 1)), issuedAt, expiresAt: Number(text.slice(middle + 1, end)) }
 }
+
+const TOKEN_FORM = /^[ar] \d+ \d+($| )/
 
 export function parseSpent(text: string | null | undefined): Spent | null {
   if (text == null) return null

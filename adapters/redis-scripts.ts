@@ -23,13 +23,12 @@ export class Script<Answer> {
     this.#sha1 = createHash('sha1').update(text).digest('hex')
   }
 
-  async run(redis: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<Answer> {
-    try {
-      return (await redis.evalsha(this.#sha1, keys.length, ...keys, ...args)) as Answer
-    } catch (error) {
+  run(redis: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<Answer> {
+    const answer = redis.evalsha(this.#sha1, keys.length, ...keys, ...args).catch((error: unknown) => {
       if (!isUnknownScript(error)) throw error
-      return (await redis.eval(this.text, keys.length, ...keys, ...args)) as Answer
-    }
+      return redis.eval(this.text, keys.length, ...keys, ...args)
+    })
+    return answer as Promise<Answer>
   }
 
   /**

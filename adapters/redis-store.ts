@@ -81,23 +81,19 @@ function redisApps({ redis, prefix, wait }: RedisContext): AppStore {
     return texts.map(parse)
   }
 
-  const { get, forget } = oncePerTurn(async (id: string) => {
-    const text = await redis.get(key(id))
-    if (text === null) return undefined
-    const last = parsed.get(id)
-    if (last?.text === text) return last.app
-    const app = parse(text)
-    return app && parsed.set(id, { text, app: frozenCopy(app) }).app
-  })
-
   return {
-    get,
+    get: oncePerTurn(async id => {
+      const text = await redis.get(key(id))
+      if (text === null) return undefined
+      const last = parsed.get(id)
+      if (last?.text === text) return last.app
+      const app = parse(text)
+      return app && parsed.set(id, { text, app: frozenCopy(app) }).app
+    }),
     async save(app) {
       // Index first: if we stop between the two writes, a list skips an app that is not there.
       if (app.version === 1) await redis.zadd(orgKey(app.orgId), 'NX', app.createdAt, app.id)
-      const saved = await saveRecord.decide(redis, [key(app.id)], [app.version, formatRecord(app, app.version)], wait)
-      forget()
-      return saved === 1
+      return (await saveRecord.decide(redis, [key(app.id)], [app.version, formatRecord(app, app.version)], wait)) === 1
     },
     async list({ orgId, createdBy, status, search, offset, limit }: AppQuery) {
       const ids = await redis.zrevrange(orgKey(orgId), 0, -1)

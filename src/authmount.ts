@@ -146,14 +146,13 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       const required = readRequirements(requirements, config)
       const { scopes } = required
       const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
-      return async authorization => {
+      return authorization => {
         const token = bearerToken(authorization)
-        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
-        try {
-          return { oauth: await check(token, required) }
-        } catch (error) {
-          return { refusal: renderChallenge(error, scopes, challenge) }
-        }
+        if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
+        return check(token, required).then(
+          oauth => ({ oauth }),
+          error => ({ refusal: renderChallenge(error, scopes, challenge) }),
+        )
       }
     },
     async rotateKeys() {

@@ -61,8 +61,12 @@ export function tokenInfo({ grant, token }: GrantedToken): TokenInfo {
 
 /** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
 export function bearerToken(authorization: string | undefined): string | undefined {
-  return authorization === undefined ? undefined : /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  return authorization !== undefined && BEARER.test(authorization)
+    ? authorization.slice(authorization.lastIndexOf(' ') + 1)
+    : undefined
 }
+
+const BEARER = /^bearer +\S+$/i
 
 /** For a promise that is looked at later. */
 function ignore(): void {}

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import type { Credential, Grant, Store, Token } from '../store.ts'
 import { newApp, newClientId, newCode, newGrant, newId, newToken, refOf } from './records.ts'
 
@@ -84,6 +85,31 @@ export const storeCases: readonly StoreCase[] = [
       const answers = await race(store, peers, ({ apps }, index) => apps.save({ ...app, name: `writer ${index}`, version: 2 }))
       assert.equal(answers.filter(Boolean).length, 1)
       assert.equal((await apps.get(app.id))?.name, `writer ${answers.indexOf(true)}`)
+    },
+  },
+  {
+    name: 'apps: what has been written is what anyone reads from then on, however many are reading',
+    async run(store, peers = []) {
+      const stores = [store, ...peers]
+      const app = newApp()
+      await store.apps.save(app)
+      let busy = true
+      const reading = stores.map(async ({ apps }) => {
+        for (; busy; await setImmediate()) await apps.get(app.id)
+      })
+      try {
+        for (let version = 2; version <= 20; version++) {
+          await stores[version % stores.length]?.apps.save({ ...app, version })
+          const read = await Promise.all(stores.map(({ apps }) => apps.get(app.id)))
+          assert.deepEqual(
+            read.map(found => found?.version),
+            stores.map(() => version),
+          )
+        }
+      } finally {
+        busy = false
+        await Promise.all(reading)
+      }
     },
   },
   {

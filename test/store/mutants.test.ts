@@ -22,6 +22,19 @@ const mutations: Readonly<Record<string, Mutation>> = {
       },
     }
   },
+  'apps are remembered for a moment': ({ apps }) => {
+    const remembered = new Map<string, Promise<App | undefined>>()
+    return {
+      apps: {
+        get(id) {
+          const app = remembered.get(id) ?? apps.get(id)
+          if (remembered.size === 0) setTimeout(() => remembered.clear(), 5)
+          remembered.set(id, app)
+          return app
+        },
+      },
+    }
+  },
   'consume forgets which attempt won': ({ oneTime }) => {
     const used = new Set<string>()
     return {

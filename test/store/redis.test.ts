@@ -159,6 +159,22 @@ for (const [framework, mount] of Object.entries(frameworks)) {
   })
 }
 
+t.test('an app that many ask for in one turn of the event loop is read once', async t => {
+  const { commands, store } = await connected(t)
+  const app = newApp()
+  await store.apps.save(app)
+  const before = (await commands()).length
+  const asked = await Promise.all(Array.from({ length: 50 }, () => store.apps.get(app.id)))
+  t.strictSame(new Set(asked.map(found => found?.id)), new Set([app.id]))
+  t.strictSame(
+    (await commands()).slice(before).map(([name]) => name),
+    ['get'],
+  )
+  // Another turn is another question.
+  await store.apps.get(app.id)
+  t.equal((await commands()).slice(before).length, 2)
+})
+
 t.test('a server that has forgotten the scripts is told them again, under load', async t => {
   const { redis, store } = await connected(t)
   let stop = false
