@@ -1,5 +1,6 @@
 import type { Filter } from 'mongodb'
 import type { App, AppQuery, AppStore, EpochMs } from '../src/store.ts'
+import { frozenCopy } from './frozen-copy.ts'
 import { FORMAT, known, parseJson, type RecordDocument, readRecord, saveRecord } from './mongo-records.ts'
 import type { MongoContext } from './mongo-store.ts'
 import { oncePerTurn } from './once-per-turn.ts'
@@ -16,7 +17,10 @@ interface AppDocument extends RecordDocument {
 
 export function mongoApps({ open }: MongoContext): AppStore {
   return {
-    get: oncePerTurn(async id => readRecord<App>(await open('apps'), 'an app', digest([id]))),
+    get: oncePerTurn(async id => {
+      const app = await readRecord<App>(await open('apps'), 'an app', digest([id]))
+      return app && frozenCopy(app)
+    }),
     async save(app) {
       const { createdAt, createdBy, id, name, orgId, status, version } = app
       return saveRecord<AppDocument>(await open('apps'), 'an app', {
