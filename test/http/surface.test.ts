@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
 import type { Answer } from '../support/client.ts'
 import { everyFramework } from '../support/everywhere.ts'
+import { fastest } from '../support/fastest.ts'
 
 const POSTED = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'] as const
 const FORM = 'application/x-www-form-urlencoded'
@@ -72,10 +73,11 @@ everyFramework('a media type costs no more to refuse than to read', async (t, ho
     `application/json; charset=utf-8${spaces};x=1`,
     `application/json${';'.repeat(15_000)}`,
   ]) {
-    const began = performance.now()
-    const answer = await host.send('/oauth/token', { method: 'POST', headers: { 'content-type': type }, body: '{}' })
-    t.ok([400, 415].includes(answer.status))
-    t.ok(performance.now() - began < 100, `${(performance.now() - began).toFixed(1)} ms`)
+    const ms = await fastest(async () => {
+      const answer = await host.send('/oauth/token', { method: 'POST', headers: { 'content-type': type }, body: '{}' })
+      t.ok([400, 415].includes(answer.status))
+    })
+    t.ok(ms < 100, `${ms.toFixed(1)} ms`)
   }
 })
 
