@@ -5,7 +5,7 @@ import { frozenCopy } from './frozen-copy.ts'
 import { LiveCount } from './memory-live-count.ts'
 import type { Sweeper } from './memory-sweeper.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
-import { clientOf } from './records.ts'
+import { clientOf, lastExpiry } from './records.ts'
 
 interface Entry {
   readonly token: Token
@@ -220,10 +220,6 @@ function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
 
 function newEntry(token: Token): Entry {
   return { token: frozenToken(token), spent: null }
-}
-
-function lastExpiry(tokens: readonly Token[]): EpochMs {
-  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
 }
 
 /** Written out, as is the next: one of each is made for every token. */

@@ -39,13 +39,9 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   const bases = new Recent<string>()
   const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
   const epochsKey = (clientId: string) => `${baseOf(clientId)}:epochs`
-  /** Those of each client's epoch that was asked for last. */
-  const known = new Recent<IndexKeys>()
-  const indexKeys = (clientId: string, epoch: number): IndexKeys['keys'] => {
-    const last = known.get(clientId)
-    if (last?.epoch === epoch) return last.keys
+  const indexKeys = (clientId: string, epoch: number | string) => {
     const base = baseOf(clientId)
-    return known.set(clientId, { epoch, keys: [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`] }).keys
+    return [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`] as const
   }
 
   const reindex = (
@@ -170,7 +166,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       const args = [ttl(lastExpiry(tokens), now()), ...formatGrant(grant), ...formatTokens(grant, tokens)]
       const created = await lastOf([
         reindex(grant, { add: tokens }),
-        ...(grant.userId === null ? [] : [indexForUser(grant, tokens)]),
+        indexForUser(grant, tokens),
         createGrant.decide(redis, [grantKey(grant.id)], args, wait),
       ])
       if (created === 0) await reindex(grant, { remove: tokens.map(({ id }) => id) })
@@ -216,7 +212,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       let revoked = 0
       for (const epoch of await redis.smembers(epochsKey(clientId))) {
         if (Number(epoch) >= epochBelow) continue
-        const [issued] = indexKeys(clientId, Number(epoch))
+        const [issued] = indexKeys(clientId, epoch)
         let cursor = '0'
         do {
           const [next, members] = await redis.zscan(issued, cursor, 'COUNT', BATCH)
@@ -229,11 +225,6 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
 
     listTokens: query => ('userId' in query ? listOfUser(query.userId, query) : listOfClient(query.clientId, query.epoch, query)),
   }
-}
-
-interface IndexKeys {
-  readonly epoch: number
-  readonly keys: readonly [issued: string, expires: string, epochs: string]
 }
 
 interface Page {

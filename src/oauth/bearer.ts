@@ -37,7 +37,7 @@ export async function findBearer(
   if (ref?.kind !== 'access') throw invalidToken()
   // Both at once: whether the grant is there, and whether its app has revoked everything since.
   const asked = store.apps.get(ref.clientId)
-  asked.catch(ignore)
+  asked.catch(() => {})
   const found = await store.grants.find(ref)
   const app = await asked
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
@@ -67,9 +67,6 @@ export function bearerToken(authorization: string | undefined): string | undefin
 }
 
 const BEARER = /^bearer +\S+$/i
-
-/** For a promise that is looked at later. */
-function ignore(): void {}
 
 function invalidToken(): OAuthError {
   return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')

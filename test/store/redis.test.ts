@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisProcess } from '../servers/redis.ts'
 import { installed } from '../servers/server.ts'
+import { Clock } from '../support/clock.ts'
 import { frameworks, startHost } from '../support/host.ts'
 import { SpoilingProxy } from '../support/proxy.ts'
 import { newApp, newConsent, newGrant, newToken } from '../support/records.ts'
@@ -158,6 +159,20 @@ for (const [framework, mount] of Object.entries(frameworks)) {
     t.equal(await roundTrips(async () => t.equal(await host.isActive(app, access), true)), 2, 'introspecting')
   })
 }
+
+t.test('an index loses what has expired while others are added', async t => {
+  const clock = new Clock()
+  const { redis, store } = await connected(t, { now: clock.now })
+  const { clientId } = newGrant()
+  const add = (expiresAt: number) => store.grants.create(newGrant({ clientId }), [{ ...newToken('access'), expiresAt }])
+  for (let index = 0; index < 40; index++) await add(clock.now() + 1000)
+  clock.advance(2)
+  const [issued = ''] = await redis.keys('*:issued')
+  t.equal(await redis.zcard(issued), 40)
+  for (let index = 0; index < 150; index++) await add(clock.now() + 60_000)
+  t.equal(await redis.zcard(issued), 150)
+  t.equal(await redis.zcard(issued.replace(/issued$/, 'expires')), 150)
+})
 
 t.test('an app that many ask for in one turn of the event loop is read once', async t => {
   const { commands, store } = await connected(t)
