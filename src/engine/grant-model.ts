@@ -32,9 +32,7 @@ export interface GrantRequest {
  * One per request, because the engine forgets the old refresh token between revoking it and saving the new one:
  * here both are the same single write.
  */
-export class GrantModel
-  implements OAuth2Server.AuthorizationCodeModel, OAuth2Server.RefreshTokenModel, OAuth2Server.ClientCredentialsModel
-{
+export class GrantModel implements OAuth2Server.AuthorizationCodeModel, OAuth2Server.RefreshTokenModel {
   /** What stopped us, since the engine would wrap it and pass on its words. */
   failure: unknown
   readonly #params: Params
@@ -44,7 +42,8 @@ export class GrantModel
   readonly #peeked: PeekedCode | undefined
   #code: OneTime<'code'> | undefined
   #refresh: Refresh | undefined
-  #issued: Issued | undefined
+  /** The answer there has been to the same refresh token. */
+  #repeated: Issued | undefined
 
   constructor({ app, audience, params, peeked }: GrantRequest, context: Context) {
     this.#params = params
@@ -54,13 +53,14 @@ export class GrantModel
     this.#context = context
   }
 
-  get issued(): Issued {
-    if (!this.#issued) throw new Error('the engine succeeded without saving a token')
-    return this.#issued
+  /** Spends what was presented and writes the new tokens, once the engine has nothing against it. */
+  issue(): Promise<Issued> {
+    if (this.#repeated) return Promise.resolve(this.#repeated)
+    return this.#refresh ? this.#rotate(this.#refresh) : this.#create()
   }
 
-  getClient(): Promise<OAuth2Server.Client> {
-    return Promise.resolve(this.#client())
+  async getClient(): Promise<OAuth2Server.Client> {
+    return this.#client()
   }
 
   getAuthorizationCode(code: string): Promise<OAuth2Server.AuthorizationCode | undefined> {
@@ -109,39 +109,33 @@ export class GrantModel
       if (found?.token.kind !== 'refresh' || !this.#isOurs(found.grant)) return undefined
       this.#scopesOfRefresh(found.grant)
       this.#audienceOf(found.grant)
-      if (found.spent) this.#issued = await this.#repeat(value, found.grant, found.spent)
+      if (found.spent) this.#repeated = await this.#repeat(value, found.grant, found.spent)
       this.#refresh = { value, ref, found }
       return { refreshToken: value, client: this.#client(), user: { id: found.grant.userId } }
     })
   }
 
-  /** Spending the old token and saving the new ones is one write: see saveToken. */
-  revokeToken(): Promise<boolean> {
-    return YES
+  /** Spending the old token and saving the new ones is one write: see `issue`. */
+  async revokeToken(): Promise<boolean> {
+    return true
   }
 
-  getUserFromClient(): Promise<OAuth2Server.User> {
-    return NOBODY
+  /** `issue` decides on scopes and makes the tokens, where the grant they belong to is known. */
+  async validateScope(): Promise<string[]> {
+    return []
   }
 
-  /** saveToken decides on scopes and makes the tokens, where the grant they belong to is known. */
-  validateScope(): Promise<string[]> {
-    return NO_SCOPES
-  }
-
-  generateAccessToken(): Promise<string> {
+  async generateAccessToken(): Promise<string> {
     return MADE_LATER
   }
 
-  generateRefreshToken(): Promise<string> {
+  async generateRefreshToken(): Promise<string> {
     return MADE_LATER
   }
 
-  saveToken(): Promise<OAuth2Server.Token> {
-    return this.#guard(async () => {
-      this.#issued ??= this.#refresh ? await this.#rotate(this.#refresh) : await this.#create()
-      return SAVED
-    })
+  /** The last thing the engine does: it has nothing against the request. */
+  async saveToken(): Promise<OAuth2Server.Token> {
+    return { accessToken: MADE_LATER, client: this.#client(), user: {} }
   }
 
   /** Never called: bearer tokens are checked without the engine. */
@@ -245,7 +239,7 @@ export class GrantModel
     return ref && this.#context.store.grants.find(ref)
   }
 
-  #makeTokens(grant: Grant, { refreshable, scopes }: Omit<WantedTokens, 'audience'>): Promise<MadeTokens> {
+  #makeTokens(grant: Grant, { refreshable, scopes }: Omit<WantedTokens, 'audience'>): MadeTokens | Promise<MadeTokens> {
     return makeTokens(grant, { scopes, audience: this.#audienceOf(grant), refreshable }, this.#app, this.#context)
   }
 
@@ -281,11 +275,13 @@ export class GrantModel
   }
 
   /** Runs one answer to the engine, keeping what goes wrong for the caller. */
-  #guard<T>(answer: () => Promise<T>): Promise<T> {
-    return answer().catch(error => {
+  async #guard<T>(answer: () => Promise<T>): Promise<T> {
+    try {
+      return await answer()
+    } catch (error) {
       this.failure = error
       throw error
-    })
+    }
   }
 }
 
@@ -299,12 +295,6 @@ interface Refresh {
   readonly found: FoundToken
 }
 
-/** All the engine needs to hear: the answer to the client is made from `issued`. */
-const SAVED: OAuth2Server.Token = { accessToken: 'made by saveToken', client: { id: '', grants: [] }, user: {} }
-/** Answers that are the same for every request. */
-const YES = Promise.resolve(true)
-const NOBODY = Promise.resolve<OAuth2Server.User>({ id: null })
-const NO_SCOPES = Promise.resolve<string[]>([])
-const MADE_LATER = Promise.resolve(SAVED.accessToken)
+const MADE_LATER = 'made by issue'
 const NO_CONTEXT = Object.freeze({})
 const NEVER = new Date(8.64e15)

@@ -28,28 +28,31 @@ export interface MadeTokens {
   readonly tokens: readonly Token[]
 }
 
-/** The tokens of a grant, in the format the host has chosen. */
-export async function makeTokens(
+/** The tokens of a grant, in the format the host has chosen; opaque ones need not be waited for. */
+export function makeTokens(
   grant: Grant,
   { audience, refreshable, scopes }: WantedTokens,
   app: Pick<App, 'accessTokenSeconds' | 'grantTypes' | 'refreshTokenSeconds'>,
   context: Context,
-): Promise<MadeTokens> {
+): MadeTokens | Promise<MadeTokens> {
   const { now: issuedAt } = context
   const { accessTokenSeconds, grantTypes, refreshTokenSeconds } = app
   const refresh = refreshable && grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
   // No access token outlives the refresh token by whose revocation it must end (RFC 7009 §2.1).
   const expiresInSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
   const limits = { scopes, ...(audience && { audience }), issuedAt, expiresAt: issuedAt + expiresInSeconds * 1000 }
-  const access =
-    context.config.accessTokenFormat === 'opaque' ? newToken('access', grant.id) : await newJwt(grant, limits, context)
-  const tokens: Token[] = [{ id: access.id, kind: 'access', ...limits }]
-  // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
-  if (refresh) {
-    const expiresAt = issuedAt + refreshTokenSeconds * 1000
-    tokens.push({ id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt })
+  const made = (access: NewToken): MadeTokens => {
+    const tokens: Token[] = [{ id: access.id, kind: 'access', ...limits }]
+    // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
+    if (refresh) {
+      const expiresAt = issuedAt + refreshTokenSeconds * 1000
+      tokens.push({ id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt })
+    }
+    return { issued: { grant, accessToken: access.value, refreshToken: refresh?.value, scopes, expiresInSeconds }, tokens }
   }
-  return { issued: { grant, accessToken: access.value, refreshToken: refresh?.value, scopes, expiresInSeconds }, tokens }
+  return context.config.accessTokenFormat === 'opaque'
+    ? made(newToken('access', grant.id))
+    : newJwt(grant, limits, context).then(made)
 }
 
 async function newJwt(grant: Grant, limits: Omit<Token, 'id' | 'kind'>, context: Context): Promise<NewToken> {

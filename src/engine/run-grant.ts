@@ -9,12 +9,16 @@ import type { Issued } from './make-tokens.ts'
 const ENGINE_PARAMS = ['code', 'code_verifier', 'refresh_token'] as const
 
 /**
- * Runs one token request of an authenticated app through the engine (RFC 6749 §4.1.3, §4.4.2, §6).
+ * Runs one token request of an authenticated app: the engine judges what it presents, and then the tokens are issued
+ * (RFC 6749 §4.1.3, §4.4.2, §6). Where it presents nothing but itself there is nothing left to judge.
  * Rejects with OAuthError or StoreError only; nothing the engine says reaches a client in its own words.
  */
-export async function runGrant(grantType: GrantType, asked: GrantRequest, context: Context): Promise<Issued> {
+export function runGrant(grantType: GrantType, asked: GrantRequest, context: Context): Promise<Issued> {
   const model = new GrantModel(asked, context)
-  const { app, params } = asked
+  return grantType === 'client_credentials' ? model.issue() : judge(grantType, model, asked, context).then(() => model.issue())
+}
+
+async function judge(grantType: GrantType, model: GrantModel, { app, params }: GrantRequest, { config }: Context): Promise<void> {
   const body: Record<string, string> = { grant_type: grantType, client_id: app.id, client_secret: 'verified' }
   for (const name of ENGINE_PARAMS) {
     const value = params.get(name)
@@ -23,13 +27,10 @@ export async function runGrant(grantType: GrantType, asked: GrantRequest, contex
   const server = new OAuth2Server({ model })
   const request = new FormRequest({ method: 'POST', headers: {}, query: {}, body })
   try {
-    await server.token(request, UNREAD, {
-      enablePlainPKCE: context.config.allowPlainPkce,
-    } as OAuth2Server.TokenOptions)
+    await server.token(request, UNREAD, { enablePlainPKCE: config.allowPlainPkce } as OAuth2Server.TokenOptions)
   } catch (error) {
     throw model.failure ?? translate(error)
   }
-  return model.issued
 }
 
 /** The body has been read, and its media type judged, before the engine sees it. */
