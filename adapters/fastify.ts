@@ -72,7 +72,7 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     handler: async (request, reply) => {
       const limit = endpoint.bodyLimit(request.method)
       const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
-      return send(reply, await answer(request, body))
+      return payloadOf(await answer(request, body), reply)
     },
     // Fastify judges a media type before it looks for a parser; any other error is the host's.
     errorHandler: async (error, request, reply) => {
@@ -132,8 +132,13 @@ export async function authmountConsole(
   }
 }
 
-function send(reply: GuardedReply, { status, headers, body }: HttpResponse): unknown {
+function send(reply: GuardedReply, response: HttpResponse): unknown {
+  return reply.send(payloadOf(response, reply) as never)
+}
+
+/** Sets status and headers; the payload is left to be sent, or returned from an async handler. */
+function payloadOf({ status, headers, body }: HttpResponse, reply: GuardedReply): string | undefined {
   reply.code(status)
   reply.headers(headers)
-  return reply.send((status === 304 ? undefined : body) as never)
+  return status === 304 ? undefined : body
 }

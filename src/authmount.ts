@@ -112,16 +112,6 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     }
   }
 
-  /** `withContext` written out: it is on the way of every request of the host's. */
-  async function check(token: string, required: BearerRequirements): Promise<TokenInfo> {
-    const store = new GuardedStore(config.store, deadlines)
-    try {
-      return tokenInfo(await findBearer(token, required, { store, now: config.now() }))
-    } finally {
-      store.release()
-    }
-  }
-
   const accounts = config.connectors && new ConnectorTokens(config, withContext)
   const requireAccounts = (connectorId: string, owner: ConnectorOwner): ConnectorTokens => {
     if (!accounts) throw new TypeError('there are no connectors in the options')
@@ -140,19 +130,24 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     dispatch: (endpoint, request) => dispatch(endpoint, request, runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
-      return check(token, required)
+      return withContext(async context => tokenInfo(await findBearer(token, required, context)))
     },
     guard(requirements) {
       const required = readRequirements(requirements, config)
       const { scopes } = required
       const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
-      return authorization => {
+      return async authorization => {
         const token = bearerToken(authorization)
-        if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
-        return check(token, required).then(
-          oauth => ({ oauth }),
-          error => ({ refusal: renderChallenge(error, scopes, challenge) }),
-        )
+        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
+        // `withContext` written out: it is on the way of every request of the host's.
+        const store = new GuardedStore(config.store, deadlines)
+        try {
+          return { oauth: tokenInfo(await findBearer(token, required, { store, now: config.now() })) }
+        } catch (error) {
+          return { refusal: renderChallenge(error, scopes, challenge) }
+        } finally {
+          store.release()
+        }
       }
     },
     async rotateKeys() {

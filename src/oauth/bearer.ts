@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { EpochMs, GrantedToken } from '../store.ts'
+import type { App, EpochMs, GrantedToken } from '../store.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
 /** What a valid access token says: which app may do what, and for whom. */
@@ -30,16 +30,24 @@ export interface BearerRequirements {
  */
 export async function findBearer(
   token: string,
-  { resource, scopes }: BearerRequirements,
+  required: BearerRequirements,
   { store, now }: Pick<Context, 'store' | 'now'>,
 ): Promise<GrantedToken> {
   const ref = tokenRef(token)
   if (ref?.kind !== 'access') throw invalidToken()
   // Both at once: whether the grant is there, and whether its app has revoked everything since.
   const asked = store.apps.get(ref.clientId)
-  asked.catch(() => {})
+  asked.catch(ignore)
   const found = await store.grants.find(ref)
-  const app = await asked
+  return goodFor(required, found, await asked, now)
+}
+
+function goodFor(
+  { resource, scopes }: BearerRequirements,
+  found: GrantedToken | undefined,
+  app: App | undefined,
+  now: EpochMs,
+): GrantedToken {
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
   const { audience } = found.token
@@ -67,6 +75,9 @@ export function bearerToken(authorization: string | undefined): string | undefin
 }
 
 const BEARER = /^bearer +\S+$/i
+
+/** A rejection that is looked at later. */
+function ignore(): void {}
 
 function invalidToken(): OAuthError {
   return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')
