@@ -10,7 +10,6 @@ import {
   keyOf,
   parseGrant,
   parseMember,
-  parseSpent,
   parseToken,
 } from './redis-records.ts'
 import { createGrant, indexGrant, indexTokens, pageOfTokens, revokeGrant, revokeToken, rotateToken } from './redis-scripts.ts'
@@ -71,13 +70,13 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   }
 
   const find = async ({ grantId, tokenId }: TokenRef) => {
-    const fields = await redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`, `s:${tokenId}`)
+    const fields = await redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`)
     if (fields.every(field => field === null)) return undefined
     const grant = parseGrant(grantId, fields)
     const text = fields[GRANT_FIELDS.length]
     if (text == null) return undefined
-    const token = parseToken(tokenId, text, grant)
-    return token.expiresAt > now() ? { grant, token, spent: parseSpent(fields[GRANT_FIELDS.length + 1]) } : undefined
+    const { spent, token } = parseToken(tokenId, text, grant)
+    return token.expiresAt > now() ? { grant, token, spent } : undefined
   }
 
   /** Every live token of a grant. */
@@ -89,9 +88,10 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       GRANT_FIELDS.map(name => fields[name]),
     )
     return Object.entries(fields)
-      .filter(([name]) => name.startsWith('t:') && fields[`s:${name.slice(2)}`] === undefined)
-      .map(([name, text]) => ({ grant, token: parseToken(name.slice(2), text, grant) }))
-      .filter(({ token }) => token.expiresAt > now())
+      .filter(([name]) => name.startsWith('t:'))
+      .map(([name, text]) => parseToken(name.slice(2), text, grant))
+      .filter(({ spent, token }) => !spent && token.expiresAt > now())
+      .map(({ token }) => ({ grant, token }))
   }
 
   const revoke = async (grantId: string): Promise<boolean> => {

@@ -41,18 +41,18 @@ export function parseEntry<T>(text: string | null): { readonly entry: T; readonl
 
 // ── Grants: see redis-scripts.ts for the fields ──────────────────────────────
 
-export const GRANT_FIELDS = ['g', 'o', 'u', 's', 'x'] as const
+export const GRANT_FIELDS = ['g', 'o', 'u', 's'] as const
 
 /** Their values, in the same order. */
 export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
   const user = userId === null ? '' : `=${userId}`
-  return [`1 ${createdAt} ${epoch}`, orgId, user, JSON.stringify(scopes), JSON.stringify(context)]
+  return [`1 ${createdAt} ${epoch} ${JSON.stringify(context)}`, orgId, user, JSON.stringify(scopes)]
 }
 
-export function parseGrant(id: string, [form, orgId, user, scopes, context]: readonly (string | null | undefined)[]): Grant {
-  if (form == null || !GRANT_FORM.test(form) || orgId == null || user == null || scopes == null || context == null)
-    throw damaged('a grant')
+export function parseGrant(id: string, [form, orgId, user, scopes]: readonly (string | null | undefined)[]): Grant {
+  if (form == null || !GRANT_FORM.test(form) || orgId == null || user == null || scopes == null) throw damaged('a grant')
   const space = form.indexOf(' ', 2)
+  const end = form.indexOf(' ', space + 1)
   return {
     id,
     clientId: clientOf(id),
@@ -60,12 +60,12 @@ export function parseGrant(id: string, [form, orgId, user, scopes, context]: rea
     userId: user === '' ? null : user.slice(1),
     scopes: parseScopes('a grant', scopes),
     createdAt: Number(form.slice(2, space)),
-    epoch: Number(form.slice(space + 1)),
-    context: parseJson('a grant', context),
+    epoch: Number(form.slice(space + 1, end)),
+    context: parseJson('a grant', form.slice(end + 1)),
   }
 }
 
-const GRANT_FORM = /^1 \d+ \d+$/
+const GRANT_FORM = /^1 \d+ \d+ /
 
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
@@ -77,23 +77,29 @@ export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
   })
 }
 
-export function parseToken(id: string, text: string, grant: Grant): Token {
+/** A token, and how it was spent, which follows on a line of its own. */
+export function parseToken(id: string, text: string, grant: Grant): { readonly token: Token; readonly spent: Spent | null } {
   if (!TOKEN_FORM.test(text)) throw damaged('a token')
   const kind = text.startsWith('a') ? 'access' : 'refresh'
-  const middle = text.indexOf(' ', 2)
-  const end = text.indexOf(' ', middle + 1)
-  const issuedAt = Number(text.slice(2, middle))
-  if (end < 0) return { id, kind, scopes: grant.scopes, issuedAt, expiresAt: Number(text.slice(middle + 1)) }
-  return { id, kind, ...parseLimits(text.slice(end + 1)), issuedAt, expiresAt: Number(text.slice(middle + 1, end)) }
+  const line = text.indexOf('\n')
+  const own = line < 0 ? text : text.slice(0, line)
+  const spent = line < 0 ? null : parseSpent(text.slice(line + 1))
+  const middle = own.indexOf(' ', 2)
+  const end = own.indexOf(' ', middle + 1)
+  const issuedAt = Number(own.slice(2, middle))
+  if (end < 0) return { token: { id, kind, scopes: grant.scopes, issuedAt, expiresAt: Number(own.slice(middle + 1)) }, spent }
+  return {
+    token: { id, kind, ...parseLimits(own.slice(end + 1)), issuedAt, expiresAt: Number(own.slice(middle + 1, end)) },
+    spent,
+  }
 }
 
-const TOKEN_FORM = /^[ar] \d+ \d+($| )/
+const TOKEN_FORM = /^[ar] \d+ \d+(?=[ \n]|$)/
 
-export function parseSpent(text: string | null | undefined): Spent | null {
-  if (text == null) return null
-  const [, at, replay] = /^(\d+) (.*)$/s.exec(text) ?? []
-  if (replay === undefined) throw damaged('a spent token')
-  return { at: Number(at), replay }
+function parseSpent(text: string): Spent {
+  const space = text.indexOf(' ')
+  if (!/^\d+ /.test(text)) throw damaged('a spent token')
+  return { at: Number(text.slice(0, space)), replay: text.slice(space + 1) }
 }
 
 /** How the index of a client names a token. The client is in the name of the index. */

@@ -121,26 +121,26 @@ return entry`)
 
 /**
  * KEYS: the grant, a hash of:
- *   g          "1 <createdAt> <epoch>", where 1 is the format
- *   o u s x    organisation, "=<user>" or "", scopes and context as JSON
- *   t:<id>     a token: "<a|r> <issuedAt> <expiresAt>", then as JSON its scopes if they are not the grant's, or [scopes, audience]
- *   s:<id>     how it was spent: "<at> <replay>"
- * Every field is short, so that Redis packs a young grant into one allocation.
+ *   g        "1 <createdAt> <epoch> <context as JSON>", where 1 is the format
+ *   o u s    organisation, "=<user>" or "", scopes as JSON
+ *   t:<id>   a token: "<a|r> <issuedAt> <expiresAt>", then as JSON its scopes if they are not the grant's, or [scopes, audience];
+ *            on a second line, how it was spent: "<at> <replay>"
+ * Every field is short, so that Redis packs a young grant into one allocation; and they are few, as each read asks for all.
  */
 
-/** ARGV: time to live, the grant's g o u s x, then fields and values of its tokens. 0: the id is taken by another grant. */
+/** ARGV: time to live, the grant's g o u s, then fields and values of its tokens. 0: the id is taken by another grant. */
 export const createGrant = new Script<0 | 1>(`
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'g', ARGV[2], 'o', ARGV[3], 'u', ARGV[4], 's', ARGV[5], 'x', ARGV[6], unpack(ARGV, 7))
+  redis.call('HSET', KEYS[1], 'g', ARGV[2], 'o', ARGV[3], 'u', ARGV[4], 's', ARGV[5], unpack(ARGV, 6))
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 1
 end
-local stored = redis.call('HMGET', KEYS[1], 'g', 'o', 'u', 's', 'x')
+local stored = redis.call('HMGET', KEYS[1], 'g', 'o', 'u', 's')
 if not stored[1] or string.sub(stored[1], 1, 2) ~= '1 ' then return ${FORMAT} end
-for i = 1, 5 do
+for i = 1, 4 do
   if stored[i] ~= ARGV[i + 1] then return 0 end
 end
-for i = 7, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 0 end
 end
 return 1`)
@@ -155,11 +155,9 @@ if not token then return 'missing' end
 local kind, expires = string.match(token, '^(%a) %d+ (%d+)')
 if not kind then return ${FORMAT} end
 if kind ~= 'r' or tonumber(expires) <= tonumber(ARGV[1]) then return 'missing' end
-local spent = redis.call('HGET', KEYS[1], 's:' .. ARGV[2])
-if spent then
-  if string.sub(spent, string.find(spent, ' ', 1, true) + 1) == ARGV[4] then return 'rotated' end
-  return 'reused'
-end
+local replay = string.match(token, '\\n%d+ (.*)$')
+if replay == ARGV[4] then return 'rotated' end
+if replay then return 'reused' end
 -- What has expired goes when there is much of it, and of what was spent a while ago the replay, which nobody can ask for
 -- any more: each time when there is twice as much, so that it costs every rotation the same.
 local size = redis.call('HLEN', KEYS[1])
@@ -168,15 +166,15 @@ if size > 64 and size > tonumber(redis.call('HGET', KEYS[1], 'p') or 0) then
   for i = 1, #fields, 2 do
     local expired = string.sub(fields[i], 1, 2) == 't:' and string.match(fields[i + 1], '^%a %d+ (%d+)')
     if expired and tonumber(expired) <= tonumber(ARGV[1]) then
-      redis.call('HDEL', KEYS[1], fields[i], 's:' .. string.sub(fields[i], 3))
-    elseif string.sub(fields[i], 1, 2) == 's:' then
-      local at = tonumber(string.match(fields[i + 1], '^(%d+) '))
-      if at and at < ARGV[1] - 3600000 then redis.call('HSET', KEYS[1], fields[i], string.format('%.0f ', at)) end
+      redis.call('HDEL', KEYS[1], fields[i])
+    elseif expired then
+      local without, at = string.match(fields[i + 1], '^([^\\n]*\\n(%d+) )')
+      if at and tonumber(at) < ARGV[1] - 3600000 then redis.call('HSET', KEYS[1], fields[i], without) end
     end
   end
   redis.call('HSET', KEYS[1], 'p', 2 * redis.call('HLEN', KEYS[1]))
 end
-redis.call('HSET', KEYS[1], 's:' .. ARGV[2], ARGV[3] .. ARGV[4])
+redis.call('HSET', KEYS[1], 't:' .. ARGV[2], token .. '\\n' .. ARGV[3] .. ARGV[4])
 if #ARGV > 5 then
   redis.call('HSET', KEYS[1], unpack(ARGV, 6))
   expire(KEYS[1], tonumber(ARGV[5]))
@@ -187,11 +185,11 @@ return 'rotated'`)
 export const revokeToken = new Script<readonly [epoch: string, user: string | null] | null>(`
 local form = redis.call('HGET', KEYS[1], 'g')
 if not form then return false end
-local epoch = string.match(form, '^1 %d+ (%d+)$')
+local epoch = string.match(form, '^1 %d+ (%d+) ')
 if not epoch then return ${FORMAT} end
 local token = redis.call('HGET', KEYS[1], 't:' .. ARGV[2])
 if not token or tonumber(string.match(token, '^%a %d+ (%d+)')) <= tonumber(ARGV[1]) then return false end
-redis.call('HDEL', KEYS[1], 't:' .. ARGV[2], 's:' .. ARGV[2])
+redis.call('HDEL', KEYS[1], 't:' .. ARGV[2])
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(field, 1, 2) == 't:' then return { epoch, false } end
 end
@@ -203,13 +201,15 @@ return { epoch, user }`)
 export const revokeGrant = new Script<readonly [epoch: string, user: string, ...tokenIds: string[]] | null>(`
 local form = redis.call('HGET', KEYS[1], 'g')
 if not form then return false end
-local epoch = string.match(form, '^1 %d+ (%d+)$')
+local epoch = string.match(form, '^1 %d+ (%d+) ')
 if not epoch then return ${FORMAT} end
 local revoked = { epoch, redis.call('HGET', KEYS[1], 'u') or '' }
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
   -- What is spent is in no index.
-  local id = string.sub(field, 1, 2) == 't:' and string.sub(field, 3)
-  if id and redis.call('HEXISTS', KEYS[1], 's:' .. id) == 0 then revoked[#revoked + 1] = id end
+  if string.sub(fields[i], 1, 2) == 't:' and not string.find(fields[i + 1], '\\n', 1, true) then
+    revoked[#revoked + 1] = string.sub(fields[i], 3)
+  end
 end
 redis.call('DEL', KEYS[1])
 return revoked`)

@@ -242,6 +242,7 @@ t.test('a record of another version, or a damaged one, is refused and left as it
     const spoil: Readonly<Record<string, () => Promise<unknown>>> =
       kind === 'grant'
         ? {
+            'broken JSON': () => redis.hset(key, 'g', '1 1700000000000 1 {"canary'),
             'a newer format': () => redis.hset(key, 'g', '2 {"secret":"canary"}'),
             'no format': () => redis.hdel(key, 'g'),
           }
@@ -258,6 +259,8 @@ t.test('a record of another version, or a damaged one, is refused and left as it
         // Without its format a grant cannot be told from none by a script that reads only that.
         if (how === 'no format' && call !== calls[0] && call !== calls[1]) continue
         if (how === 'broken JSON' && calls.length > 2 && call === calls[1]) continue
+        // Its scripts read no JSON.
+        if (how === 'broken JSON' && kind === 'grant' && call !== calls[0]) continue
         const failure = await call().then(
           answer => `answered ${JSON.stringify(answer)}`,
           error => String(error),
