@@ -136,18 +136,21 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       const required = readRequirements(requirements, config)
       const { scopes } = required
       const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
-      return async authorization => {
+      return authorization => {
         const token = bearerToken(authorization)
-        if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
+        if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
         // `withContext` written out: it is on the way of every request of the host's.
         const store = new GuardedStore(config.store, deadlines)
-        try {
-          return { oauth: tokenInfo(await findBearer(token, required, { store, now: config.now() })) }
-        } catch (error) {
-          return { refusal: renderChallenge(error, scopes, challenge) }
-        } finally {
-          store.release()
-        }
+        return findBearer(token, required, { store, now: config.now() }).then(
+          found => {
+            store.release()
+            return { oauth: tokenInfo(found) }
+          },
+          error => {
+            store.release()
+            return { refusal: renderChallenge(error, scopes, challenge) }
+          },
+        )
       }
     },
     async rotateKeys() {
