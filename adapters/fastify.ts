@@ -106,12 +106,12 @@ export type TokenPreHandler = (
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
   const guard = authmount.guard(requirements)
-  return async (request, reply) => {
-    const result = await guard(readHeaders(request.raw).authorization)
-    if ('refusal' in result) return send(reply, result.refusal)
-    request.oauth = result.oauth
-    return undefined
-  }
+  return (request, reply) =>
+    guard(readHeaders(request.raw).authorization).then(result => {
+      if ('refusal' in result) return send(reply, result.refusal)
+      request.oauth = result.oauth
+      return undefined
+    })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Recent } from '../src/recent.ts'
-import type { Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../src/store.ts'
+import type { FoundToken, Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../src/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from './newest-tokens.ts'
 import { clientOf, digest, lastExpiry } from './records.ts'
 import {
@@ -69,15 +69,15 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     if (user) await redis.zrem(userKey(user.slice(1)), grantId)
   }
 
-  const find = async ({ grantId, tokenId }: TokenRef) => {
-    const fields = await redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`)
-    if (fields.every(field => field === null)) return undefined
-    const grant = parseGrant(grantId, fields)
-    const text = fields[GRANT_FIELDS.length]
-    if (text == null) return undefined
-    const { spent, token } = parseToken(tokenId, text, grant)
-    return token.expiresAt > now() ? { grant, token, spent } : undefined
-  }
+  const find = ({ grantId, tokenId }: TokenRef): Promise<FoundToken | undefined> =>
+    redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
+      if (fields.every(isNull)) return undefined
+      const grant = parseGrant(grantId, fields)
+      const text = fields[GRANT_FIELDS.length]
+      if (text == null) return undefined
+      const { spent, token } = parseToken(tokenId, text, grant)
+      return token.expiresAt > now() ? { grant, token, spent } : undefined
+    })
 
   /** Every live token of a grant. */
   const tokensOf = async (grantId: string): Promise<readonly GrantedToken[]> => {
@@ -230,6 +230,10 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
 interface Page {
   readonly after?: string
   readonly limit: number
+}
+
+function isNull(field: string | null): boolean {
+  return field === null
 }
 
 function cursorOf({ grant, token }: GrantedToken): string {

@@ -61,11 +61,13 @@ export function parseGrant(id: string, [form, orgId, user, scopes]: readonly (st
     scopes: parseScopes('a grant', scopes),
     createdAt: Number(form.slice(2, space)),
     epoch: Number(form.slice(space + 1, end)),
-    context: parseJson('a grant', form.slice(end + 1)),
+    context: form.endsWith(' {}') ? NO_CONTEXT : parseJson('a grant', form.slice(end + 1)),
   }
 }
 
 const GRANT_FORM = /^1 \d+ \d+ /
+/** Only a user's authorization has one. */
+const NO_CONTEXT = Object.freeze({})
 
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
