@@ -1,13 +1,14 @@
 import type { Config } from './config.ts'
 import type { Events } from './events.ts'
+import type { GuardedStore } from './guarded-store.ts'
 import type { Principal } from './options.ts'
-import type { EpochMs, Store } from './store.ts'
+import type { EpochMs } from './store.ts'
 
 /** What a flow may reach while it answers one request. */
 export interface Context {
   readonly config: Config<never>
-  /** Guarded: rejects with StoreError only, and always by the request's deadline. */
-  readonly store: Store
+  /** Rejects with StoreError only, and always by the request's deadline. */
+  readonly store: GuardedStore
   readonly events: Events
   /** The signed-in user; null when there is none, or when the route does not ask. */
   readonly principal: Principal | null

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { App, EpochMs, GrantedToken } from '../store.ts'
-import { tokenRef } from '../tokens/token-ref.ts'
+import type { App, EpochMs, GrantedToken, Store } from '../store.ts'
+import { type PresentedToken, tokenRef } from '../tokens/token-ref.ts'
 
 /** What a valid access token says: which app may do what, and for whom. */
 export interface TokenInfo {
@@ -28,26 +28,24 @@ export interface BearerRequirements {
  * Finds an access token that is good for the resource and every one of the scopes (RFC 6750 §3.1, RFC 9068 §4).
  * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
  */
-export async function findBearer(
+export function findBearer(
   token: string,
   required: BearerRequirements,
   { store, now }: Pick<Context, 'store' | 'now'>,
 ): Promise<GrantedToken> {
   const ref = tokenRef(token)
-  if (ref?.kind !== 'access') throw invalidToken()
-  // Both at once: whether the grant is there, and whether its app has revoked everything since.
-  const asked = store.apps.get(ref.clientId)
-  asked.catch(ignore)
-  const found = await store.grants.find(ref)
-  return goodFor(required, found, await asked, now)
+  if (ref?.kind !== 'access') return Promise.reject(invalidToken())
+  return store.read('apps.get and grants.find', store => readBearer(ref, store)).then(bearer => goodFor(required, bearer, now))
 }
 
-function goodFor(
-  { resource, scopes }: BearerRequirements,
-  found: GrantedToken | undefined,
-  app: App | undefined,
-  now: EpochMs,
-): GrantedToken {
+type Bearer = readonly [app: App | undefined, found: GrantedToken | undefined]
+
+/** Both at once: whether the grant is there, and whether its app has revoked everything since. */
+function readBearer(ref: PresentedToken, { apps, grants }: Store): Promise<Bearer> {
+  return Promise.all([apps.get(ref.clientId), grants.find(ref)])
+}
+
+function goodFor({ resource, scopes }: BearerRequirements, [app, found]: Bearer, now: EpochMs): GrantedToken {
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
   const { audience } = found.token
@@ -75,9 +73,6 @@ export function bearerToken(authorization: string | undefined): string | undefin
 }
 
 const BEARER = /^bearer +\S+$/i
-
-/** A rejection that is looked at later. */
-function ignore(): void {}
 
 function invalidToken(): OAuthError {
   return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')
