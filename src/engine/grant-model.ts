@@ -27,7 +27,8 @@ export interface GrantRequest {
 }
 
 /**
- * What the engine asks while it runs one token request of an app that has already been authenticated.
+ * What the engine asks while it judges one token request of an app that has already been authenticated, and the tokens
+ * that follow.
  *
  * One per request, because the engine forgets the old refresh token between revoking it and saving the new one:
  * here both are the same single write.
@@ -54,9 +55,16 @@ export class GrantModel implements OAuth2Server.AuthorizationCodeModel, OAuth2Se
   }
 
   /** Spends what was presented and writes the new tokens, once the engine has nothing against it. */
-  issue(): Promise<Issued> {
-    if (this.#repeated) return Promise.resolve(this.#repeated)
-    return this.#refresh ? this.#rotate(this.#refresh) : this.#create()
+  async issue(): Promise<Issued> {
+    if (this.#repeated) return this.#repeated
+    if (this.#refresh) return this.#rotate(this.#refresh)
+    if (this.#code) return this.#create(this.#code.data)
+    throw new Error('the engine was content with nothing')
+  }
+
+  /** Writes a token for the app itself, which has proven who it is and presents nothing else. */
+  issueToApp(): Promise<Issued> {
+    return this.#create()
   }
 
   async getClient(): Promise<OAuth2Server.Client> {
@@ -148,9 +156,8 @@ export class GrantModel implements OAuth2Server.AuthorizationCodeModel, OAuth2Se
     return undefined
   }
 
-  async #create(): Promise<Issued> {
+  async #create(code?: OneTime<'code'>['data']): Promise<Issued> {
     const { store, events, now } = this.#context
-    const code = this.#code?.data
     const grant = code ? this.#grantOfCode(code) : this.#grantOfApp()
     const { issued, tokens } = await this.#makeTokens(grant, { scopes: grant.scopes, refreshable: code !== undefined })
     if (!(await store.grants.create(grant, tokens))) throw this.#invalid()

@@ -15,7 +15,9 @@ const ENGINE_PARAMS = ['code', 'code_verifier', 'refresh_token'] as const
  */
 export function runGrant(grantType: GrantType, asked: GrantRequest, context: Context): Promise<Issued> {
   const model = new GrantModel(asked, context)
-  return grantType === 'client_credentials' ? model.issue() : judge(grantType, model, asked, context).then(() => model.issue())
+  return grantType === 'client_credentials'
+    ? model.issueToApp()
+    : judge(grantType, model, asked, context).then(() => model.issue())
 }
 
 async function judge(grantType: GrantType, model: GrantModel, { app, params }: GrantRequest, { config }: Context): Promise<void> {
