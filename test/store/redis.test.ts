@@ -174,6 +174,35 @@ t.test('an index loses what has expired while others are added', async t => {
   t.equal(await redis.zcard(issued.replace(/issued$/, 'expires')), 150)
 })
 
+t.test('a grant that is refreshed for ever loses what has expired, and the replays nobody can ask for any more', async t => {
+  const clock = new Clock()
+  const { redis, store } = await connected(t, { now: clock.now })
+  const grant = newGrant()
+  const refreshToken = () => newToken('refresh', { issuedAt: clock.now(), expiresAt: clock.now() + 3 * 3_600_000 })
+  const replay = 'line one\n2 line two'
+  const line = [refreshToken()]
+  await store.grants.create(grant, line)
+  for (let index = 0; index < 500; index++) {
+    clock.advance(60)
+    const [token] = line.slice(-1)
+    const next = refreshToken()
+    if (token) t.equal(await store.grants.rotate({ grant, token }, [next], replay), 'rotated')
+    line.push(next)
+    const halfAnHourAgo = line.at(-31)
+    const found = halfAnHourAgo && (await store.grants.find({ grantId: grant.id, tokenId: halfAnHourAgo.id }))
+    if (found) t.equal(found.spent?.replay, replay)
+  }
+  const [key = ''] = await redis.keys('authmount:grant:*')
+  const kept = await redis.hlen(key)
+  // Three hours of tokens live; as many again may wait for the next time it is looked for them.
+  t.ok(kept <= 2 * 180 + 10, `${kept} fields`)
+  t.equal(await redis.hexists(key, `t:${line[0]?.id}`), 0)
+  // Still known to be spent.
+  const [old] = line.slice(-171)
+  if (old) t.equal(await store.grants.rotate({ grant, token: old }, [refreshToken()], replay), 'reused')
+  t.equal((await store.grants.find({ grantId: grant.id, tokenId: old?.id ?? '' }))?.spent?.replay, '')
+})
+
 t.test('an app that many ask for in one turn of the event loop is read once', async t => {
   const { commands, store } = await connected(t)
   const app = newApp()
