@@ -58,13 +58,15 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    guard(readHeaders(request).authorization)
-      .then(result => {
+    guard(readHeaders(request).authorization).then(result => {
+      try {
         if ('refusal' in result) return send(response, result.refusal)
         request.oauth = result.oauth
         next()
-      })
-      .catch(next)
+      } catch (error) {
+        next(error)
+      }
+    }, next)
   }
 }
 

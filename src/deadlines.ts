@@ -1,28 +1,25 @@
 /** A request that waits for the store. Linked into its queue from the first wait until it is over. */
-export interface Waiting {
-  expire(): void
-  /** Owned by the queue. */
-  readonly link: Link
-}
-
-/** A place in a queue; `due` is when it expires, by the process's own clock in milliseconds, and 0 while it is in none. */
-export interface Link {
-  due: number
+export abstract class Waiting {
+  /** The look of the queue at which it expires; 0 while it is in none. This, and its neighbours, are the queue's own. */
+  due = 0
   next: Waiting | undefined
   previous: Waiting | undefined
+
+  abstract expire(): void
 }
 
-/** How often the queue is looked at: a deadline is met to an eighth of the timeout, early rather than late. */
+/** How often the queue is looked at: a deadline is met to about an eighth of the timeout. */
 const LOOKS_PER_TIMEOUT = 8
 
 /**
  * One deadline for each request, and one timer for all of them: a timer for each would cost a busy server more than
- * all the rest of checking a token. All wait equally long, so the first to come is the first to expire.
+ * all the rest of checking a token, and so would asking the clock. All wait equally long, so the first to come is the
+ * first to expire. Time is counted in looks: a process that was held up itself does not blame the store for it.
  * The timer runs only while somebody waits or lately did, and never keeps the process alive.
  */
 export class Deadlines {
   readonly timeoutMs: number
-  readonly #everyMs: number
+  #looks = 0
   #timer: NodeJS.Timeout | undefined
   #first: Waiting | undefined
   #last: Waiting | undefined
@@ -30,34 +27,33 @@ export class Deadlines {
 
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs
-    this.#everyMs = timeoutMs / LOOKS_PER_TIMEOUT
   }
 
   add(waiting: Waiting): void {
-    waiting.link.due = performance.now() + this.timeoutMs - this.#everyMs
-    waiting.link.previous = this.#last
-    if (this.#last) this.#last.link.next = waiting
+    waiting.due = this.#looks + LOOKS_PER_TIMEOUT
+    waiting.previous = this.#last
+    if (this.#last) this.#last.next = waiting
     else this.#first = waiting
     this.#last = waiting
     this.#idle = false
-    this.#timer ??= setInterval(() => this.#look(), this.#everyMs).unref()
+    this.#timer ??= setInterval(() => this.#look(), this.timeoutMs / LOOKS_PER_TIMEOUT).unref()
   }
 
-  remove({ link }: Waiting): void {
-    if (link.due === 0) return
-    const { next, previous } = link
-    if (previous) previous.link.next = next
+  remove(waiting: Waiting): void {
+    if (waiting.due === 0) return
+    const { next, previous } = waiting
+    if (previous) previous.next = next
     else this.#first = next
-    if (next) next.link.previous = previous
+    if (next) next.previous = previous
     else this.#last = previous
-    link.due = 0
-    link.next = undefined
-    link.previous = undefined
+    waiting.due = 0
+    waiting.next = undefined
+    waiting.previous = undefined
   }
 
   #look(): void {
-    const now = performance.now()
-    for (let waiting = this.#first; waiting && waiting.link.due <= now; waiting = this.#first) {
+    this.#looks++
+    for (let waiting = this.#first; waiting && waiting.due <= this.#looks; waiting = this.#first) {
       this.remove(waiting)
       waiting.expire()
     }

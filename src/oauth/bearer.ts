@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { App, EpochMs, GrantedToken, Store } from '../store.ts'
-import { type PresentedToken, tokenRef } from '../tokens/token-ref.ts'
+import type { App, EpochMs, GrantedToken } from '../store.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
 
 /** What a valid access token says: which app may do what, and for whom. */
 export interface TokenInfo {
@@ -35,17 +35,16 @@ export function findBearer(
 ): Promise<GrantedToken> {
   const ref = tokenRef(token)
   if (ref?.kind !== 'access') return Promise.reject(invalidToken())
-  return store.read('apps.get and grants.find', store => readBearer(ref, store)).then(bearer => goodFor(required, bearer, now))
+  // Both: whether the grant is there, and whether its app has revoked everything since.
+  return store.appAndToken(ref.clientId, ref, (app, found) => goodFor(required, app, found, now))
 }
 
-type Bearer = readonly [app: App | undefined, found: GrantedToken | undefined]
-
-/** Both at once: whether the grant is there, and whether its app has revoked everything since. */
-function readBearer(ref: PresentedToken, { apps, grants }: Store): Promise<Bearer> {
-  return Promise.all([apps.get(ref.clientId), grants.find(ref)])
-}
-
-function goodFor({ resource, scopes }: BearerRequirements, [app, found]: Bearer, now: EpochMs): GrantedToken {
+function goodFor(
+  { resource, scopes }: BearerRequirements,
+  app: App | undefined,
+  found: GrantedToken | undefined,
+  now: EpochMs,
+): GrantedToken {
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
   const { audience } = found.token

@@ -33,11 +33,8 @@ export function newClientSecret(): string {
 
 /** Which grant an opaque token says it is of, and as what; undefined for any other text. */
 export function readOpaque(value: string): { readonly kind: 'access' | 'refresh'; readonly grantId: string } | undefined {
-  if (!TOKEN.test(value)) return undefined
-  return {
-    kind: value.startsWith(PREFIX.access) ? 'access' : 'refresh',
-    grantId: value.slice(PREFIX.access.length, value.indexOf('.')),
-  }
+  if (value.length !== LENGTH || value[DOT] !== '.' || !TOKEN.test(value)) return undefined
+  return { kind: value.startsWith(PREFIX.access) ? 'access' : 'refresh', grantId: value.slice(PREFIX.access.length, DOT) }
 }
 
 /** Whether a text holds an opaque token that authmount issued. */
@@ -46,4 +43,6 @@ export function holdsOpaque(text: string): boolean {
 }
 
 const PREFIX = { access: 'am_at_', refresh: 'am_rt_' } as const
-const TOKEN = /^am_[ar]t_[0-9a-f]{24}[\w-]{22}\.[\w-]{43}$/
+const DOT = PREFIX.access.length + 24 + 22
+const LENGTH = DOT + 1 + 43
+const TOKEN = /^am_[ar]t_[\w-]+\.[\w-]+$/

@@ -1,9 +1,18 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { Deadlines, type Waiting } from '../../src/deadlines.ts'
+import { Deadlines, Waiting } from '../../src/deadlines.ts'
+
+class Waiter extends Waiting {
+  readonly expire: () => void
+
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
 
 function waiter(name: string, expired: string[]): Waiting {
-  return { link: { due: 0, next: undefined, previous: undefined }, expire: () => expired.push(name) }
+  return new Waiter(() => expired.push(name))
 }
 
 // The queue keeps no process alive, so a test that waits for it must.
@@ -27,7 +36,7 @@ t.test('nobody waits longer than the timeout, nor much less', async t => {
   for (const delay of [0, 30, 70]) {
     await setTimeout(delay)
     const began = performance.now()
-    await new Promise<void>(resolve => deadlines.add({ link: { due: 0, next: undefined, previous: undefined }, expire: resolve }))
+    await new Promise<void>(resolve => deadlines.add(new Waiter(resolve)))
     const waited = performance.now() - began
     t.ok(waited > 320 && waited < 600, `${waited.toFixed(0)} ms`)
   }
@@ -41,4 +50,16 @@ t.test('a queue that has been quiet for a while works again', async t => {
     await setTimeout(150)
   }
   t.strictSame(expired, ['first', 'second'])
+})
+
+t.test('what holds up the process is not counted as waiting', async t => {
+  const deadlines = new Deadlines(160)
+  const expired: string[] = []
+  deadlines.add(waiter('held up', expired))
+  const until = performance.now() + 400
+  while (performance.now() < until);
+  await setTimeout(30)
+  t.strictSame(expired, [], 'an answer that has arrived meanwhile is still taken')
+  await setTimeout(400)
+  t.strictSame(expired, ['held up'])
 })
