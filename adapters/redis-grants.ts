@@ -34,6 +34,8 @@ const STALE_AFTER_MS = 60_000
  */
 export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantStore {
   const grantKey = (grantId: string) => keyOf(prefix, 'grant', grantId)
+  /** Of the grants that were asked for last: most tokens are presented many times. */
+  const keys = new Recent<string>(10_000)
   const userKey = (userId: string) => keyOf(prefix, 'user', userId)
   const bases = new Recent<string>()
   const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
@@ -70,7 +72,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   }
 
   const find = ({ grantId, tokenId }: TokenRef): Promise<FoundToken | undefined> =>
-    redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
+    redis.hmget(keys.get(grantId) ?? keys.set(grantId, grantKey(grantId)), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
       if (fields.every(isNull)) return undefined
       const grant = parseGrant(grantId, fields)
       const text = fields[GRANT_FIELDS.length]

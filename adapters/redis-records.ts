@@ -43,21 +43,33 @@ export function parseEntry<T>(text: string | null): { readonly entry: T; readonl
 
 export const GRANT_FIELDS = ['g', 'o', 'u', 's'] as const
 
-/** Their values, in the same order. */
+/** What is longer makes Redis take a hash out of its packed form (`hash-max-listpack-value`). */
+const PACKED_BYTES = 64
+
+/** Their values, in the same order; empty where there is no such field: what fits beside the form needs none of its own. */
 export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
   const user = userId === null ? '' : `=${userId}`
-  return [`1 ${createdAt} ${epoch} ${JSON.stringify(context)}`, orgId, user, JSON.stringify(scopes)]
+  const scopesText = JSON.stringify(scopes)
+  const form = `1 ${createdAt} ${epoch} ${JSON.stringify(context)}`
+  const withScopes = `${form}\n${scopesText}`
+  if (Buffer.byteLength(withScopes) > PACKED_BYTES) return [form, `=${orgId}`, user, scopesText]
+  const withOrg = `${withScopes}\n${orgId}`
+  return Buffer.byteLength(withOrg) > PACKED_BYTES ? [withScopes, `=${orgId}`, user, ''] : [withOrg, '', user, '']
 }
 
-export function parseGrant(id: string, [form, orgId, user, scopes]: readonly (string | null | undefined)[]): Grant {
-  if (form == null || !GRANT_FORM.test(form) || orgId == null || user == null || scopes == null) throw damaged('a grant')
+export function parseGrant(id: string, [own, orgField, userField, scopesField]: readonly (string | null | undefined)[]): Grant {
+  if (own == null || !GRANT_FORM.test(own)) throw damaged('a grant')
+  const [form, beside] = cut(own, '\n')
+  const [scopes, org] = beside === undefined ? [scopesField] : cut(beside, '\n')
+  const orgId = org ?? parseOwner(orgField)
+  if (scopes == null || orgId === null) throw damaged('a grant')
   const space = form.indexOf(' ', 2)
   const end = form.indexOf(' ', space + 1)
   return {
     id,
     clientId: clientOf(id),
     orgId,
-    userId: user === '' ? null : user.slice(1),
+    userId: parseOwner(userField),
     scopes: parseScopes('a grant', scopes),
     createdAt: Number(form.slice(2, space)),
     epoch: Number(form.slice(space + 1, end)),
@@ -68,6 +80,12 @@ export function parseGrant(id: string, [form, orgId, user, scopes]: readonly (st
 const GRANT_FORM = /^1 \d+ \d+ /
 /** Only a user's authorization has one. */
 const NO_CONTEXT = Object.freeze({})
+
+function parseOwner(field: string | null | undefined): string | null {
+  if (field == null) return null
+  if (!field.startsWith('=')) throw damaged('a grant')
+  return field.slice(1)
+}
 
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
@@ -83,9 +101,8 @@ export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
 export function parseToken(id: string, text: string, grant: Grant): { readonly token: Token; readonly spent: Spent | null } {
   if (!TOKEN_FORM.test(text)) throw damaged('a token')
   const kind = text.startsWith('a') ? 'access' : 'refresh'
-  const line = text.indexOf('\n')
-  const own = line < 0 ? text : text.slice(0, line)
-  const spent = line < 0 ? null : parseSpent(text.slice(line + 1))
+  const [own, spending] = cut(text, '\n')
+  const spent = spending === undefined ? null : parseSpent(spending)
   const middle = own.indexOf(' ', 2)
   const end = own.indexOf(' ', middle + 1)
   const issuedAt = Number(own.slice(2, middle))
@@ -99,9 +116,9 @@ export function parseToken(id: string, text: string, grant: Grant): { readonly t
 const TOKEN_FORM = /^[ar] \d+ \d+(?=[ \n]|$)/
 
 function parseSpent(text: string): Spent {
-  const space = text.indexOf(' ')
-  if (!/^\d+ /.test(text)) throw damaged('a spent token')
-  return { at: Number(text.slice(0, space)), replay: text.slice(space + 1) }
+  const [at, replay] = cut(text, ' ')
+  if (replay === undefined || !/^\d+$/.test(at)) throw damaged('a spent token')
+  return { at: Number(at), replay }
 }
 
 /** How the index of a client names a token. The client is in the name of the index. */
@@ -128,6 +145,12 @@ const SCOPES = new Recent<readonly string[]>()
 
 function parseScopes(what: string, json: string): readonly string[] {
   return SCOPES.get(json) ?? SCOPES.set(json, frozenCopy(parseJson<string[]>(what, json)))
+}
+
+/** What stands before the first mark, and what stands after it, where there is one. */
+function cut(text: string, mark: string): readonly [before: string, after?: string] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + mark.length)]
 }
 
 function parseJson<T>(what: string, json: string): T {

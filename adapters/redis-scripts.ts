@@ -121,24 +121,37 @@ return entry`)
 
 /**
  * KEYS: the grant, a hash of:
- *   g        "1 <createdAt> <epoch> <context as JSON>", where 1 is the format
- *   o u s    organisation, "=<user>" or "", scopes as JSON
+ *   g        "1 <createdAt> <epoch> <context as JSON>", where 1 is the format; on lines of their own, as far as they fit into
+ *            64 bytes with it, the scopes as JSON, and the organisation
+ *   o u s    "=<organisation>" and the scopes, where they did not fit; "=<user>", where there is one
  *   t:<id>   a token: "<a|r> <issuedAt> <expiresAt>", then as JSON its scopes if they are not the grant's, or [scopes, audience];
  *            on a second line, how it was spent: "<at> <replay>"
  * Every field is short, so that Redis packs a young grant into one allocation; and they are few, as each read asks for all.
  */
 
-/** ARGV: time to live, the grant's g o u s, then fields and values of its tokens. 0: the id is taken by another grant. */
+/**
+ * ARGV: time to live, the grant's g o u s, empty where it has no such field, then fields and values of its tokens.
+ * 0: the id is taken by another grant.
+ */
 export const createGrant = new Script<0 | 1>(`
+local names = { 'g', 'o', 'u', 's' }
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'g', ARGV[2], 'o', ARGV[3], 'u', ARGV[4], 's', ARGV[5], unpack(ARGV, 6))
+  local fields = {}
+  for i, name in ipairs(names) do
+    if ARGV[i + 1] ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = ARGV[i + 1]
+    end
+  end
+  for i = 6, #ARGV do fields[#fields + 1] = ARGV[i] end
+  redis.call('HSET', KEYS[1], unpack(fields))
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 1
 end
-local stored = redis.call('HMGET', KEYS[1], 'g', 'o', 'u', 's')
+local stored = redis.call('HMGET', KEYS[1], unpack(names))
 if not stored[1] or string.sub(stored[1], 1, 2) ~= '1 ' then return ${FORMAT} end
 for i = 1, 4 do
-  if stored[i] ~= ARGV[i + 1] then return 0 end
+  if (stored[i] or '') ~= ARGV[i + 1] then return 0 end
 end
 for i = 6, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 0 end

@@ -303,6 +303,53 @@ t.test('a record of another version, or a damaged one, is refused and left as it
   }
 })
 
+t.test('a grant is read as it was written, whatever of it is kept beside its form', async t => {
+  const { redis, store } = await connected(t)
+  const texts = [
+    '',
+    'a',
+    '=',
+    '\n',
+    'a\n["read"]\n=b',
+    '0\0{}:*',
+    ...[20, 24, 28, 43, 44, 45, 64, 65, 255].map(length => 'é'.repeat(length)),
+  ]
+  const scopeSets = [[], ['read'], ['read', 'write'], Array.from({ length: 20 }, (_, index) => `records:${index}`)]
+  for (const orgId of texts) {
+    for (const scopes of scopeSets) {
+      for (const userId of [null, orgId]) {
+        const grant = newGrant({ orgId, scopes, userId, context: scopes.length === 1 ? { nonce: 'a\nb' } : {} })
+        const token = newToken('access', { scopes })
+        const what = `${JSON.stringify(orgId)}, ${scopes.length} scopes, user ${userId !== null}`
+        t.equal(await store.grants.create(grant, [token]), true, what)
+        t.strictSame(await store.grants.find({ grantId: grant.id, tokenId: token.id }), { grant, token, spent: null }, what)
+        t.equal(await store.grants.create(grant, [token]), true, 'a repeat is the same write')
+        for (const other of [
+          { orgId: `${orgId}x` },
+          { userId: userId === null ? 'anna' : null },
+          { scopes: [...scopes, 'more'] },
+        ])
+          t.equal(await store.grants.create({ ...grant, ...other }, [token]), false, 'the id is taken')
+      }
+    }
+  }
+  await redis.flushall()
+  const [grant, token] = [newGrant({ orgId: 'o'.repeat(60), userId: 'u'.repeat(60) }), newToken('access')]
+  await store.grants.create(grant, [token, newToken('refresh')])
+  const [key = ''] = await redis.keys('authmount:grant:*')
+  t.equal(await redis.object('ENCODING', key), 'listpack', 'a young grant is one allocation')
+  const find = () => store.grants.find({ grantId: grant.id, tokenId: token.id })
+  for (const [name, value] of [
+    ['u', 'no mark'],
+    ['o', 'no mark'],
+  ] as const) {
+    await redis.hset(key, name, value)
+    await t.rejects(find(), /is damaged/, `${name} without its mark`)
+    await redis.hdel(key, name)
+  }
+  await t.rejects(find(), /is damaged/, 'a grant of no organisation')
+})
+
 t.test('a decision counts once enough replicas have it', async t => {
   const primary = await RedisProcess.start('--repl-diskless-sync-delay', '0')
   const replica = await RedisProcess.start('--replicaof', '127.0.0.1', String(primary.port))
