@@ -21,6 +21,8 @@ interface Server {
   readonly kind: string
   readonly child: ChildProcess
   readonly url: string
+  /** Of the same routes, without a guard. */
+  readonly openUrl: string
   readonly body: string
   readonly token: string
 }
@@ -42,15 +44,15 @@ if (process.env.REDIS_URL) {
 
 async function ratio(path: '/oauth/token' | '/guarded', kind: string, target: number): Promise<void> {
   const [bare, ours] = await Promise.all([start(`${kind}-bare`), start(kind)])
-  await load(bare, path, 1)
-  await load(ours, path, 1)
+  await load(bare, path, { duration: 1 })
+  await load(ours, path, { duration: 1 })
   const ratios: number[] = []
   const rates: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    const bareRate = await load(bare, path, SECONDS)
-    const rate = await load(ours, path, SECONDS)
-    rates.push(rate)
-    ratios.push(rate / bareRate)
+    const bareRate = await load(bare, path, { duration: SECONDS })
+    const rate = await load(ours, path, { duration: SECONDS })
+    rates.push(rate.perSecond)
+    ratios.push(rate.perSecond / bareRate.perSecond)
   }
   say(
     `${path} on ${kind}`,
@@ -60,23 +62,24 @@ async function ratio(path: '/oauth/token' | '/guarded', kind: string, target: nu
   ours.child.kill()
 }
 
+/** In short turns, in one process: its speed changes from minute to minute, and by more than what is looked for. */
 async function guardCost(framework: 'express' | 'fastify'): Promise<void> {
-  const [ours, without] = await Promise.all([start(framework), start(`${framework}-open`)])
-  await load(ours, '/guarded', 1)
-  await load(without, '/guarded', 1)
+  const server = await start(framework)
+  const open = { ...server, url: server.openUrl }
+  await load(server, '/guarded', { duration: 1 })
+  await load(open, '/guarded', { duration: 1 })
   const guarded: number[] = []
-  const open: number[] = []
-  for (let round = 0; round < 2 * ROUNDS; round++) {
-    guarded.push(await cpuPerRequest(ours))
-    open.push(await cpuPerRequest(without))
+  const without: number[] = []
+  for (let turn = 0; turn < 10 * ROUNDS; turn++) {
+    without.push(await cpuPerRequest(open))
+    guarded.push(await cpuPerRequest(server))
   }
   // Processors that are shared only ever add to what a request costs, and to the dearer of two the more.
-  const least = Math.min(...guarded) - Math.min(...open)
-  const inMedian = median(guarded.map((cost, round) => cost - (open[round] ?? Number.NaN)))
+  const least = Math.min(...guarded) - Math.min(...without)
+  const inMedian = median(guarded.map((cost, turn) => cost - (without[turn] ?? Number.NaN)))
   const cost = `${least.toFixed(1)} µs of processor time at the least (target 15), ${inMedian.toFixed(1)} in the median`
-  say(`requireToken on ${framework}`, `${cost}, of ${Math.min(...open).toFixed(0)} and ${median(open).toFixed(0)} without`)
-  ours.child.kill()
-  without.child.kill()
+  say(`requireToken on ${framework}`, `${cost}, of ${Math.min(...without).toFixed(0)} and ${median(without).toFixed(0)} without`)
+  server.child.kill()
 }
 
 /** What checking a JWT costs beside an opaque token, in turns, both looked up in the memory store. */
@@ -314,21 +317,26 @@ async function start(kind: string): Promise<Server> {
   return { kind, child, ...hello }
 }
 
-/** Requests per second of one load of `seconds`. */
-async function load(server: Server, path: string, seconds: number): Promise<number> {
+/** One load, of so many seconds or so many requests. */
+async function load(
+  server: Server,
+  path: string,
+  size: { readonly duration: number } | { readonly amount: number },
+): Promise<{ readonly total: number; readonly perSecond: number }> {
   const post = path === '/oauth/token'
   const stopPolling = server.kind.includes('-redis') ? () => {} : keepAwake()
   const result = await autocannon({
     url: server.url + path,
     connections: 64,
-    duration: seconds,
+    ...size,
     method: post ? 'POST' : 'GET',
     headers: post ? { 'content-type': 'application/x-www-form-urlencoded' } : { authorization: `Bearer ${server.token}` },
     ...(post ? { body: server.body } : {}),
   })
   stopPolling()
   if (result.non2xx > 0 || result.errors > 0) throw new Error(`${path}: ${result.non2xx} refused, ${result.errors} failed`)
-  return result.requests.total / result.duration
+  const { total } = result.requests
+  return { total, perSecond: total / result.duration }
 }
 
 /**
@@ -350,10 +358,8 @@ function keepAwake(): () => void {
 /** Of the guarded route, in microseconds. */
 async function cpuPerRequest(server: Server): Promise<number> {
   const before = await cpu(server)
-  const began = performance.now()
-  const rate = await load(server, '/guarded', SECONDS)
-  const seconds = (performance.now() - began) / 1000
-  return ((await cpu(server)) - before) / (rate * Math.min(seconds, SECONDS))
+  const { total } = await load(server, '/guarded', { amount: 3000 })
+  return ((await cpu(server)) - before) / total
 }
 
 async function cpu({ child }: Server): Promise<number> {

@@ -8,14 +8,12 @@ import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin, { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
 import { redisStore } from 'authmount/stores/redis'
-import express, { type RequestHandler } from 'express'
+import express from 'express'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 
 const kind = process.argv[2] ?? ''
 const bare = kind.endsWith('-bare')
-/** Its guarded route lets everyone in. */
-const open = kind.endsWith('-open')
 /** Both sides talk to Redis in the same way: the bare routes as often as authmount's, one command after the other. */
 const redis = kind.includes('-redis') ? new Redis(process.env.REDIS_URL ?? '', { enableAutoPipelining: true }) : undefined
 const authmount: Authmount = createAuthmount({
@@ -38,7 +36,10 @@ const answer = () => ({
   scope: 'read:records',
 })
 
-const url = kind.startsWith('express') ? await listenExpress() : await listenFastify()
+const listen = kind.startsWith('express') ? listenExpress : listenFastify
+const url = await listen([['read:records']])
+/** The same once more, whose guarded route lets everyone in: in this process, so that nothing else is different. */
+const openUrl = await listen([])
 const answered = await fetch(`${url}/oauth/token`, { method: 'POST', body: new URLSearchParams(body) })
 const { access_token: token } = (await answered.json()) as { access_token: string }
 process.on('message', () => {
@@ -46,9 +47,9 @@ process.on('message', () => {
   process.send?.({ cpu: user + system })
 })
 process.on('SIGINT', () => process.exit(0))
-process.send?.({ url, body, token })
+process.send?.({ url, openUrl, body, token })
 
-async function listenExpress(): Promise<string> {
+async function listenExpress(guards: readonly string[][]): Promise<string> {
   const server = express()
   if (bare) {
     server.use(express.urlencoded({ extended: false }))
@@ -56,8 +57,7 @@ async function listenExpress(): Promise<string> {
       response.json(answer())
     })
   } else server.use(authmountRouter(authmount))
-  const guards: RequestHandler[] = open ? [] : [requireToken(authmount, { scopes: ['read:records'] })]
-  server.get('/guarded', ...guards, (_request, response) => {
+  server.get('/guarded', ...guards.map(scopes => requireToken(authmount, { scopes })), (_request, response) => {
     response.json({ ok: true })
   })
   const listening = server.listen(0, '127.0.0.1')
@@ -66,7 +66,7 @@ async function listenExpress(): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
 }
 
-async function listenFastify(): Promise<string> {
+async function listenFastify(guards: readonly string[][]): Promise<string> {
   const server = Fastify()
   if (bare) {
     server.register(formbody)
@@ -82,8 +82,8 @@ async function listenFastify(): Promise<string> {
       return { ok: true }
     })
   } else {
-    const guards = open ? [] : [requireTokenHook(authmount, { scopes: ['read:records'] })]
-    server.get('/guarded', { preHandler: guards }, async () => ({ ok: true }))
+    const preHandler = guards.map(scopes => requireTokenHook(authmount, { scopes }))
+    server.get('/guarded', { preHandler }, async () => ({ ok: true }))
   }
   return server.listen({ port: 0, host: '127.0.0.1' })
 }
