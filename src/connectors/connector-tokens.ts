@@ -17,6 +17,7 @@ import {
 } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
+import { patiently, refreshPatiently, TRY_MS } from './patience.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderTokens, Upstreams } from './upstream.ts'
 
@@ -43,10 +44,8 @@ export interface ConnectorStatus {
 }
 
 /** How long one process may keep the others waiting: longer than it tries, shorter than anybody waits. */
-const LEASE_MS = 12_000
-const TRY_MS = 10_000
+const LEASE_MS = TRY_MS + 2000
 const WAIT_MS = 25_000
-const MAX_TRIES = 4
 
 type WithContext = <T>(run: (context: Context) => Promise<T>) => Promise<T>
 
@@ -102,7 +101,7 @@ export class ConnectorTokens {
     })
     // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
     let tries = 0
-    const found = await this.#patiently(() => {
+    const found = await patiently(() => {
       tries += 1
       return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
     })
@@ -148,14 +147,14 @@ export class ConnectorTokens {
     try {
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
-      tokens = await this.#askPatiently(provider, before.refreshToken)
+      tokens = await refreshPatiently(this.#upstreams, provider, before.refreshToken)
     } catch (error) {
       return this.#failed(leased, error, owner, refused)
     }
     const sealed = await sealTokens(tokens, before, leased, this.#connectors)
     const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
     for (let tries = 0; tries < 10; tries++) {
-      const stored = await this.#patiently(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
+      const stored = await patiently(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
         const issued = { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null }
         await this.#revoke(issued, leased.connectorId, owner)
@@ -163,7 +162,7 @@ export class ConnectorTokens {
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
       const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
-      if (await this.#patiently(() => this.#save(next))) {
+      if (await patiently(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
       }
@@ -199,35 +198,6 @@ export class ConnectorTokens {
     const token = await this.#open(credential)
     if (token.accessToken === refused) throw otherwise
     return token
-  }
-
-  /** As long as the provider is only busy, and as long as the lease allows. */
-  async #askPatiently(provider: Provider, refreshToken: string): Promise<ProviderTokens> {
-    const signal = AbortSignal.timeout(TRY_MS)
-    const givenUp = performance.now() + TRY_MS
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#upstreams.refresh(provider, refreshToken, signal)
-      } catch (error) {
-        if (!(error instanceof ConnectorError) || error.code !== 'provider_unavailable' || tries === MAX_TRIES) throw error
-        const pauseMs =
-          error.retryAfterSeconds === undefined ? 200 * 2 ** tries * (0.5 + Math.random()) : error.retryAfterSeconds * 1000
-        if (performance.now() + pauseMs >= givenUp) throw error
-        await sleep(pauseMs)
-      }
-    }
-  }
-
-  /** A few times, for a store that is away for a moment. */
-  async #patiently<T>(run: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await run()
-      } catch (error) {
-        if (tries === MAX_TRIES) throw error
-        await sleep(100 * 2 ** tries)
-      }
-    }
   }
 
   /** The token, if it is good for long enough and is not one that the provider has just refused. */
@@ -269,7 +239,11 @@ export class ConnectorTokens {
       const provider = await this.#providerOf(connectorId, owner)
       const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
       if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
-      const { accessToken, refreshToken = before.refreshToken } = await this.#askPatiently(provider, before.refreshToken)
+      const { accessToken, refreshToken = before.refreshToken } = await refreshPatiently(
+        this.#upstreams,
+        provider,
+        before.refreshToken,
+      )
       return await this.#upstreams.revoke(provider, { accessToken, refreshToken })
     } catch (cause) {
       this.#config.log.error('the provider could not be told that a connector is over', cause)

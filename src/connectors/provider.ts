@@ -62,6 +62,11 @@ export interface RevocableTokens {
 /** Calls the provider under the rules of every outbound request: https, public addresses, no redirects, 10 s, 1 MiB. */
 export type ProviderCall = Outbound['fetch']
 
+/** Whether it answers with ID tokens, which are verified. */
+export function isOpenId({ issuer, scopes }: Provider): boolean {
+  return issuer !== undefined && scopes.includes('openid')
+}
+
 /** What is wrong with a provider, in words for whoever configures it: every problem, or none. Nothing is called. */
 export function checkProvider(provider: Provider, options: { readonly allowLoopback?: boolean } = {}): readonly string[] {
   const problems: string[] = []

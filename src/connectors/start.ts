@@ -11,7 +11,7 @@ import { callbackUrl } from './callback-url.ts'
 import { requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { Provider } from './provider.ts'
-import { isOpenId } from './upstream.ts'
+import { isOpenId } from './provider.ts'
 
 /** Long enough for a user to sign in over there. */
 const STATE_SECONDS = 600

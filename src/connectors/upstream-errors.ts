@@ -14,8 +14,20 @@ export class Busy extends Error {
   }
 }
 
-/** Whatever went wrong with a provider as a ConnectorError, in words that quote nothing of its answer. `refusal`: what `invalid_grant` means. */
-export function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
+/** Runs what talks to a provider; every failure is a ConnectorError in our own words. `refusal`: what `invalid_grant` means. */
+export async function guarded<T>(
+  run: () => Promise<T>,
+  refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw error instanceof ConnectorError ? error : explain(error, refusal)
+  }
+}
+
+/** Whatever went wrong with a provider as a ConnectorError, in words that quote nothing of its answer. */
+function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
   if (error instanceof Busy) {
     const { message, retryAfterSeconds } = error
     return new ConnectorError('provider_unavailable', message, { retryAfterSeconds })

@@ -1,13 +1,13 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
-import { Remembered } from '../remembered.ts'
 import type { EpochMs, Json, JsonObject } from '../store.ts'
 import type { Outbound } from './outbound.ts'
 import { checkOutboundUrl } from './outbound-url.ts'
-import { checkProvider, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
+import { isOpenId, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
+import { ProviderMetadata, type RequestOptions } from './provider-metadata.ts'
 import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
-import { Busy, explain } from './upstream-errors.ts'
+import { Busy, guarded } from './upstream-errors.ts'
 
 /** What a provider issued. */
 export interface ProviderTokens {
@@ -48,28 +48,24 @@ export interface UpstreamsOptions {
   readonly outbound?: Outbound
 }
 
-const DISCOVERY_MS = 3_600_000
-
 /** Everything that is asked of providers: the protocol is oauth4webapi's, the connections are vetted. */
 export class Upstreams {
   /** Loaded when the first provider is called: a server that calls none needs nothing of it. */
   #outbound: Promise<Outbound> | undefined
   readonly #allowLoopback: boolean
-  readonly #discovered = new Remembered<oauth.AuthorizationServer>(100)
-  readonly #keys = new Remembered<oauth.JWKSCacheInput>(100)
-  readonly #now: () => EpochMs
+  readonly #metadata: ProviderMetadata
 
   constructor({ allowLoopback, now, outbound }: UpstreamsOptions) {
     this.#outbound = outbound && Promise.resolve(outbound)
     this.#allowLoopback = allowLoopback
-    this.#now = now
+    this.#metadata = new ProviderMetadata({ allowLoopback, now, requestOptions: () => this.#options() })
   }
 
   /** Where to send the browser (RFC 6749 §4.1.1). */
   async authorizationUrl(provider: Provider, asked: AuthorizationRequest): Promise<string> {
-    const { authorization_endpoint } = await this.#serverOf(provider)
+    const { authorization_endpoint } = await this.#metadata.of(provider)
     if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
-    const url = await this.#guarded(async () => {
+    const url = await guarded(async () => {
       if (typeof authorization_endpoint !== 'string') throw new TypeError('authorization_endpoint')
       return checkOutboundUrl(authorization_endpoint, { allowLoopback: this.#allowLoopback })
     })
@@ -90,7 +86,7 @@ export class Upstreams {
 
   /** Redeems a code (RFC 6749 §4.1.3). An ID token that comes with it has been verified whole, its signature included. */
   async exchangeCode(provider: Provider, { code, codeVerifier, iss, nonce, redirectUri }: CodeExchange): Promise<ProviderTokens> {
-    const as = await this.#serverOf(provider)
+    const as = await this.#metadata.of(provider)
     const client = clientOf(provider)
     return this.#answer(provider, async () => {
       // Where the host names no issuer, there is nothing to compare with.
@@ -123,7 +119,7 @@ export class Upstreams {
 
   /** RFC 6749 §6. Rejects with ConnectorError `needs_reconnect` where the provider says `invalid_grant`. */
   async refresh(provider: Provider, refreshToken: string, signal: AbortSignal): Promise<ProviderTokens> {
-    const as = await this.#serverOf(provider)
+    const as = await this.#metadata.of(provider)
     const client = clientOf(provider)
     return this.#answer(
       provider,
@@ -144,12 +140,12 @@ export class Upstreams {
     tokens: { readonly accessToken: string; readonly refreshToken: string | undefined },
   ): Promise<boolean> {
     const { clientId, clientSecret } = provider
-    return this.#guarded(async () => {
+    return guarded(async () => {
       if (provider.revoke) {
         await provider.revoke({ ...tokens, clientId, clientSecret }, this.#call)
         return true
       }
-      const as = await this.#serverOf(provider)
+      const as = await this.#metadata.of(provider)
       if (!as.revocation_endpoint) return false
       const token = tokens.refreshToken ?? tokens.accessToken
       const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
@@ -162,7 +158,7 @@ export class Upstreams {
   async verifiedEmails(provider: SignInProvider, { accessToken, idToken }: ProviderTokens): Promise<readonly string[]> {
     const { verifiedEmails } = provider
     if (verifiedEmails) {
-      const emails = await this.#guarded(() => verifiedEmails(accessToken, this.#call))
+      const emails = await guarded(() => verifiedEmails(accessToken, this.#call))
       return emails.map(asciiLowerCase)
     }
     const told = idToken === undefined ? {} : decodeJwt(idToken)
@@ -176,58 +172,13 @@ export class Upstreams {
     accessToken: string,
     subject: string | undefined,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const as = await this.#serverOf(provider)
+    const as = await this.#metadata.of(provider)
     if (!as.userinfo_endpoint) return {}
-    return this.#guarded(async () => {
+    return guarded(async () => {
       const client = clientOf(provider)
       const response = await oauth.userInfoRequest(as, client, accessToken, this.#options())
       return oauth.processUserInfoResponse(as, client, subject ?? oauth.skipSubjectCheck, response)
     })
-  }
-
-  /** The provider's own metadata, discovered where there is an issuer, with what the host says itself on top. */
-  async #serverOf(provider: Provider): Promise<oauth.AuthorizationServer> {
-    const problems = checkProvider(provider, { allowLoopback: this.#allowLoopback })
-    if (problems.length > 0) throw new ConnectorError('not_configured', `the provider cannot work: ${problems.join('; ')}`)
-    const { endpoints = {}, issuer } = provider
-    const complete = endpoints.authorization && endpoints.token && (endpoints.jwks || !isOpenId(provider))
-    const found = issuer === undefined || complete ? undefined : await this.#discover(issuer)
-    const token = endpoints.token ?? found?.token_endpoint
-    return {
-      ...found,
-      // What is only compared where the provider names it: without an issuer, the address of its token endpoint stands for it.
-      issuer: found?.issuer ?? issuer ?? String(token),
-      ...defined({
-        authorization_endpoint: endpoints.authorization,
-        token_endpoint: endpoints.token,
-        revocation_endpoint: endpoints.revocation,
-        userinfo_endpoint: endpoints.userinfo,
-        jwks_uri: endpoints.jwks,
-      }),
-    }
-  }
-
-  /** Keys that were read are kept: oauth4webapi decides when to read them again. */
-  #keysOf({ endpoints, issuer = '' }: Provider): oauth.JWKSCacheInput {
-    const id = endpoints?.jwks ?? issuer
-    const known = this.#keys.get(id, this.#now()) ?? {}
-    this.#keys.set(id, known, this.#now() + DISCOVERY_MS)
-    return known
-  }
-
-  async #discover(issuer: string): Promise<oauth.AuthorizationServer> {
-    const known = this.#discovered.get(issuer, this.#now())
-    if (known) return known
-    const found = await this.#guarded(async () => {
-      const url = new URL(issuer)
-      for (const algorithm of ['oidc', 'oauth2'] as const) {
-        const response = await oauth.discoveryRequest(url, { ...this.#options(), algorithm })
-        if (response.status === 200 || algorithm === 'oauth2') return oauth.processDiscoveryResponse(url, response)
-      }
-      throw new ConnectorError('invalid_response', 'the provider has no metadata')
-    })
-    this.#discovered.set(issuer, found, this.#now() + DISCOVERY_MS)
-    return found
   }
 
   async #answer(
@@ -235,7 +186,7 @@ export class Upstreams {
     ask: () => Promise<oauth.TokenEndpointResponse>,
     refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
   ): Promise<ProviderTokens> {
-    const tokens = await this.#guarded(ask, refusal)
+    const tokens = await guarded(ask, refusal)
     const details = Object.fromEntries(
       (keep ?? []).flatMap(name => (tokens[name] === undefined ? [] : [[name, tokens[name] as Json]])),
     )
@@ -257,16 +208,7 @@ export class Upstreams {
     }
   }
 
-  /** Runs what talks to a provider; every failure is a ConnectorError in our own words. */
-  async #guarded<T>(run: () => Promise<T>, refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused'): Promise<T> {
-    try {
-      return await run()
-    } catch (error) {
-      throw error instanceof ConnectorError ? error : explain(error, refusal)
-    }
-  }
-
-  #options(): { [oauth.customFetch]: ProviderCall; [oauth.allowInsecureRequests]: boolean } {
+  #options(): RequestOptions {
     // Whether plain http is allowed, and where, the outbound rules decide.
     return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#allowLoopback }
   }
@@ -279,7 +221,7 @@ export class Upstreams {
       const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)
       return mendAnswer(await this.#call(url, { ...init, headers, body }), quirks)
     }
-    return { ...this.#options(), [oauth.customFetch]: call, [oauth.jwksCache]: this.#keysOf(provider) }
+    return { ...this.#options(), [oauth.customFetch]: call, [oauth.jwksCache]: this.#metadata.keysOf(provider) }
   }
 
   readonly #call: ProviderCall = async (url, init) => {
@@ -308,10 +250,6 @@ function authOf({ clientAuthentication, clientSecret }: Provider, as: oauth.Auth
     : oauth.ClientSecretPost(clientSecret)
 }
 
-export function isOpenId({ issuer, scopes }: Provider): boolean {
-  return issuer !== undefined && scopes.includes('openid')
-}
-
 /** RFC 7009 §2.2: a token that is over already has what it needed; some providers call that an error. */
 function ignoreDeadToken(error: unknown): void {
   if (!(error instanceof oauth.ResponseBodyError && error.error === 'invalid_token')) throw error
@@ -336,10 +274,6 @@ async function unverifiedClaims(response: Response): Promise<UnverifiedClaims> {
   } catch {
     return undefined
   }
-}
-
-function defined<T extends object>(values: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
 }
 
 /** An address as it is compared. Of ASCII only: elsewhere, letters that look apart become one. */

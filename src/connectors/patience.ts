@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConnectorError } from '../errors/connector-error.ts'
+import type { Provider } from './provider.ts'
+import type { ProviderTokens, Upstreams } from './upstream.ts'
+
+/** How long a provider is asked, in milliseconds, all tries together. */
+export const TRY_MS = 10_000
+const MAX_TRIES = 4
+
+/** Refreshes, again while the provider is only busy. Rejects with the last ConnectorError. */
+export async function refreshPatiently(upstreams: Upstreams, provider: Provider, refreshToken: string): Promise<ProviderTokens> {
+  const signal = AbortSignal.timeout(TRY_MS)
+  const givenUp = performance.now() + TRY_MS
+  for (let tries = 1; ; tries++) {
+    try {
+      return await upstreams.refresh(provider, refreshToken, signal)
+    } catch (error) {
+      if (!(error instanceof ConnectorError) || error.code !== 'provider_unavailable' || tries === MAX_TRIES) throw error
+      const pauseMs =
+        error.retryAfterSeconds === undefined ? 200 * 2 ** tries * (0.5 + Math.random()) : error.retryAfterSeconds * 1000
+      if (performance.now() + pauseMs >= givenUp) throw error
+      await sleep(pauseMs)
+    }
+  }
+}
+
+/** A few times, for a store that is away for a moment. */
+export async function patiently<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (tries === MAX_TRIES) throw error
+      await sleep(100 * 2 ** tries)
+    }
+  }
+}
