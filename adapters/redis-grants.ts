@@ -15,6 +15,9 @@ import {
 import { createGrant, indexGrant, indexTokens, pageOfTokens, revokeGrant, revokeToken, rotateToken } from './redis-scripts.ts'
 import { type RedisContext, ttl } from './redis-store.ts'
 
+/** Whoever made it up: longer than a digest, and nothing in it that a key could be steered by. */
+const GRANT_ID = /^[\w-]{46}$/
+
 /** How many grants a sweep revokes at a time. */
 const BATCH = 200
 
@@ -33,9 +36,8 @@ const STALE_AFTER_MS = 60_000
  * holds a token that is not listed.
  */
 export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantStore {
-  const grantKey = (grantId: string) => keyOf(prefix, 'grant', grantId)
-  /** Of the grants that were asked for last: most tokens are presented many times. */
-  const keys = new Recent<string>(10_000)
+  // There are as many of these keys as there are grants: an id of ours is not hashed, and with it the key fits into 64 bytes.
+  const grantKey = (grantId: string) => (GRANT_ID.test(grantId) ? `${prefix}:g:${grantId}` : keyOf(prefix, 'g', grantId))
   const userKey = (userId: string) => keyOf(prefix, 'user', userId)
   const bases = new Recent<string>()
   const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
@@ -72,7 +74,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   }
 
   const find = ({ grantId, tokenId }: TokenRef): Promise<FoundToken | undefined> =>
-    redis.hmget(keys.get(grantId) ?? keys.set(grantId, grantKey(grantId)), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
+    redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
       if (fields.every(isNull)) return undefined
       const grant = parseGrant(grantId, fields)
       const text = fields[GRANT_FIELDS.length]
@@ -165,7 +167,8 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     revoke,
 
     async create(grant, tokens) {
-      const args = [ttl(lastExpiry(tokens), now()), ...formatGrant(grant), ...formatTokens(grant, tokens)]
+      const own = formatGrant(grant)
+      const args = [ttl(lastExpiry(tokens), now()), own.length / 2, ...own, ...formatTokens(grant, tokens)]
       const created = await lastOf([
         reindex(grant, { add: tokens }),
         indexForUser(grant, tokens),

@@ -46,15 +46,16 @@ export const GRANT_FIELDS = ['g', 'o', 'u', 's'] as const
 /** What is longer makes Redis take a hash out of its packed form (`hash-max-listpack-value`). */
 const PACKED_BYTES = 64
 
-/** Their values, in the same order; empty where there is no such field: what fits beside the form needs none of its own. */
+/** Those a grant has, and their values, in turn: what fits beside its form needs no field of its own. */
 export function formatGrant({ orgId, userId, scopes, createdAt, epoch, context }: Grant): string[] {
-  const user = userId === null ? '' : `=${userId}`
+  const user = userId === null ? [] : ['u', `=${userId}`]
   const scopesText = JSON.stringify(scopes)
   const form = `1 ${createdAt} ${epoch} ${JSON.stringify(context)}`
   const withScopes = `${form}\n${scopesText}`
-  if (Buffer.byteLength(withScopes) > PACKED_BYTES) return [form, `=${orgId}`, user, scopesText]
+  if (Buffer.byteLength(withScopes) > PACKED_BYTES) return ['g', form, 'o', `=${orgId}`, 's', scopesText, ...user]
   const withOrg = `${withScopes}\n${orgId}`
-  return Buffer.byteLength(withOrg) > PACKED_BYTES ? [withScopes, `=${orgId}`, user, ''] : [withOrg, '', user, '']
+  if (Buffer.byteLength(withOrg) > PACKED_BYTES) return ['g', withScopes, 'o', `=${orgId}`, ...user]
+  return ['g', withOrg, ...user]
 }
 
 export function parseGrant(id: string, [own, orgField, userField, scopesField]: readonly (string | null | undefined)[]): Grant {

@@ -130,30 +130,25 @@ return entry`)
  */
 
 /**
- * ARGV: time to live, the grant's g o u s, empty where it has no such field, then fields and values of its tokens.
+ * ARGV: time to live, how many fields of its own the grant has, then fields and values: those, and those of its tokens.
  * 0: the id is taken by another grant.
  */
 export const createGrant = new Script<0 | 1>(`
-local names = { 'g', 'o', 'u', 's' }
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  local fields = {}
-  for i, name in ipairs(names) do
-    if ARGV[i + 1] ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = ARGV[i + 1]
-    end
-  end
-  for i = 6, #ARGV do fields[#fields + 1] = ARGV[i] end
-  redis.call('HSET', KEYS[1], unpack(fields))
+  redis.call('HSET', KEYS[1], unpack(ARGV, 3))
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 1
 end
+local names = { 'g', 'o', 'u', 's' }
 local stored = redis.call('HMGET', KEYS[1], unpack(names))
 if not stored[1] or string.sub(stored[1], 1, 2) ~= '1 ' then return ${FORMAT} end
-for i = 1, 4 do
-  if (stored[i] or '') ~= ARGV[i + 1] then return 0 end
+local tokens = 3 + 2 * ARGV[2]
+local own = {}
+for i = 3, tokens - 1, 2 do own[ARGV[i]] = ARGV[i + 1] end
+for i, name in ipairs(names) do
+  if stored[i] ~= (own[name] or false) then return 0 end
 end
-for i = 6, #ARGV, 2 do
+for i = tokens, #ARGV, 2 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 0 end
 end
 return 1`)

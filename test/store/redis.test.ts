@@ -105,7 +105,7 @@ t.test('whatever the ids, every key is plain, and all keys of a script are on on
     if (command[0] === 'script') continue
     const keys = keysOf(command)
     t.ok(keys.length > 0, String(command[0]))
-    for (const key of keys) t.match(key, /^authmount:[a-z0-9:{}]+$/)
+    for (const key of keys) t.match(key, /^authmount:[\w:{}-]+$/)
     if (command[0] !== 'mget') t.equal(new Set(keys.map(slotOf)).size, 1, `${command[0]} ${keys.join(' ')}`)
     if (command[0] === 'evalsha') scripts.add(String(command[1]))
   }
@@ -123,7 +123,7 @@ t.test('everything that expires has a time to live, and nothing lives much longe
     if (['app', 'org', 'consents', 'credential', 'keys'].includes(kind)) t.equal(left, -1, key)
     else t.ok(left > 0 && left <= 1.1 * 3_600_000 + 60_000, `${key} ${left}`)
   }
-  t.strictSame([...kinds].sort(), ['app', 'consents', 'credential', 'grant', 'keys', 'once', 'org', 'tokens', 'user'])
+  t.strictSame([...kinds].sort(), ['app', 'consents', 'credential', 'g', 'keys', 'once', 'org', 'tokens', 'user'])
 })
 
 for (const [framework, mount] of Object.entries(frameworks)) {
@@ -192,7 +192,7 @@ t.test('a grant that is refreshed for ever loses what has expired, and the repla
     const found = halfAnHourAgo && (await store.grants.find({ grantId: grant.id, tokenId: halfAnHourAgo.id }))
     if (found) t.equal(found.spent?.replay, replay)
   }
-  const [key = ''] = await redis.keys('authmount:grant:*')
+  const [key = ''] = await redis.keys('authmount:g:*')
   const kept = await redis.hlen(key)
   // Three hours of tokens live; as many again may wait for the next time it is looked for them.
   t.ok(kept <= 2 * 180 + 10, `${kept} fields`)
@@ -255,7 +255,7 @@ t.test('a record of another version, or a damaged one, is refused and left as it
     ],
     once: [() => oneTime.peek('consent', entry.id), () => oneTime.consume('consent', entry.id, 'attempt')],
     consents: [() => consents.get('anna', 'b'), () => consents.list('anna')],
-    grant: [
+    g: [
       () => grants.find(ref),
       () => grants.create(grant, [token]),
       () => grants.rotate({ grant, token }, [newToken('refresh')], 'replay'),
@@ -269,7 +269,7 @@ t.test('a record of another version, or a damaged one, is refused and left as it
   for (const [kind, calls] of Object.entries(uses)) {
     const [key = ''] = await redis.keys(`authmount:${kind}:*`)
     const spoil: Readonly<Record<string, () => Promise<unknown>>> =
-      kind === 'grant'
+      kind === 'g'
         ? {
             'broken JSON': () => redis.hset(key, 'g', '1 1700000000000 1 {"canary'),
             'a newer format': () => redis.hset(key, 'g', '2 {"secret":"canary"}'),
@@ -289,7 +289,7 @@ t.test('a record of another version, or a damaged one, is refused and left as it
         if (how === 'no format' && call !== calls[0] && call !== calls[1]) continue
         if (how === 'broken JSON' && calls.length > 2 && call === calls[1]) continue
         // Its scripts read no JSON.
-        if (how === 'broken JSON' && kind === 'grant' && call !== calls[0]) continue
+        if (how === 'broken JSON' && kind === 'g' && call !== calls[0]) continue
         const failure = await call().then(
           answer => `answered ${JSON.stringify(answer)}`,
           error => String(error),
@@ -336,7 +336,7 @@ t.test('a grant is read as it was written, whatever of it is kept beside its for
   await redis.flushall()
   const [grant, token] = [newGrant({ orgId: 'o'.repeat(60), userId: 'u'.repeat(60) }), newToken('access')]
   await store.grants.create(grant, [token, newToken('refresh')])
-  const [key = ''] = await redis.keys('authmount:grant:*')
+  const [key = ''] = await redis.keys('authmount:g:*')
   t.equal(await redis.object('ENCODING', key), 'listpack', 'a young grant is one allocation')
   const find = () => store.grants.find({ grantId: grant.id, tokenId: token.id })
   for (const [name, value] of [
