@@ -90,12 +90,16 @@ function parseOwner(field: string | null | undefined): string | null {
 
 /** Field and value of each token, in turn. */
 export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
-  const granted = JSON.stringify(grant.scopes)
   return tokens.flatMap(({ id, kind, scopes, audience, issuedAt, expiresAt }) => {
-    const own = JSON.stringify(scopes)
-    const limits = audience ? ` ${JSON.stringify([scopes, audience])}` : own === granted ? '' : ` ${own}`
+    const limits = audience ? ` ${JSON.stringify([scopes, audience])}` : ownScopes(scopes, grant)
     return [`t:${id}`, `${kind === 'access' ? 'a' : 'r'} ${issuedAt} ${expiresAt}${limits}`]
   })
+}
+
+function ownScopes(scopes: readonly string[], grant: Grant): string {
+  if (scopes === grant.scopes) return ''
+  const own = JSON.stringify(scopes)
+  return own === JSON.stringify(grant.scopes) ? '' : ` ${own}`
 }
 
 /** A token, and how it was spent, which follows on a line of its own. */

@@ -13,8 +13,8 @@ const LOOKS_PER_TIMEOUT = 8
 
 /**
  * One deadline for each request, and one timer for all of them: a timer for each would cost a busy server more than
- * all the rest of checking a token, and so would asking the clock. All wait equally long, so the first to come is the
- * first to expire. Time is counted in looks: a process that was held up itself does not blame the store for it.
+ * all the rest of checking a token. All wait equally long, so the first to come is the first to expire.
+ * Time is counted in looks, not read from the clock: a process that was held up itself does not blame the store for it.
  * The timer runs only while somebody waits or lately did, and never keeps the process alive.
  */
 export class Deadlines {

@@ -223,15 +223,12 @@ for (const mount of Object.keys(mounts)) {
     const works = async (secret: string | null) => (await host.clientCredentials({ clientId, clientSecret: secret })).status
     const rotate = async (overlap: string) => {
       // The secret before may still be shown, under the same words.
-      const [before = null] = await page.locator('#client-secret').allTextContents()
+      const [before = 'no secret'] = await page.locator('#client-secret').allTextContents()
       await press('Rotate the secret')
       await page.getByLabel('How long the old secret still works').selectOption(overlap)
       await press('Rotate')
       await said('There is a new secret. Copy it now.')
-      await page
-        .locator('#client-secret')
-        .filter({ hasNotText: before ?? 'no secret' })
-        .waitFor()
+      await page.locator('#client-secret').filter({ hasNotText: before }).waitFor()
       const secret = (await page.locator('#client-secret').textContent()) ?? ''
       t.equal(await occurrences(page, secret), 1)
       return secret

@@ -189,8 +189,8 @@ t.test('a grant that is refreshed for ever loses what has expired, and the repla
     if (token) t.equal(await store.grants.rotate({ grant, token }, [next], replay), 'rotated')
     line.push(next)
     const halfAnHourAgo = line.at(-31)
-    const found = halfAnHourAgo && (await store.grants.find({ grantId: grant.id, tokenId: halfAnHourAgo.id }))
-    if (found) t.equal(found.spent?.replay, replay)
+    if (!halfAnHourAgo) continue
+    t.equal((await store.grants.find({ grantId: grant.id, tokenId: halfAnHourAgo.id }))?.spent?.replay, replay)
   }
   const [key = ''] = await redis.keys('authmount:g:*')
   const kept = await redis.hlen(key)
@@ -324,6 +324,9 @@ t.test('a grant is read as it was written, whatever of it is kept beside its for
         t.equal(await store.grants.create(grant, [token]), true, what)
         t.strictSame(await store.grants.find({ grantId: grant.id, tokenId: token.id }), { grant, token, spent: null }, what)
         t.equal(await store.grants.create(grant, [token]), true, 'a repeat is the same write')
+        const short = [`=${orgId}`, JSON.stringify(scopes)].every(text => Buffer.byteLength(text) <= 64)
+        const packed = await redis.object('ENCODING', `authmount:g:${grant.id}`)
+        t.equal(packed, short ? 'listpack' : 'hashtable', `${what}: one allocation, unless a part of it alone is too long`)
         for (const other of [
           { orgId: `${orgId}x` },
           { userId: userId === null ? 'anna' : null },
@@ -333,11 +336,9 @@ t.test('a grant is read as it was written, whatever of it is kept beside its for
       }
     }
   }
-  await redis.flushall()
-  const [grant, token] = [newGrant({ orgId: 'o'.repeat(60), userId: 'u'.repeat(60) }), newToken('access')]
-  await store.grants.create(grant, [token, newToken('refresh')])
-  const [key = ''] = await redis.keys('authmount:g:*')
-  t.equal(await redis.object('ENCODING', key), 'listpack', 'a young grant is one allocation')
+  const [grant, token] = [newGrant(), newToken('access')]
+  await store.grants.create(grant, [token])
+  const key = `authmount:g:${grant.id}`
   const find = () => store.grants.find({ grantId: grant.id, tokenId: token.id })
   for (const [name, value] of [
     ['u', 'no mark'],
