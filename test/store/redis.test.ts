@@ -313,6 +313,8 @@ t.test('a grant is read as it was written, whatever of it is kept beside its for
     'a\n["read"]\n=b',
     '0\0{}:*',
     ...[20, 24, 28, 43, 44, 45, 64, 65, 255].map(length => 'é'.repeat(length)),
+    // One byte more than fits, with one or another of the scopes.
+    ...[21, 27, 41].map(length => 'o'.repeat(length)),
   ]
   const scopeSets = [[], ['read'], ['read', 'write'], Array.from({ length: 20 }, (_, index) => `records:${index}`)]
   for (const orgId of texts) {
