@@ -1,10 +1,10 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
+import type { TokenInfo } from '../src/bearer/bearer.ts'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node.ts'
-import type { Endpoint, FoundEndpoint } from '../src/http/routes.ts'
+import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
-import type { TokenInfo } from '../src/oauth/bearer.ts'
+import type { Endpoint, FoundEndpoint } from '../src/server/routes.ts'
 
 declare global {
   namespace Express {

@@ -3,11 +3,11 @@ import { Readable } from 'node:stream'
 import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
+import type { TokenInfo } from '../src/bearer/bearer.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node.ts'
-import type { Endpoint } from '../src/http/routes.ts'
+import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
-import type { TokenInfo } from '../src/oauth/bearer.ts'
+import type { Endpoint } from '../src/server/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Config } from '../config.ts'
-import type { GrantType } from '../store.ts'
+import type { Config } from '../options/config.ts'
+import type { GrantType } from '../store/store.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 type Catalogue = Config<never>['scopes']

@@ -1,5 +1,5 @@
-import { sameBytes, sha256 } from '../crypto.ts'
-import type { App, AppSecret, EpochMs } from '../store.ts'
+import { sameBytes, sha256 } from '../base/crypto.ts'
+import type { App, AppSecret, EpochMs } from '../store/store.ts'
 import { newClientSecret } from '../tokens/opaque.ts'
 
 /** A client secret that was just made: `value` is shown once, `stored` is what is kept. */

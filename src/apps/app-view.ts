@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { App, AppStatus } from '../store.ts'
+import type { App, AppStatus } from '../store/store.ts'
 
 /** What the API calls the statuses of an app. */
 export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 'revoked' } as const satisfies Record<

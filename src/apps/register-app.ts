@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { Context } from '../context.ts'
-import { randomText } from '../crypto.ts'
+import { randomText } from '../base/crypto.ts'
 import { checkInput } from '../http/check-input.ts'
-import type { App } from '../store.ts'
+import type { Context } from '../options/context.ts'
+import type { App } from '../store/store.ts'
 import { type NewApp, newAppSchema } from './app-input.ts'
 import { makeSecret } from './app-secret.ts'
 

@@ -1,5 +1,5 @@
-import type { SignedInContext } from '../context.ts'
-import type { App } from '../store.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { App } from '../store/store.ts'
 
 /**
  * Removes what a new epoch has already killed, after the answer has been sent: how long it takes is nobody's wait.

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connectors } from '../config/connectors.ts'
-import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { Credential, EpochMs, JsonObject } from '../store.ts'
+import type { Config } from '../options/config.ts'
+import type { Connectors } from '../options/connectors.ts'
+import type { Context } from '../options/context.ts'
+import type { Credential, EpochMs, JsonObject } from '../store/store.ts'
 import {
   type CredentialKey,
   credentialKey,
@@ -17,8 +17,8 @@ import {
 } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
-import { patiently, refreshPatiently, TRY_MS } from './patience.ts'
 import type { Provider } from './provider.ts'
+import { patiently, refreshPatiently, TRY_MS } from './retry.ts'
 import type { ProviderTokens, Upstreams } from './upstream.ts'
 
 /** A provider's access token that can be used now. */

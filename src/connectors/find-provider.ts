@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts'
-import { inTime } from '../in-time.ts'
+import { inTime } from '../base/timeout.ts'
+import type { Config } from '../options/config.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
 

@@ -1,5 +1,5 @@
-import type { Outbound } from './outbound.ts'
-import { checkOutboundUrl, OutboundError } from './outbound-url.ts'
+import type { Outbound } from '../outbound/outbound.ts'
+import { checkOutboundUrl, OutboundError } from '../outbound/outbound-url.ts'
 import type { Quirk } from './quirks.ts'
 
 /** An outside provider, as the host is registered there: any OAuth 2 or OpenID Connect server. */

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
-import { OutboundError } from './outbound-url.ts'
+import { OutboundError } from '../outbound/outbound-url.ts'
 
 /** The provider has no time for anybody now (RFC 6585 §4, RFC 9110 §15.6). */
 export class Busy extends Error {

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { EpochMs, Json, JsonObject } from '../store.ts'
-import type { Outbound } from './outbound.ts'
-import { checkOutboundUrl } from './outbound-url.ts'
+import type { Outbound } from '../outbound/outbound.ts'
+import { checkOutboundUrl } from '../outbound/outbound-url.ts'
+import type { EpochMs, Json, JsonObject } from '../store/store.ts'
 import { isOpenId, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
 import { ProviderMetadata, type RequestOptions } from './provider-metadata.ts'
 import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
@@ -226,7 +226,7 @@ export class Upstreams {
 
   readonly #call: ProviderCall = async (url, init) => {
     const allowLoopback = this.#allowLoopback
-    this.#outbound ??= import('./outbound.ts').then(({ createOutbound }) => createOutbound({ allowLoopback }))
+    this.#outbound ??= import('../outbound/outbound.ts').then(({ createOutbound }) => createOutbound({ allowLoopback }))
     const response = await (await this.#outbound).fetch(url, init)
     // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
     if (response.status === 429 || response.status >= 500) throw new Busy(response)

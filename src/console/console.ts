@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Config } from '../config.ts'
 import { html } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
+import type { Config } from '../options/config.ts'
 import { escapeHtml } from '../pages/page.ts'
 import { CONSOLE_STYLE } from './console-style.ts'
 

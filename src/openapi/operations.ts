@@ -5,12 +5,12 @@ import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
 import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
-import type { Config } from '../config.ts'
-import { accountInput } from '../connectors/account-exchange.ts'
-import { startQuery } from '../connectors/start.ts'
+import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
+import { connectedAppSchema } from '../connected-apps/list.ts'
+import { startQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
-import { RESPONSE_MODES } from '../http/send-back.ts'
-import { connectedAppSchema } from '../oauth/connected-apps.ts'
+import type { Config } from '../options/config.ts'
+import { accountInput } from '../sign-in/account-exchange.ts'
 
 /** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {

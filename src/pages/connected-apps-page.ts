@@ -1,6 +1,6 @@
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+import type { Look } from './page-setting.ts'
 
 export interface ConnectedAppsView {
   readonly apps: readonly {

@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+import type { Look } from './page-setting.ts'
 
 /** What the user is asked: all that a page needs to ask it. */
 export interface ConsentView {

@@ -1,8 +1,8 @@
 import type { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+import type { Look } from './page-setting.ts'
 
 /** What a person reads where nothing may be redirected, and what their developer needs; `reference` also stands in the event. */
 export function errorPage(error: OAuthError, reference: string, look: Look): HttpResponse {

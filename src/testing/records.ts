@@ -1,5 +1,5 @@
-import { randomId, randomText } from '../crypto.ts'
-import type { App, Grant, OneTime, Token, TokenRef } from '../store.ts'
+import { randomId, randomText } from '../base/crypto.ts'
+import type { App, Grant, OneTime, Token, TokenRef } from '../store/store.ts'
 
 /* Records as the flows write them, under ids of their own. */
 

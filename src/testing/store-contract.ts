@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
-import type { Credential, Grant, Store, Token } from '../store.ts'
+import type { Credential, Grant, Store, Token } from '../store/store.ts'
 import { newApp, newClientId, newCode, newGrant, newId, newToken, refOf } from './records.ts'
 
 /** One sentence of the storage contract, and the code that holds a store to it. */

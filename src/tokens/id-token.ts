@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { SignJWT } from 'jose'
-import type { EpochMs, JsonObject } from '../store.ts'
+import type { EpochMs, JsonObject } from '../store/store.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface IdTokenContents {

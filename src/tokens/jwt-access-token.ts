@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
-import { randomId } from '../crypto.ts'
-import type { Grant, Token } from '../store.ts'
+import { randomId } from '../base/crypto.ts'
+import type { Grant, Token } from '../store/store.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' | 'expiresAt'> {

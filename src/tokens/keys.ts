@@ -1,6 +1,6 @@
 import type { JWK } from 'jose'
-import type { Log } from '../options.ts'
-import type { EpochMs, KeyRing, KeyRingStore } from '../store.ts'
+import type { Log } from '../options/options.ts'
+import type { EpochMs, KeyRing, KeyRingStore } from '../store/store.ts'
 import { open, seal } from './sealing.ts'
 import { newSigningJwk, type SigningAlgorithm, type SigningKey, signingKey } from './signing-key.ts'
 

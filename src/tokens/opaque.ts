@@ -1,4 +1,4 @@
-import { randomId, sha256 } from '../crypto.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
 
 /*
  * Opaque values, and what secret scanners may look for: am_at_ access token, am_rt_ refresh token,

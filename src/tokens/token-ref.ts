@@ -1,6 +1,6 @@
-import { sha256 } from '../crypto.ts'
-import { Recent } from '../recent.ts'
-import type { TokenRef } from '../store.ts'
+import { sha256 } from '../base/crypto.ts'
+import { Recent } from '../base/memo.ts'
+import type { TokenRef } from '../store/store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
 import { holdsOpaque, readOpaque } from './opaque.ts'
 

@@ -1,7 +1,7 @@
-import type { AuthmountEvent } from '../events.ts'
-import type { TokenInfo } from '../oauth/bearer.ts'
-import { Remembered } from '../remembered.ts'
-import type { EpochMs } from '../store.ts'
+import type { AuthmountEvent } from '../base/events.ts'
+import { Remembered } from '../base/ttl-cache.ts'
+import type { TokenInfo } from '../bearer/bearer.ts'
+import type { EpochMs } from '../store/store.ts'
 
 /** No access token lives longer than a day. */
 const KEPT_MS = 86_400_000 + 60_000

@@ -32,7 +32,7 @@ const shared = new RateLimiterMemory({ points: 3, duration: 60 })
 everywhere(
   'a limiter of the host’s is used, with its own number',
   async (t, host) => {
-    await shared.delete((await import('../../src/crypto.ts')).sha256(JSON.stringify(['org-1', 'anna'])))
+    await shared.delete((await import('../../src/base/crypto.ts')).sha256(JSON.stringify(['org-1', 'anna'])))
     for (let index = 0; index < 3; index++) t.equal((await api(host, 'POST', '', { body: NEW_APP })).status, 201)
     const refused = await api(host, 'POST', '', { body: NEW_APP })
     t.equal(refused.status, 429)

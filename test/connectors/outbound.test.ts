@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import * as oauth from 'oauth4webapi'
 import t, { type Test } from 'tap'
-import { createOutbound } from '../../src/connectors/outbound.ts'
-import { checkOutboundUrl, OutboundError, type OutboundReason } from '../../src/connectors/outbound-url.ts'
+import { createOutbound } from '../../src/outbound/outbound.ts'
+import { checkOutboundUrl, OutboundError, type OutboundReason } from '../../src/outbound/outbound-url.ts'
 
 const MIB = 1_048_576
 
@@ -525,7 +525,7 @@ t.test('no error says what was sent or what came back', async t => {
 t.test('requests keep no process alive, whether answered, refused, aborted or late', async t => {
   const url = await provider(t, (request, response) => (request.url === '/hang' ? response.write('x') : response.end('{}')))
   const script = `
-    import { createOutbound } from './src/connectors/outbound.ts'
+    import { createOutbound } from './src/outbound/outbound.ts'
     const outbound = createOutbound({ allowLoopback: true })
     const nowhere = createOutbound({ allowLoopback: false, lookup: (_host, _options, done) => done(null, [{ address: '3ffe::1', family: 6 }]) })
     const late = createOutbound({ allowLoopback: true, timeoutMs: 100 })

@@ -1,10 +1,10 @@
 /** Every preset as it is, at the addresses it has, against what its provider answers: one server stands for all of them. */
 import t, { type Test } from 'tap'
-import { createOutbound, type Outbound } from '../../src/connectors/outbound.ts'
 import * as presets from '../../src/connectors/presets.ts'
 import { checkProvider, type Provider } from '../../src/connectors/provider.ts'
 import { type ProviderTokens, Upstreams } from '../../src/connectors/upstream.ts'
 import type { ConnectorErrorCode } from '../../src/errors/connector-error.ts'
+import { createOutbound, type Outbound } from '../../src/outbound/outbound.ts'
 import { type Answer, FakeProvider, type Received } from '../support/fake-provider.ts'
 
 /** With characters that the encodings treat differently. */

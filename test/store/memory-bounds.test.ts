@@ -2,7 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Grant, Token } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
-import { ExpiringMap, Sweeper } from '../../adapters/memory-sweeper.ts'
+import { ExpiringMap, Sweeper } from '../../adapters/memory/sweeper.ts'
 import { Clock } from '../support/clock.ts'
 
 const CLIENT = 'a'.repeat(24)

@@ -1,0 +1,19 @@
+import type { Json, JsonObject } from '../../src/store/store.ts'
+
+/**
+ * A copy that nobody can change, so that it may be handed out as often as it is asked for.
+ * A frozen list of strings is shared: thousands of tokens then hold their app's scopes once.
+ */
+export function frozenCopy<Value extends object>(value: Value): Value
+export function frozenCopy(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    if (Object.isFrozen(value) && value.every(item => typeof item === 'string')) return value
+    return Object.freeze(value.map(item => frozenCopy(item)))
+  }
+  const entries = Object.entries(value)
+  if (entries.length === 0 && Object.isFrozen(value)) return value
+  const copy: Record<string, Json> = { ...(value as JsonObject) }
+  for (const [name, item] of entries) if (typeof item === 'object' && item !== null) copy[name] = frozenCopy(item)
+  return Object.freeze(copy)
+}

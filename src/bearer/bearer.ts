@@ -1,0 +1,78 @@
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { Context } from '../options/context.ts'
+import type { App, EpochMs, GrantedToken } from '../store/store.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
+
+/** What a valid access token says: which app may do what, and for whom. */
+export interface TokenInfo {
+  readonly clientId: string
+  /** null where the app acts for itself (`client_credentials`). */
+  readonly userId: string | null
+  /** The user's organisation; the app's own where it acts for itself. */
+  readonly orgId: string
+  readonly scopes: readonly string[]
+  /** The authorization this token descends from; the same after a refresh. */
+  readonly grantId: string
+  readonly expiresAt: EpochMs
+}
+
+/** What a route asks of a token. */
+export interface BearerRequirements {
+  /** All of these. */
+  readonly scopes: readonly string[]
+  /** The resource the route belongs to; undefined: the authorization server itself. */
+  readonly resource?: string
+}
+
+/**
+ * Finds an access token that is good for the resource and every one of the scopes (RFC 6750 §3.1, RFC 9068 §4).
+ * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ */
+export function findBearer(
+  token: string,
+  required: BearerRequirements,
+  { store, now }: Pick<Context, 'store' | 'now'>,
+): Promise<GrantedToken> {
+  const ref = tokenRef(token)
+  if (ref?.kind !== 'access') return Promise.reject(invalidToken())
+  // Both: whether the grant is there, and whether its app has revoked everything since.
+  return store.appAndToken(ref.clientId, ref, (app, found) => goodFor(required, app, found, now))
+}
+
+function goodFor(
+  { resource, scopes }: BearerRequirements,
+  app: App | undefined,
+  found: GrantedToken | undefined,
+  now: EpochMs,
+): GrantedToken {
+  if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
+  if (found.grant.clientId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
+  const { audience } = found.token
+  if (audience && resource !== undefined && !audience.includes(resource))
+    throw new OAuthError('invalid_token', 'the access token is for another resource')
+  for (const scope of scopes) {
+    if (!found.token.scopes.includes(scope))
+      throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+  }
+  return found
+}
+
+/** What a host's route needs to know of it. */
+export function tokenInfo({ grant, token }: GrantedToken): TokenInfo {
+  const { clientId, id: grantId, orgId, userId } = grant
+  const { expiresAt, scopes } = token
+  return { clientId, userId, orgId, scopes, grantId, expiresAt }
+}
+
+/** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
+export function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization !== undefined && BEARER.test(authorization)
+    ? authorization.slice(authorization.lastIndexOf(' ') + 1)
+    : undefined
+}
+
+const BEARER = /^bearer +\S+$/i
+
+function invalidToken(): OAuthError {
+  return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')
+}

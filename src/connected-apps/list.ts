@@ -1,0 +1,154 @@
+import { z } from 'zod'
+import { viewApp } from '../apps/app-view.ts'
+import { toLogin } from '../authorize/login.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
+import { isAppId } from '../base/ids.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, requireForm } from '../http/params.ts'
+import { json, redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
+import { connectedAppsPage } from '../pages/connected-apps-page.ts'
+import { lookFor } from '../pages/page-setting.ts'
+import { describeScope } from '../pages/scope-words.ts'
+import type { App, Consent } from '../store/store.ts'
+
+const instant = z.iso.datetime({ precision: 3 })
+
+/** An app as a user sees it who has allowed it. */
+export const connectedAppSchema = z.object({
+  clientId: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  logoUrl: z.string().optional(),
+  homepageUrl: z.string().optional(),
+  scopes: z.array(z.object({ name: z.string(), description: z.string() })),
+  grantedAt: instant,
+  activeTokens: z.int().describe('live tokens that speak for the user'),
+})
+
+type ConnectedApp = z.output<typeof connectedAppSchema>
+
+/** More live tokens than this of one user are counted no further. */
+const MAX_TOKENS = 1000
+
+/** GET /oauth/connected-apps: what the signed-in user has allowed, last first; as JSON, or as a page for a browser. */
+export async function listConnectedApps(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { principal } = context
+  const asPage = request.headers.accept?.includes('text/html') ?? false
+  if (!principal) {
+    if (asPage) return toLogin(context, PATH, request.query)
+    throw new ApiError('UNAUTHORIZED', 'sign in first')
+  }
+  const apps = await connectedApps({ ...context, principal })
+  return asPage ? showPage(apps, request, { ...context, principal }) : json(200, apps)
+}
+
+const PATH = '/oauth/connected-apps'
+
+async function connectedApps(context: SignedInContext): Promise<readonly ConnectedApp[]> {
+  const { principal, store } = context
+  const [consents, tokens] = await Promise.all([
+    store.consents.list(principal.userId),
+    store.grants.listTokens({ userId: principal.userId, limit: MAX_TOKENS }),
+  ])
+  const apps = await Promise.all(consents.map(({ clientId }) => store.apps.get(clientId)))
+  const connected = consents.flatMap((consent, index) => {
+    const app = apps[index]
+    if (!app || app.status === 'deleted') return []
+    const own = tokens.items.filter(({ grant }) => grant.clientId === app.id && grant.epoch === app.epoch)
+    return [viewConnected(app, consent, own.length, context)]
+  })
+  return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
+}
+
+/** Long enough to read it all. */
+const FORM_MS = 3_600_000
+
+async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, now, principal, store } = context
+  const formId = randomId(32)
+  const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
+  if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
+  const removedId = request.query.get('removed') ?? ''
+  // A link must not make anyone believe that what still stands in the list is gone.
+  const gone = isAppId(removedId) && !apps.some(({ clientId }) => clientId === removedId)
+  const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
+  const look = lookFor(request, config)
+  const inWords = apps.map(app => ({
+    ...app,
+    scopes: app.scopes.map(({ description, name }) => {
+      const scope = config.scopes.get(name)
+      return { description: scope ? describeScope(scope, look.language) : description }
+    }),
+  }))
+  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, look)
+}
+
+/** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
+export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  await disconnect(request.params.appId ?? '', context)
+  return json(200, { message: 'The app can no longer act for you' })
+}
+
+/** POST /oauth/connected-apps/{appId}: the same from the page, which has no other way to ask. */
+export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, principal, store } = context
+  const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
+  const { sessionId = null, userId } = entry?.data ?? {}
+  if (userId !== principal.userId || sessionId !== (principal.sessionId ?? null))
+    throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
+  const appId = request.params.appId ?? ''
+  // Sent twice, it has been done.
+  await disconnect(appId, context).catch(error => {
+    if (!(error instanceof ApiError && error.code === 'NOT_FOUND')) throw error
+  })
+  return redirect(303, withParams(`${config.mountPath}${PATH}`, { removed: appId }))
+}
+
+async function disconnect(clientId: string, { config, events, principal, store }: SignedInContext): Promise<void> {
+  if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
+  const { userId, orgId } = principal
+  const { agreed, revoked } = await takeBack(userId, [clientId], store)
+  if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
+  events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
+}
+
+/** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
+export async function endGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
+  const { config, events, store } = context
+  const clientIds = clientId === undefined ? (await store.consents.list(userId)).map(consent => consent.clientId) : [clientId]
+  const taken = await takeBack(userId, clientIds, store)
+  // And what has no consent (any more).
+  const revoked = taken.revoked + (clientId === undefined ? await store.grants.revokeMany({ userId }) : 0)
+  // What was issued while this was done has been ended as well.
+  events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
+  return revoked
+}
+
+/** The consents first: without them no code that is still out is redeemed, so that nothing can follow the sweep. */
+export async function takeBack(
+  userId: string,
+  clientIds: readonly string[],
+  store: Context['store'],
+): Promise<{ readonly agreed: boolean; readonly revoked: number }> {
+  const deleted = await Promise.all(clientIds.map(clientId => store.consents.delete(userId, clientId)))
+  const counts = await Promise.all(clientIds.map(clientId => store.grants.revokeMany({ clientId, userId })))
+  return { agreed: deleted.includes(true), revoked: counts.reduce((sum, count) => sum + count, 0) }
+}
+
+function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {
+  const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
+  return {
+    clientId,
+    name,
+    description,
+    logoUrl,
+    homepageUrl,
+    scopes: consent.scopes.map(name => ({ name, description: config.scopes.get(name)?.description ?? name })),
+    grantedAt: new Date(consent.grantedAt).toISOString(),
+    activeTokens,
+  }
+}

@@ -1,0 +1,57 @@
+import { STANDARD_CLAIMS } from '../oidc/claims.ts'
+import { quote } from './checks.ts'
+import type { ScopeDefinition } from './options.ts'
+
+export interface Scope {
+  readonly name: string
+  readonly description: string
+  readonly category: string
+  readonly translations: Readonly<Record<string, string>>
+  /** Ours, and not the host's: said in every language of the pages. */
+  readonly builtIn: boolean
+  readonly userOnly: boolean
+  readonly claims: readonly string[]
+}
+
+/** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
+const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access'])
+
+export function readScopes(scopes: unknown, signIn: boolean, problems: string[]): ReadonlyMap<string, Scope> {
+  const catalogue = new Map<string, Scope>()
+  if (signIn) catalogue.set('openid', OPENID)
+  if (typeof scopes !== 'object' || scopes === null) {
+    problems.push('scopes must map each scope to its definition')
+    return catalogue
+  }
+  for (const [name, definition] of Object.entries(scopes as Record<string, ScopeDefinition | undefined>)) {
+    // RFC 6749 §3.3
+    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name))
+      problems.push(`scopes: ${quote(name)} must be printable ASCII without spaces, quotes or backslashes`)
+    if (typeof definition?.description !== 'string' || !definition.description) {
+      problems.push(`scopes: ${quote(name)} needs a description for the people who will be asked to agree to it`)
+      continue
+    }
+    catalogue.set(name, {
+      name,
+      description: definition.description,
+      category: definition.category ?? '',
+      translations: definition.translations ?? {},
+      builtIn: false,
+      userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
+      claims: definition.claims ?? STANDARD_CLAIMS[name] ?? [],
+    })
+  }
+  if (!signIn && 'openid' in scopes) problems.push('scopes: "openid" needs sealingKeys, or signingKeys')
+  if (Object.keys(scopes).length === 0) problems.push('scopes must define at least one scope')
+  return catalogue
+}
+
+const OPENID: Scope = {
+  name: 'openid',
+  description: 'Know who you are',
+  category: '',
+  translations: {},
+  builtIn: true,
+  userOnly: true,
+  claims: [],
+}
