@@ -16,7 +16,7 @@ import type { Context } from './options/context.ts'
 import type { AuthmountOptions, Log } from './options/options.ts'
 import { dispatch } from './server/dispatch.ts'
 import { type Endpoint, endpointFinder, type FoundEndpoint, listEndpoints } from './server/routes.ts'
-import { GuardedStore } from './store/deadline-store.ts'
+import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
 import type { JsonObject } from './store/store.ts'
 
@@ -104,7 +104,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
   const runtime = { config, deadlines, events, limits }
 
   async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
-    const store = new GuardedStore(config.store, deadlines)
+    const store = new DeadlineStore(config.store, deadlines)
     try {
       return await run({ config, store, events, principal: null, now: config.now() })
     } finally {
@@ -140,7 +140,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
         const token = bearerToken(authorization)
         if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
         // `withContext` written out: it is on the way of every request of the host's.
-        const store = new GuardedStore(config.store, deadlines)
+        const store = new DeadlineStore(config.store, deadlines)
         return findBearer(token, required, { store, now: config.now() }).then(
           found => {
             store.release()

@@ -1,4 +1,4 @@
-import { Recent } from '../../src/base/memo.ts'
+import { Memo } from '../../src/base/memo.ts'
 import type { FoundToken, Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../../src/store/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
 import { clientOf, digest, lastExpiry } from '../common/records.ts'
@@ -30,7 +30,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
   // There are as many of these keys as there are grants: an id of ours is not hashed, and with it the key fits into 64 bytes.
   const grantKey = (grantId: string) => (GRANT_ID.test(grantId) ? `${prefix}:g:${grantId}` : keyOf(prefix, 'g', grantId))
   const userKey = (userId: string) => keyOf(prefix, 'user', userId)
-  const bases = new Recent<string>()
+  const bases = new Memo<string>()
   const baseOf = (clientId: string) => bases.get(clientId) ?? bases.set(clientId, `${prefix}:tokens:{${digest([clientId])}}`)
   const epochsKey = (clientId: string) => `${baseOf(clientId)}:epochs`
   const indexKeys = (clientId: string, epoch: number | string) => {

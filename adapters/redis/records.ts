@@ -1,4 +1,4 @@
-import { Recent } from '../../src/base/memo.ts'
+import { Memo } from '../../src/base/memo.ts'
 import type { Grant, Spent, Token, TokenRef } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { clientOf, damaged, digest } from '../common/records.ts'
@@ -146,7 +146,7 @@ function parseLimits(json: string): Pick<Token, 'scopes' | 'audience'> {
 }
 
 /** Combinations of scopes are few, and are read again on every request. */
-const SCOPES = new Recent<readonly string[]>()
+const SCOPES = new Memo<readonly string[]>()
 
 function parseScopes(what: string, json: string): readonly string[] {
   return SCOPES.get(json) ?? SCOPES.set(json, frozenCopy(parseJson<string[]>(what, json)))

@@ -1,4 +1,4 @@
-import { Recent } from '../../src/base/memo.ts'
+import { Memo } from '../../src/base/memo.ts'
 import type {
   App,
   AppQuery,
@@ -67,12 +67,12 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
 const BATCH = 500
 
 function redisApps({ redis, prefix, wait }: RedisContext): AppStore {
-  const keys = new Recent<string>()
+  const keys = new Memo<string>()
   const key = (id: string) => keys.get(id) ?? keys.set(id, keyOf(prefix, 'app', id))
   const orgKey = (orgId: string) => keyOf(prefix, 'org', orgId)
   const parse = (text: string | null | undefined) => parseRecord<App>('an app', text)
   /** What was read last of each app: read again on every request, and changed once in a while. */
-  const parsed = new Recent<{ readonly text: string; readonly app: App }>()
+  const parsed = new Memo<{ readonly text: string; readonly app: App }>()
 
   /** A cluster keeps the records of one list in many slots. */
   const read = async (ids: readonly string[]): Promise<readonly (App | undefined)[]> => {

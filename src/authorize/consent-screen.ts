@@ -1,5 +1,5 @@
 import { sha256 } from '../base/crypto.ts'
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
@@ -8,7 +8,7 @@ import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
 import { formTarget } from '../pages/page.ts'
-import { type Look, lookFor } from '../pages/page-setting.ts'
+import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
@@ -30,34 +30,34 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const query = new URLSearchParams(entry.data.params as Record<string, string>)
   const asked = readAuthorizeRequest(query, await trustTarget(query, context), context)
-  const look = lookFor(request, config, query.get('ui_locales'))
+  const setting = pageSettingFor(request, config, query.get('ui_locales'))
   const view = await viewOf(
     asked,
-    { consentId, query, look, user: principal.displayName ?? null, userId: principal.userId },
+    { consentId, query, setting, user: principal.displayName ?? null, userId: principal.userId },
     context,
   )
 
   if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
-  return config.renderConsent ? custom(view, context) : consentPage(view, look)
+  return config.renderConsent ? custom(view, context) : consentPage(view, setting)
 }
 
 interface Asking {
   readonly consentId: string
   readonly query: URLSearchParams
-  readonly look: Look
+  readonly setting: PageSetting
   readonly user: string | null
   readonly userId: string
 }
 
 async function viewOf(
   asked: AuthorizeRequest,
-  { consentId, look, query, user, userId }: Asking,
+  { consentId, setting, query, user, userId }: Asking,
   context: Context,
 ): Promise<ConsentView> {
   const { config, store } = context
   const { app } = asked
   const [earlier, verified] = await Promise.all([store.consents.get(userId, app.id), isVerified(app.id, context)])
-  const { language } = look
+  const { language } = setting
   const link = (name: string) => {
     const url = app.profile[name]
     return typeof url === 'string' && /^https?:\/\//i.test(url) && URL.canParse(url) ? url : null
@@ -100,12 +100,12 @@ async function viewOf(
 async function isVerified(clientId: string, { config }: Context): Promise<boolean | null> {
   const ask = config.isVerified
   if (!ask) return null
-  return (await inTime(async () => ask(clientId), config.hookTimeoutMs, 'isVerified')) === true
+  return (await withTimeout(async () => ask(clientId), config.hookTimeoutMs, 'isVerified')) === true
 }
 
 /** The host's own page. Whatever it is, it cannot be framed. */
 async function custom(view: ConsentView, { config }: Context): Promise<HttpResponse> {
-  const page = await inTime(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
+  const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
   if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
   return html(

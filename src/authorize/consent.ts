@@ -7,9 +7,9 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
-import { lookFor } from '../pages/page-setting.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime } from '../store/store.ts'
-import { type AnswerParams, sendBack } from './authorization-response.ts'
+import { type AnswerParams, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
 import { issueCode } from './issue-code.ts'
 import { reopen } from './reopen.ts'
@@ -137,7 +137,7 @@ function readDecision(params: Params): boolean {
 
 /** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
 function answer(request: HttpRequest, asked: AuthorizeRequest, params: AnswerParams, config: Context['config']): HttpResponse {
-  if (request.body.kind !== 'json') return sendBack(303, asked, params, lookFor(request, config))
+  if (request.body.kind !== 'json') return authorizationResponse(303, asked, params, pageSettingFor(request, config))
   if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
   const fields = Object.entries(params).filter(([, value]) => value !== null)
   return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })

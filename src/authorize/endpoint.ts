@@ -5,8 +5,8 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
-import { lookFor } from '../pages/page-setting.ts'
-import { sendBack } from './authorization-response.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import { authorizationResponse } from './authorization-response.ts'
 import { issueCode } from './issue-code.ts'
 import { needsLogin, toNewLogin } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
@@ -24,7 +24,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
   // RFC 8252 §8.6: a public app on a loopback or private-scheme address can be anyone, so its user is always asked.
   if (agreed && !asked.prompt.has('consent') && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
-    return sendBack(302, asked, await issueCode(asked, { ...context, principal }), lookFor(request, config))
+    return authorizationResponse(302, asked, await issueCode(asked, { ...context, principal }), pageSettingFor(request, config))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')

@@ -1,4 +1,4 @@
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import type { Context } from '../options/context.ts'
 import type { OneTime } from '../store/store.ts'
 
@@ -8,5 +8,5 @@ import type { OneTime } from '../store/store.ts'
  */
 export async function reopen(entry: OneTime, { log, store, storeTimeoutMs }: Context['config']): Promise<void> {
   const put = async () => store.oneTime.put(entry)
-  await inTime(put, storeTimeoutMs, 'the store').catch(cause => log.error('a one-time value could not be reopened', cause))
+  await withTimeout(put, storeTimeoutMs, 'the store').catch(cause => log.error('a one-time value could not be reopened', cause))
 }

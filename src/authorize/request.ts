@@ -1,6 +1,6 @@
 import { isAppId } from '../base/ids.ts'
-import { type Audience, readResources } from '../bearer/audience.ts'
-import { readScopes, scopesOfApp } from '../clients/allowed-scopes.ts'
+import { type Audience, readAudience } from '../bearer/audience.ts'
+import { requestedScopes, scopesOfApp } from '../clients/allowed-scopes.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { optional, type Params, readParams } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
@@ -82,7 +82,7 @@ export function readAuthorizeRequest(
     return {
       ...target,
       state: state.value,
-      audience: readResources(query.getAll('resource'), config),
+      audience: readAudience(query.getAll('resource'), config),
       scopes: readRequestedScopes(params, target.app, config),
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
@@ -101,7 +101,7 @@ export function readAuthorizeRequest(
 }
 
 /** What an authorization request is made of. Anything else it carries is not kept and not passed on. */
-const KNOWN = [
+const AUTHORIZE_PARAMS = [
   'response_type',
   'response_mode',
   'client_id',
@@ -124,13 +124,13 @@ const KNOWN = [
 /** The request as plain JSON, to be read again when the user has decided. Of several resources it makes one text, with spaces. */
 export function authorizeParams(query: URLSearchParams): Readonly<Record<string, string>> {
   const resource = query.getAll('resource').join(' ')
-  return { ...Object.fromEntries([...query].filter(([name]) => KNOWN.includes(name))), ...(resource && { resource }) }
+  return { ...Object.fromEntries([...query].filter(([name]) => AUTHORIZE_PARAMS.includes(name))), ...(resource && { resource }) }
 }
 
 function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {
   const allowed = scopesOfApp(app, config.scopes)
   const scope = params.get('scope')
-  if (scope !== undefined) return readScopes(scope, allowed)
+  if (scope !== undefined) return requestedScopes(scope, allowed)
   if (!config.lenientAuthorize) throw new OAuthError('invalid_request', 'scope is required')
   if (allowed.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could ask for')
   return allowed

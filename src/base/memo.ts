@@ -1,5 +1,5 @@
 /** Remembers what was made of a text: of the last ones, of at most a few thousand characters. */
-export class Recent<Value> {
+export class Memo<Value> {
   readonly #values = new Map<string, Value>()
   readonly #limit: number
 

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../store/store.ts'
 
 /** Remembers at most so many things, each for as long as it is good; the oldest goes first. */
-export class Remembered<Value> {
+export class TtlCache<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly until: EpochMs }>()
   readonly #limit: number
 

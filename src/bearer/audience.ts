@@ -9,7 +9,7 @@ export type Audience = readonly string[] | null
  * resource, and one that is none but has some below it names those: clients give the address they know, with a slash more or less.
  * Throws `invalid_target` for any other, rather than hand out a token that means something else.
  */
-export function readResources(named: readonly string[], { resources }: Pick<Config<never>, 'resources'>): Audience {
+export function readAudience(named: readonly string[], { resources }: Pick<Config<never>, 'resources'>): Audience {
   const names = new Set(named.flatMap(text => text.split(' ')).filter(name => name !== ''))
   if (names.size === 0) return null
   if (names.size > MAX_NAMED) throw new OAuthError('invalid_target', `at most ${MAX_NAMED} resources can be asked for at once`)

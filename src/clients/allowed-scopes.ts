@@ -8,7 +8,7 @@ type Catalogue = Config<never>['scopes']
  * The scopes a request asks for, each once, checked against what the app may have (RFC 6749 §3.3).
  * Throws `invalid_scope`; never grants less than what was asked without saying so.
  */
-export function readScopes(scope: string, allowed: readonly string[]): readonly string[] {
+export function requestedScopes(scope: string, allowed: readonly string[]): readonly string[] {
   const known: string[] = []
   for (const name of scope.split(' ')) {
     // The catalogue's own string: one cut from the request would keep all of the request alive.

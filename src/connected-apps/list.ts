@@ -11,7 +11,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { connectedAppsPage } from '../pages/connected-apps-page.ts'
-import { lookFor } from '../pages/page-setting.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App, Consent } from '../store/store.ts'
 
@@ -76,15 +76,15 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   // A link must not make anyone believe that what still stands in the list is gone.
   const gone = isAppId(removedId) && !apps.some(({ clientId }) => clientId === removedId)
   const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
-  const look = lookFor(request, config)
+  const setting = pageSettingFor(request, config)
   const inWords = apps.map(app => ({
     ...app,
     scopes: app.scopes.map(({ description, name }) => {
       const scope = config.scopes.get(name)
-      return { description: scope ? describeScope(scope, look.language) : description }
+      return { description: scope ? describeScope(scope, setting.language) : description }
     }),
   }))
-  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, look)
+  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, setting)
 }
 
 /** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */

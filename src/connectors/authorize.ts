@@ -6,7 +6,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Connectors } from '../options/connectors.ts'
 import type { SignedInContext } from '../options/context.ts'
-import { bindingCookie } from './browser-cookie.ts'
+import { browserCookie } from './browser-cookie.ts'
 import { callbackUrl } from './callback-url.ts'
 import { requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
@@ -16,15 +16,15 @@ import { isOpenId } from './provider.ts'
 /** Long enough for a user to sign in over there. */
 const STATE_SECONDS = 600
 
-export const startQuery = z.strictObject({
+export const authorizeConnectorQuery = z.strictObject({
   baseUrl: z.string().max(2048).optional().describe('The front end to return to: one of those the server knows.'),
 })
 
 /** GET /connectors/{connectorId}/oauth/authorize: where to send the browser to connect an outside account. */
-export async function startConnector(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+export async function authorizeConnector(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, now, principal, store } = context
   const { connectors, upstreams } = requireConnectors(config)
-  const { baseUrl } = checkQuery(startQuery, request)
+  const { baseUrl } = checkQuery(authorizeConnectorQuery, request)
   const returnTo = readBaseUrl(baseUrl, connectors)
   const connectorId = request.params.connectorId ?? ''
   const provider = await providerOf(connectorId, context)
@@ -36,7 +36,7 @@ export async function startConnector(request: HttpRequest, context: SignedInCont
   const redirectUri = provider.redirectUri ?? callbackUrl(config)
   const codeChallenge = codeVerifier === null ? null : sha256(codeVerifier)
   const authorizationUrl = await upstreams.authorizationUrl(provider, { redirectUri, state, codeChallenge, nonce })
-  const binding = connectors.unboundCallbacks ? null : bindingCookie(state, STATE_SECONDS, config)
+  const binding = connectors.unboundCallbacks ? null : browserCookie(state, STATE_SECONDS, config)
 
   const { orgId, userId } = principal
   await store.oneTime.put({

@@ -8,13 +8,13 @@ type Site = Pick<Config<never>, 'origin'>
  * A cookie of the browser that begins a flow, to know it by when it comes back: one for each flow, so that two tabs do not
  * disturb each other. `SameSite=Lax` lets it come with the provider's redirect.
  */
-export function bindingCookie(state: string, seconds: number, site: Site): { readonly value: string; readonly header: string } {
+export function browserCookie(state: string, seconds: number, site: Site): { readonly value: string; readonly header: string } {
   const value = randomId(32)
   return { value, header: `${cookieName(state, site)}=${value}; Max-Age=${seconds}; ${attributes(site)}` }
 }
 
 /** Whether the cookie is there. */
-export function isBound(binding: string, state: string, { headers }: HttpRequest, site: Site): boolean {
+export function isSameBrowser(binding: string, state: string, { headers }: HttpRequest, site: Site): boolean {
   const name = cookieName(state, site)
   const values = (headers.cookie ?? '')
     .split(/; */)
@@ -22,7 +22,7 @@ export function isBound(binding: string, state: string, { headers }: HttpRequest
   return values.some(value => sameBytes(sha256(value), binding))
 }
 
-export function removeBinding(state: string, site: Site): string {
+export function clearBrowserCookie(state: string, site: Site): string {
   return `${cookieName(state, site)}=; Max-Age=0; ${attributes(site)}`
 }
 

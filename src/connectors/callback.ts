@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import type { OneTimeData } from '../store/store.ts'
-import { isBound, removeBinding } from './browser-cookie.ts'
+import { clearBrowserCookie, isSameBrowser } from './browser-cookie.ts'
 import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { Provider } from './provider.ts'
@@ -44,7 +44,7 @@ export async function connectorCallback(request: HttpRequest, context: Context):
   const of = { at: now, connectorId, orgId, userId }
   const back = (path: string, extra: Readonly<Record<string, string>>) => {
     const response = redirect(302, withParams(`${returnTo}${path}`, { connectorId, ...extra }))
-    return { ...response, headers: { ...response.headers, 'set-cookie': removeBinding(state, config) } }
+    return { ...response, headers: { ...response.headers, 'set-cookie': clearBrowserCookie(state, config) } }
   }
   try {
     await connect(provider, entry.data, params, context)
@@ -61,7 +61,7 @@ export async function connectorCallback(request: HttpRequest, context: Context):
 /** The browser is that of the user who began: by the host's session, or where that knows nobody, by the cookie. */
 function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config, principal }: Context): void {
   const own = principal ? principal.userId === flow.userId && principal.orgId === flow.orgId : undefined
-  const bound = flow.binding === null || isBound(flow.binding, state, request, config)
+  const bound = flow.binding === null || isSameBrowser(flow.binding, state, request, config)
   if (own === false || (own === undefined && !bound))
     throw new OAuthError('access_denied', 'this flow was begun by someone else: start again', { status: 403 })
 }

@@ -18,7 +18,7 @@ import {
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
-import { patiently, refreshPatiently, TRY_MS } from './retry.ts'
+import { refreshWithRetries, TRY_MS, withRetries } from './retry.ts'
 import type { ProviderTokens, Upstreams } from './upstream.ts'
 
 /** A provider's access token that can be used now. */
@@ -101,7 +101,7 @@ export class ConnectorTokens {
     })
     // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
     let tries = 0
-    const found = await patiently(() => {
+    const found = await withRetries(() => {
       tries += 1
       return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
     })
@@ -147,14 +147,14 @@ export class ConnectorTokens {
     try {
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
-      tokens = await refreshPatiently(this.#upstreams, provider, before.refreshToken)
+      tokens = await refreshWithRetries(this.#upstreams, provider, before.refreshToken)
     } catch (error) {
       return this.#failed(leased, error, owner, refused)
     }
     const sealed = await sealTokens(tokens, before, leased, this.#connectors)
     const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
     for (let tries = 0; tries < 10; tries++) {
-      const stored = await patiently(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
+      const stored = await withRetries(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
         const issued = { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null }
         await this.#revoke(issued, leased.connectorId, owner)
@@ -162,7 +162,7 @@ export class ConnectorTokens {
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
       const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
-      if (await patiently(() => this.#save(next))) {
+      if (await withRetries(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
       }
@@ -239,7 +239,7 @@ export class ConnectorTokens {
       const provider = await this.#providerOf(connectorId, owner)
       const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
       if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
-      const { accessToken, refreshToken = before.refreshToken } = await refreshPatiently(
+      const { accessToken, refreshToken = before.refreshToken } = await refreshWithRetries(
         this.#upstreams,
         provider,
         before.refreshToken,

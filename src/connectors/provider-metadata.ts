@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import { Remembered } from '../base/ttl-cache.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { EpochMs } from '../store/store.ts'
 import { checkProvider, isOpenId, type Provider, type ProviderCall } from './provider.ts'
@@ -23,8 +23,8 @@ const DISCOVERY_MS = 3_600_000
 /** What providers say of themselves (RFC 8414, OpenID Connect Discovery), and the keys that they sign with. */
 export class ProviderMetadata {
   readonly #allowLoopback: boolean
-  readonly #discovered = new Remembered<oauth.AuthorizationServer>(100)
-  readonly #keys = new Remembered<oauth.JWKSCacheInput>(100)
+  readonly #discovered = new TtlCache<oauth.AuthorizationServer>(100)
+  readonly #keys = new TtlCache<oauth.JWKSCacheInput>(100)
   readonly #now: () => EpochMs
   readonly #requestOptions: () => RequestOptions
 

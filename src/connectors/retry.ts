@@ -8,7 +8,11 @@ export const TRY_MS = 10_000
 const MAX_TRIES = 4
 
 /** Refreshes, again while the provider is only busy. Rejects with the last ConnectorError. */
-export async function refreshPatiently(upstreams: Upstreams, provider: Provider, refreshToken: string): Promise<ProviderTokens> {
+export async function refreshWithRetries(
+  upstreams: Upstreams,
+  provider: Provider,
+  refreshToken: string,
+): Promise<ProviderTokens> {
   const signal = AbortSignal.timeout(TRY_MS)
   const givenUp = performance.now() + TRY_MS
   for (let tries = 1; ; tries++) {
@@ -25,7 +29,7 @@ export async function refreshPatiently(upstreams: Upstreams, provider: Provider,
 }
 
 /** A few times, for a store that is away for a moment. */
-export async function patiently<T>(run: () => Promise<T>): Promise<T> {
+export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await run()

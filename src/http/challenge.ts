@@ -22,7 +22,7 @@ export function renderChallenge(
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
-  const error = known(thrown, log)
+  const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)
   const scope = error.code === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
   const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
@@ -35,7 +35,7 @@ const NO_TOKEN = Object.freeze({
 })
 
 /** Any thrown value as an error that may be told. What is not ours is logged and said in fixed words. */
-export function known(thrown: unknown, log: Log): OAuthError {
+export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (thrown instanceof OAuthError) return thrown
   if (thrown instanceof StoreError) {
     log.error(thrown.message, thrown.cause)

@@ -1,7 +1,7 @@
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { sha256 } from '../base/crypto.ts'
 import type { Events } from '../base/events.ts'
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Principal } from '../options/options.ts'
@@ -53,7 +53,7 @@ interface Consumed {
 async function consume(limiter: RateLimiterAbstract, key: string, timeoutMs: number): Promise<Consumed> {
   const { points } = limiter
   try {
-    return { allowed: true, points, result: await inTime(() => limiter.consume(key), timeoutMs, 'the rate limiter') }
+    return { allowed: true, points, result: await withTimeout(() => limiter.consume(key), timeoutMs, 'the rate limiter') }
   } catch (refused) {
     if (refused instanceof RateLimiterRes) return { allowed: false, points, result: refused }
     throw refused

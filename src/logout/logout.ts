@@ -10,7 +10,7 @@ import { withParams } from '../http/with-params.ts'
 import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
-import { type Look, lookFor } from '../pages/page-setting.ts'
+import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { carriesToken } from '../server/principal.ts'
 import type { OneTimeData } from '../store/store.ts'
 
@@ -19,7 +19,7 @@ const DECISION_MS = 600_000
 const MAX_STATE_BYTES = 4096
 
 /** What an app may say (OpenID Connect RP-Initiated Logout 1.0 §2). */
-const KNOWN = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales']
+const LOGOUT_PARAMS = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales']
 
 /**
  * GET and POST /oauth/logout: an app wants the user to be signed out (OpenID Connect RP-Initiated Logout 1.0). The host's page asks
@@ -30,14 +30,14 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   if (request.method === 'POST') {
     // A browser that comes from another site brings the session along only when it asks by GET.
     const given = request.body.kind === 'none' ? [] : [...requireForm(request)]
-    const params = given.filter(([name]) => KNOWN.includes(name))
+    const params = given.filter(([name]) => LOGOUT_PARAMS.includes(name))
     return redirect(303, withParams(`${config.mountPath}/oauth/logout`, Object.fromEntries(params)))
   }
   const params = readParams(request.query)
   const back = await readReturn(params, context)
   // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
   if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
-  if (!principal) return sendOn(back, lookFor(request, config))
+  if (!principal) return sendOn(back, pageSettingFor(request, config))
 
   const logoutId = randomId(32)
   await store.oneTime.put({
@@ -68,7 +68,7 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
       throw error
     }
   }
-  return sendOn(taken.entry.data, lookFor(request, config))
+  return sendOn(taken.entry.data, pageSettingFor(request, config))
 }
 
 async function endGrantsOfApp(
@@ -110,8 +110,8 @@ async function hintOf(params: Params, context: Context) {
   return hint === 'unknown key' ? undefined : hint
 }
 
-function sendOn({ redirectUri, state }: Return, look: Look): HttpResponse {
+function sendOn({ redirectUri, state }: Return, setting: PageSetting): HttpResponse {
   if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
-  const { signedOut, signedOutTitle } = look.language.messages
-  return renderPage(200, { ...look, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
+  const { signedOut, signedOutTitle } = setting.language.messages
+  return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
 }

@@ -4,13 +4,13 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { claimsOfScopes } from '../oidc/claims.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
-import { requireKeys } from '../tokens/current-keys.ts'
+import { currentKeys } from '../tokens/current-keys.ts'
 import type { Keys } from '../tokens/keys.ts'
 
 /** GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §3). */
 export async function metadata(_request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
-  const keys = config.keys ? await requireKeys(context) : null
+  const keys = config.keys ? await currentKeys(context) : null
   return {
     status: 200,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },

@@ -1,4 +1,4 @@
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 import type { JsonObject } from '../store/store.ts'
@@ -62,7 +62,7 @@ export async function claimsOf(
   const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
   const wanted = names.filter(name => allowed.has(name))
   if (wanted.length === 0) return {}
-  const answer = await inTime(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
+  const answer = await withTimeout(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
   if (answer === null || answer === undefined) return undefined
   if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)
   const given = wanted.map(name => [name, answer[name]] as const)

@@ -1,6 +1,6 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import type { Context } from '../options/context.ts'
-import { requireKeys } from '../tokens/current-keys.ts'
+import { currentKeys } from '../tokens/current-keys.ts'
 
 /** Whom an ID token is about, and which app it was made for. */
 export interface IdTokenHint {
@@ -14,7 +14,7 @@ export interface IdTokenHint {
  */
 export async function readIdTokenHint(token: string, context: Context): Promise<IdTokenHint | 'unknown key' | 'invalid'> {
   const header = headerOf(token)
-  const { published } = await requireKeys(context)
+  const { published } = await currentKeys(context)
   const key = published.find(({ kid }) => kid === header?.kid)
   if (!key) return 'unknown key'
   // An access token is signed with the same keys (RFC 8725 §3.11).

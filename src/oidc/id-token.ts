@@ -1,7 +1,7 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { Grant } from '../store/store.ts'
-import { requireKeys } from '../tokens/current-keys.ts'
+import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
 import { claimsOf } from './claims.ts'
 import { grantContext } from './grant-context.ts'
@@ -17,7 +17,7 @@ export async function idTokenFor(
   if (!config.keys || userId === null || !scopes.includes('openid')) return undefined
   const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
   const [{ signing }, claims] = await Promise.all([
-    requireKeys(context),
+    currentKeys(context),
     claimsOf(userId, { clientId, scopes, names: idTokenClaims }, config),
   ])
   if (!claims) throw new OAuthError('invalid_grant', 'the user is no more')

@@ -14,9 +14,9 @@ export function openapiDocument(config: Config<never>, endpoints: readonly Endpo
       const operation = operations[`${method} ${name}`]
       // The same document under another name for another client.
       if (!operation) continue
-      const guarded = route.guard === 'user' || route.guard === 'admin'
+      const signedIn = route.access === 'user' || route.access === 'admin'
       const template = path.replace(/:(\w+)/g, '{$1}')
-      const described = { ...describe(operation, path), ...(guarded ? { security: [{ login: [] }] } : {}) }
+      const described = { ...describe(operation, path), ...(signedIn ? { security: [{ login: [] }] } : {}) }
       paths[template] = { ...paths[template], [method.toLowerCase()]: described }
     }
   }

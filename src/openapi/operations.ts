@@ -7,7 +7,7 @@ import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
 import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { connectedAppSchema } from '../connected-apps/list.ts'
-import { startQuery } from '../connectors/authorize.ts'
+import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
 import type { Config } from '../options/config.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
@@ -206,7 +206,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'GET /connectors/:connectorId/oauth/authorize': {
       summary: 'Where to send the browser to connect an outside account',
-      query: startQuery,
+      query: authorizeConnectorQuery,
       answers: {
         200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
         ...OF_APP,

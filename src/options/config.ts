@@ -6,7 +6,7 @@ import type { KeySource } from '../tokens/keys.ts'
 import { nameUnknown, quote, within } from './checks.ts'
 import { type Connectors, readConnectors, readUpstreams } from './connectors.ts'
 import type { AuthmountOptions, Log } from './options.ts'
-import { readScopes, type Scope } from './scopes.ts'
+import { readCatalogue, type Scope } from './scopes.ts'
 import { readKeys } from './signing.ts'
 import { readIssuer, readPageUrl, readResourceServers, readResources } from './urls.ts'
 
@@ -96,7 +96,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     mountPath,
     store: options.store,
     authenticate: options.authenticate,
-    scopes: readScopes(options.scopes, keys !== null, problems),
+    scopes: readCatalogue(options.scopes, keys !== null, problems),
     loginUrl: readPageUrl('loginUrl', options.loginUrl ?? '/login', problems),
     consentUrl: consentUrl === undefined ? null : readPageUrl('consentUrl', consentUrl, problems),
     logoutUrl: logoutUrl === undefined ? null : readPageUrl('logoutUrl', logoutUrl, problems),

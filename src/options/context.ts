@@ -1,5 +1,5 @@
 import type { Events } from '../base/events.ts'
-import type { GuardedStore } from '../store/deadline-store.ts'
+import type { DeadlineStore } from '../store/deadline-store.ts'
 import type { EpochMs } from '../store/store.ts'
 import type { Config } from './config.ts'
 import type { Principal } from './options.ts'
@@ -8,7 +8,7 @@ import type { Principal } from './options.ts'
 export interface Context {
   readonly config: Config<never>
   /** Rejects with StoreError only, and always by the request's deadline. */
-  readonly store: GuardedStore
+  readonly store: DeadlineStore
   readonly events: Events
   /** The signed-in user; null when there is none, or when the route does not ask. */
   readonly principal: Principal | null

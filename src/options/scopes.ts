@@ -16,7 +16,7 @@ export interface Scope {
 /** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
 const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access'])
 
-export function readScopes(scopes: unknown, signIn: boolean, problems: string[]): ReadonlyMap<string, Scope> {
+export function readCatalogue(scopes: unknown, signIn: boolean, problems: string[]): ReadonlyMap<string, Scope> {
   const catalogue = new Map<string, Scope>()
   if (signIn) catalogue.set('openid', OPENID)
   if (typeof scopes !== 'object' || scopes === null) {

@@ -1,6 +1,6 @@
 import type { HttpResponse } from '../http/types.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
-import type { Look } from './page-setting.ts'
+import type { PageSetting } from './page-setting.ts'
 
 export interface ConnectedAppsView {
   readonly apps: readonly {
@@ -18,8 +18,8 @@ export interface ConnectedAppsView {
 }
 
 /** What the user has allowed, each with a button that takes it back. */
-export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, look: Look): HttpResponse {
-  const { messages, tag } = look.language
+export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, setting: PageSetting): HttpResponse {
+  const { messages, tag } = setting.language
   const date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' })
   const items = apps.map(
     ({ clientId, grantedAt, name, scopes }) => `<li>
@@ -34,7 +34,7 @@ export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAp
   )
   const body = `<h1>${escapeHtml(messages.connectedTitle)}</h1>
 ${removed === null ? '' : `<p role="status" class="badge good"><span>${fill(messages.accessRemoved, { app: isolated(removed) })}</span></p>`}
-<p>${items.length > 0 ? fill(messages.connectedIntro, { server: isolated(look.theme.name) }) : escapeHtml(messages.connectedNone)}</p>
+<p>${items.length > 0 ? fill(messages.connectedIntro, { server: isolated(setting.theme.name) }) : escapeHtml(messages.connectedNone)}</p>
 <ul class="plain">${items.join('\n')}</ul>`
-  return renderPage(200, { ...look, title: messages.connectedTitle, body, formAction: "'self'" })
+  return renderPage(200, { ...setting, title: messages.connectedTitle, body, formAction: "'self'" })
 }

@@ -3,16 +3,16 @@ import { type Language, pickLanguage } from './language.ts'
 import type { Theme } from './theme.ts'
 
 /** In whose colours, and in whose language. */
-export interface Look {
+export interface PageSetting {
   readonly theme: Theme
   readonly language: Language
 }
 
 /** `uiLocales` of the authorization request, where it is not in the URL any more. */
-export function lookFor(
+export function pageSettingFor(
   { headers, query }: HttpRequest,
   { theme }: { readonly theme: Theme },
   uiLocales = query.get('ui_locales'),
-): Look {
+): PageSetting {
   return { theme, language: pickLanguage(uiLocales, headers['accept-language']) }
 }

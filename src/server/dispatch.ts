@@ -5,7 +5,7 @@ import { empty, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
-import { GuardedStore } from '../store/deadline-store.ts'
+import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { isShared, preflight, withCors } from './cors.ts'
 import { resolvePrincipal } from './principal.ts'
@@ -20,7 +20,7 @@ export interface Runtime<Native> {
 }
 
 /**
- * Answers one request: guard, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
+ * answers one request: access, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
  * inside in it. In one function, since each that waits costs every request.
  */
 export async function dispatch<Native>(
@@ -29,14 +29,14 @@ export async function dispatch<Native>(
   runtime: Runtime<Native>,
 ): Promise<HttpResponse> {
   const { config, deadlines, events } = runtime
-  const store = new GuardedStore(config.store, deadlines)
+  const store = new DeadlineStore(config.store, deadlines)
   try {
     const route = routeOf(endpoint, request.method)
     if (!route) return otherMethod(endpoint, request)
     const context: Context = { config, store, events, principal: null, now: config.now() }
     let response: HttpResponse
     try {
-      response = await (route.guard === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
+      response = await (route.access === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
     } catch (error) {
       response = renderError(error, request, {
         style: route.errors,
@@ -64,10 +64,10 @@ async function answerSomeone<Native>(
   { config, limits }: Runtime<Native>,
 ): Promise<HttpResponse> {
   const principal = await resolvePrincipal(request, config)
-  if (route.guard === 'none' || route.guard === 'session') return route.flow(request, { ...context, principal })
+  if (route.access === 'none' || route.access === 'session') return route.flow(request, { ...context, principal })
 
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
-  if (route.guard === 'admin' && !principal.isAdmin)
+  if (route.access === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
   if (route.limited && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
   if (!route.limited) return route.flow(request, { ...context, principal })

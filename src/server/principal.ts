@@ -1,4 +1,4 @@
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Principal } from '../options/options.ts'
@@ -11,7 +11,7 @@ import { holdsToken } from '../tokens/token-ref.ts'
  */
 export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
   if (carriesToken(request, config.issuer)) return null
-  const answer = await inTime(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
+  const answer = await withTimeout(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
   if (answer === null || answer === undefined) return null
   const problem = problemOf(answer)
   if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)

@@ -1,15 +1,15 @@
 import { STATUS_CODES } from 'node:http'
-import { sendBack } from '../authorize/authorization-response.ts'
+import { authorizationResponse } from '../authorize/authorization-response.ts'
 import { randomId } from '../base/crypto.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
-import { asJson, known, printable, renderChallenge, withRetryAfter } from '../http/challenge.ts'
+import { asJson, printable, renderChallenge, toOAuthError, withRetryAfter } from '../http/challenge.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Log } from '../options/options.ts'
 import { errorPage } from '../pages/error-page.ts'
-import { lookFor } from '../pages/page-setting.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
 import type { Theme } from '../pages/theme.ts'
 
 /**
@@ -33,7 +33,7 @@ export function renderError(thrown: unknown, request: HttpRequest, rendering: Re
   if (style === 'api') return forApi(thrown, log)
   if (style === 'account') return forAccount(thrown, log)
   if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
-  const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : known(thrown, log)
+  const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
   if (style === 'browser') return forBrowser(error, request, rendering)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
   const triedBasic = error.status === 401 && request.headers.authorization !== undefined
@@ -58,7 +58,7 @@ function forAccount(thrown: unknown, log: Log): HttpResponse {
 function asApiError(thrown: unknown, log: Log): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof ConnectorError) return connectorApiError(thrown, log)
-  return apiErrorOf(known(thrown, log))
+  return apiErrorOf(toOAuthError(thrown, log))
 }
 
 /** What a page of ours was refused by the guard of its route. */
@@ -83,16 +83,16 @@ function apiErrorOf({ code, description, status }: OAuthError): ApiError {
 }
 
 function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, theme }: Rendering): HttpResponse {
-  const look = lookFor(request, { theme })
+  const setting = pageSettingFor(request, { theme })
   const isJson = request.body.kind === 'json'
   if (error instanceof TargetedError && !isJson) {
     const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
-    return sendBack(request.method === 'POST' ? 303 : 302, error.target, params, look)
+    return authorizationResponse(request.method === 'POST' ? 303 : 302, error.target, params, setting)
   }
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const reference = randomId(9)
   shown(error, reference)
-  return withRetryAfter(errorPage(error, reference, look))
+  return withRetryAfter(errorPage(error, reference, setting))
 }
 
 const BASIC = Object.freeze({ 'www-authenticate': 'Basic realm="OAuth client"' })

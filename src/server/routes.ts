@@ -8,7 +8,7 @@ import { authorize } from '../authorize/endpoint.ts'
 import { introspect } from '../bearer/introspect.ts'
 import { revoke } from '../bearer/revoke.ts'
 import { disconnectApp, listConnectedApps, removeApp } from '../connected-apps/list.ts'
-import { startConnector } from '../connectors/authorize.ts'
+import { authorizeConnector } from '../connectors/authorize.ts'
 import { connectorCallback } from '../connectors/callback.ts'
 import { CALLBACK_PATH } from '../connectors/callback-url.ts'
 import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
@@ -39,12 +39,12 @@ interface RouteBase {
 }
 /** `session`: the host is asked who is signed in, and the flow decides what nobody means. */
 interface OpenRoute extends RouteBase {
-  readonly guard: 'none' | 'session'
+  readonly access: 'none' | 'session'
   readonly flow: Flow
 }
 /** `user`: nobody is 401. `admin`: anyone but an admin is 403. */
 interface GuardedRoute extends RouteBase {
-  readonly guard: 'user' | 'admin'
+  readonly access: 'user' | 'admin'
   readonly flow: SignedInFlow
 }
 export type Route = OpenRoute | GuardedRoute
@@ -59,15 +59,15 @@ export interface Endpoint {
 
 /** Every path authmount serves, once. Adapters mount this table; nothing else registers a route. */
 const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/oauth/authorize', flow: authorize, guard: 'session', errors: 'browser' },
-  { method: 'POST', path: '/oauth/authorize', flow: decideConsent, guard: 'session', errors: 'browser' },
-  { method: 'GET', path: '/oauth/consent', flow: showConsent, guard: 'session', errors: 'browser' },
-  { method: 'POST', path: '/oauth/token', flow: token, guard: 'none', errors: 'oauth', cors: 'app' },
-  { method: 'POST', path: '/oauth/revoke', flow: revoke, guard: 'none', errors: 'oauth', cors: 'app' },
-  { method: 'POST', path: '/oauth/introspect', flow: introspect, guard: 'none', errors: 'oauth' },
-  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, guard: 'session', errors: 'api' },
-  { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, guard: 'user', errors: 'browser', limited: true },
-  { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, guard: 'user', errors: 'api', limited: true },
+  { method: 'GET', path: '/oauth/authorize', flow: authorize, access: 'session', errors: 'browser' },
+  { method: 'POST', path: '/oauth/authorize', flow: decideConsent, access: 'session', errors: 'browser' },
+  { method: 'GET', path: '/oauth/consent', flow: showConsent, access: 'session', errors: 'browser' },
+  { method: 'POST', path: '/oauth/token', flow: token, access: 'none', errors: 'oauth', cors: 'app' },
+  { method: 'POST', path: '/oauth/revoke', flow: revoke, access: 'none', errors: 'oauth', cors: 'app' },
+  { method: 'POST', path: '/oauth/introspect', flow: introspect, access: 'none', errors: 'oauth' },
+  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api' },
+  { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, access: 'user', errors: 'browser', limited: true },
+  { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, access: 'user', errors: 'api', limited: true },
   management('GET', '', listApps, 'user'),
   management('POST', '', createApp, 'admin'),
   management('GET', '/scopes', listScopes, 'user'),
@@ -81,32 +81,32 @@ const ROUTES: readonly Route[] = [
   management('POST', '/:appId/revoke-all-tokens', revokeAllTokens, 'admin'),
 ]
 
-function management(method: Method, path: string, flow: SignedInFlow, guard: 'user' | 'admin'): Route {
-  return { method, path: `/oauth-clients${path}`, flow, guard, errors: 'api', limited: method !== 'GET' }
+function management(method: Method, path: string, flow: SignedInFlow, access: 'user' | 'admin'): Route {
+  return { method, path: `/oauth-clients${path}`, flow, access, errors: 'api', limited: method !== 'GET' }
 }
 
 /** Served where there are keys to sign with. */
 const SIGN_IN_ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/oauth/userinfo', flow: userinfo, guard: 'none', errors: 'bearer', cors: 'app' },
-  { method: 'POST', path: '/oauth/userinfo', flow: userinfo, guard: 'none', errors: 'bearer', cors: 'app' },
+  { method: 'GET', path: '/oauth/userinfo', flow: userinfo, access: 'none', errors: 'bearer', cors: 'app' },
+  { method: 'POST', path: '/oauth/userinfo', flow: userinfo, access: 'none', errors: 'bearer', cors: 'app' },
 ]
 
 /** Served where the host has a page that asks whether to sign out. */
 const LOGOUT_ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/oauth/logout', flow: logout, guard: 'session', errors: 'browser' },
-  { method: 'POST', path: '/oauth/logout', flow: logout, guard: 'none', errors: 'browser' },
-  { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, guard: 'none', errors: 'browser' },
+  { method: 'GET', path: '/oauth/logout', flow: logout, access: 'session', errors: 'browser' },
+  { method: 'POST', path: '/oauth/logout', flow: logout, access: 'none', errors: 'browser' },
+  { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, access: 'none', errors: 'browser' },
 ]
 
 /** Served where the host has outside accounts. */
 const CONNECTOR_ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/connectors/:connectorId/oauth/authorize', flow: startConnector, guard: 'user', errors: 'api' },
-  { method: 'GET', path: CALLBACK_PATH, flow: connectorCallback, guard: 'session', errors: 'browser' },
+  { method: 'GET', path: '/connectors/:connectorId/oauth/authorize', flow: authorizeConnector, access: 'user', errors: 'api' },
+  { method: 'GET', path: CALLBACK_PATH, flow: connectorCallback, access: 'session', errors: 'browser' },
   {
     method: 'POST',
     path: '/connectors/getTokenFromCode',
     flow: exchangeWorkspaceCode,
-    guard: 'admin',
+    access: 'admin',
     errors: 'api',
     limited: true,
   },
@@ -114,7 +114,7 @@ const CONNECTOR_ROUTES: readonly Route[] = [
 
 /** Served where people sign in with outside providers. */
 const ACCOUNT_ROUTES: readonly Route[] = [
-  { method: 'POST', path: '/userAccount/oauth/exchange', flow: exchangeAccountCode, guard: 'none', errors: 'account' },
+  { method: 'POST', path: '/userAccount/oauth/exchange', flow: exchangeAccountCode, access: 'none', errors: 'account' },
 ]
 
 const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
@@ -135,7 +135,7 @@ export function listEndpoints(config: Config<never>): readonly Endpoint[] {
   const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
   const documents = named.flatMap(({ name, flow }) =>
     wellKnownPaths(name, config).map(
-      (path): Route => ({ method: 'GET', path, flow, guard: 'none', errors: 'oauth', cors: 'any' }),
+      (path): Route => ({ method: 'GET', path, flow, access: 'none', errors: 'oauth', cors: 'any' }),
     ),
   )
   const resources = [...resourceDocuments(config)].map(
@@ -143,7 +143,7 @@ export function listEndpoints(config: Config<never>): readonly Endpoint[] {
       method: 'GET',
       path,
       flow: resourceMetadata(resource),
-      guard: 'none',
+      access: 'none',
       errors: 'oauth',
       cors: 'any',
     }),

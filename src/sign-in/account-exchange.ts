@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sha256 } from '../base/crypto.ts'
-import { inTime } from '../base/timeout.ts'
+import { withTimeout } from '../base/timeout.ts'
 import type { SignInProvider } from '../connectors/provider.ts'
 import { asciiLowerCase, type ProviderTokens } from '../connectors/upstream.ts'
 import { ApiError } from '../errors/api-error.ts'
@@ -57,7 +57,7 @@ function answerOf({ accessToken, expiresInSeconds, idToken, tokenType }: Provide
 }
 
 async function providerOf(name: string, { config }: Context): Promise<SignInProvider> {
-  const provider = await inTime(async () => config.signInProvider?.(name), config.hookTimeoutMs, 'signInProvider')
+  const provider = await withTimeout(async () => config.signInProvider?.(name), config.hookTimeoutMs, 'signInProvider')
   if (!provider) throw new ApiError('NOT_FOUND', 'there is no such provider')
   return provider
 }
@@ -74,7 +74,9 @@ async function useOnce(code: string, provider: string, { now, store }: Context):
 async function forget(used: OneTime<'account_code'>, { config, now }: Context): Promise<void> {
   // Past the guard, whose time may be up.
   const put = async () => config.store.oneTime.put({ ...used, expiresAt: now + 1 })
-  await inTime(put, config.storeTimeoutMs, 'the store').catch(cause => config.log.error('a code could not be forgotten', cause))
+  await withTimeout(put, config.storeTimeoutMs, 'the store').catch(cause =>
+    config.log.error('a code could not be forgotten', cause),
+  )
 }
 
 async function redeem<T>(run: () => Promise<T>): Promise<T> {

@@ -30,7 +30,7 @@ import type {
  * A call that is late is abandoned, not undone: it may still take effect, which every write of ours must survive.
  * Call `release` when the request is over. Each method is written out: they are on the way of every request.
  */
-export class GuardedStore implements Store {
+export class DeadlineStore implements Store {
   readonly #inner: Store
   readonly #deadline: Deadline
 
@@ -41,22 +41,22 @@ export class GuardedStore implements Store {
   }
 
   get apps(): AppStore {
-    return new GuardedApps(this.#inner.apps, this.#deadline)
+    return new DeadlineApps(this.#inner.apps, this.#deadline)
   }
   get oneTime(): OneTimeStore {
-    return new GuardedOneTime(this.#inner.oneTime, this.#deadline)
+    return new DeadlineOneTime(this.#inner.oneTime, this.#deadline)
   }
   get grants(): GrantStore {
-    return new GuardedGrants(this.#inner.grants, this.#deadline)
+    return new DeadlineGrants(this.#inner.grants, this.#deadline)
   }
   get consents(): ConsentStore {
-    return new GuardedConsents(this.#inner.consents, this.#deadline)
+    return new DeadlineConsents(this.#inner.consents, this.#deadline)
   }
   get credentials(): CredentialStore {
-    return new GuardedCredentials(this.#inner.credentials, this.#deadline)
+    return new DeadlineCredentials(this.#inner.credentials, this.#deadline)
   }
   get keys(): KeyRingStore {
-    return new GuardedKeys(this.#inner.keys, this.#deadline)
+    return new DeadlineKeys(this.#inner.keys, this.#deadline)
   }
 
   /**
@@ -148,7 +148,7 @@ interface Call {
   readonly before: Call | undefined
 }
 
-class Guarded<Part> {
+class Deadlined<Part> {
   protected readonly inner: Part
   protected readonly deadline: Deadline
 
@@ -158,7 +158,7 @@ class Guarded<Part> {
   }
 }
 
-class GuardedApps extends Guarded<AppStore> implements AppStore {
+class DeadlineApps extends Deadlined<AppStore> implements AppStore {
   get(id: string) {
     return this.deadline.call('apps.get', () => this.inner.get(id))
   }
@@ -170,7 +170,7 @@ class GuardedApps extends Guarded<AppStore> implements AppStore {
   }
 }
 
-class GuardedOneTime extends Guarded<OneTimeStore> implements OneTimeStore {
+class DeadlineOneTime extends Deadlined<OneTimeStore> implements OneTimeStore {
   put<K extends OneTimeKind>(entry: OneTime<K>) {
     return this.deadline.call('oneTime.put', () => this.inner.put(entry))
   }
@@ -182,7 +182,7 @@ class GuardedOneTime extends Guarded<OneTimeStore> implements OneTimeStore {
   }
 }
 
-class GuardedGrants extends Guarded<GrantStore> implements GrantStore {
+class DeadlineGrants extends Deadlined<GrantStore> implements GrantStore {
   create(grant: Grant, tokens: readonly Token[]) {
     return this.deadline.call('grants.create', () => this.inner.create(grant, tokens))
   }
@@ -206,7 +206,7 @@ class GuardedGrants extends Guarded<GrantStore> implements GrantStore {
   }
 }
 
-class GuardedConsents extends Guarded<ConsentStore> implements ConsentStore {
+class DeadlineConsents extends Deadlined<ConsentStore> implements ConsentStore {
   get(userId: string, clientId: string) {
     return this.deadline.call('consents.get', () => this.inner.get(userId, clientId))
   }
@@ -221,7 +221,7 @@ class GuardedConsents extends Guarded<ConsentStore> implements ConsentStore {
   }
 }
 
-class GuardedCredentials extends Guarded<CredentialStore> implements CredentialStore {
+class DeadlineCredentials extends Deadlined<CredentialStore> implements CredentialStore {
   get(connectorId: string, ownerId: string) {
     return this.deadline.call('credentials.get', () => this.inner.get(connectorId, ownerId))
   }
@@ -233,7 +233,7 @@ class GuardedCredentials extends Guarded<CredentialStore> implements CredentialS
   }
 }
 
-class GuardedKeys extends Guarded<KeyRingStore> implements KeyRingStore {
+class DeadlineKeys extends Deadlined<KeyRingStore> implements KeyRingStore {
   get() {
     return this.deadline.call('keys.get', () => this.inner.get())
   }

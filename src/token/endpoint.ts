@@ -1,6 +1,6 @@
 import { sha256 } from '../base/crypto.ts'
-import { inTime } from '../base/timeout.ts'
-import { readResources } from '../bearer/audience.ts'
+import { withTimeout } from '../base/timeout.ts'
+import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -9,7 +9,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { idTokenFor } from '../oidc/id-token.ts'
 import type { Context } from '../options/context.ts'
 import type { GrantType } from '../store/store.ts'
-import { requireKeys } from '../tokens/current-keys.ts'
+import { currentKeys } from '../tokens/current-keys.ts'
 import { runGrant } from './engine.ts'
 import type { Issued } from './issue.ts'
 
@@ -30,7 +30,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   peeked?.catch(() => {})
   const app = await authenticateClient(request, params, context)
   const resource = optional(params, 'resource')
-  const audience = resource === undefined ? null : readResources([resource], context.config)
+  const audience = resource === undefined ? null : readAudience([resource], context.config)
 
   if (!app.grantTypes.includes(grantType))
     throw new OAuthError('unauthorized_client', `this app may not use the ${grantType} grant`)
@@ -41,7 +41,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   for (const name of REQUIRED[grantType]) one(params, name)
 
   // Before anything is spent: what a token must be signed with may not be there to be had.
-  if (context.config.keys && grantType !== 'client_credentials') await requireKeys(context)
+  if (context.config.keys && grantType !== 'client_credentials') await currentKeys(context)
   const issued = await runGrant(grantType, { params, app, audience, peeked }, context)
   return json(200, {
     access_token: issued.accessToken,
@@ -68,7 +68,7 @@ async function idToken(issued: Issued, grantType: GrantType, context: Context): 
     }
     // Past the guard, whose time may be up.
     const revoke = async () => store.grants.revoke(issued.grant.id)
-    await inTime(revoke, context.config.storeTimeoutMs, 'the store').catch(() => {})
+    await withTimeout(revoke, context.config.storeTimeoutMs, 'the store').catch(() => {})
     throw error
   }
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type OAuth2Server from '@node-oauth/oauth2-server'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { type Audience, narrowAudience } from '../bearer/audience.ts'
-import { narrow, readScopes, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
+import { narrow, requestedScopes, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
 import { grantContext } from '../oidc/grant-context.ts'
@@ -192,7 +192,7 @@ export class GrantModel implements OAuth2Server.AuthorizationCodeModel, OAuth2Se
     const { id: clientId, epoch, orgId } = this.#app
     const allowed = scopesWithoutUser(this.#app, config.scopes)
     const scope = this.#params.get('scope')
-    const scopes = scope === undefined ? allowed : readScopes(scope, allowed)
+    const scopes = scope === undefined ? allowed : requestedScopes(scope, allowed)
     if (scopes.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could use without a user')
     return { id: newGrantId(clientId), clientId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
   }
@@ -259,7 +259,7 @@ export class GrantModel implements OAuth2Server.AuthorizationCodeModel, OAuth2Se
   #scopesOfRefresh(grant: Grant): readonly string[] {
     const allowed = this.#stillAllowed(grant.scopes)
     const scope = this.#params.get('scope')
-    return scope === undefined ? allowed : readScopes(scope, allowed)
+    return scope === undefined ? allowed : requestedScopes(scope, allowed)
   }
 
   #stillAllowed(granted: readonly string[]): readonly string[] {

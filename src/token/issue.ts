@@ -2,7 +2,7 @@ import { sha256 } from '../base/crypto.ts'
 import { type Audience, audienceClaim } from '../bearer/audience.ts'
 import type { Context } from '../options/context.ts'
 import type { App, Grant, Token } from '../store/store.ts'
-import { requireKeys } from '../tokens/current-keys.ts'
+import { currentKeys } from '../tokens/current-keys.ts'
 import { mintAccessToken } from '../tokens/jwt-access-token.ts'
 import { type NewToken, newToken } from '../tokens/opaque.ts'
 
@@ -57,7 +57,7 @@ export function makeTokens(
 
 async function newJwt(grant: Grant, limits: Omit<Token, 'id' | 'kind'>, context: Context): Promise<NewToken> {
   const { config } = context
-  const { signing } = await requireKeys(context)
+  const { signing } = await currentKeys(context)
   const audience = audienceClaim(limits.audience ?? null, config)
   const value = await mintAccessToken({ ...limits, issuer: config.issuer, audience, grant }, signing)
   return { value, id: sha256(value) }

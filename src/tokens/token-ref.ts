@@ -1,5 +1,5 @@
 import { sha256 } from '../base/crypto.ts'
-import { Recent } from '../base/memo.ts'
+import { Memo } from '../base/memo.ts'
 import type { TokenRef } from '../store/store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
 import { holdsOpaque, readOpaque } from './opaque.ts'
@@ -25,7 +25,7 @@ export function tokenRef(value: string): PresentedToken | undefined {
 }
 
 /** What is in a JWT costs more to read than all the rest of checking it, and most are presented many times. */
-const JWTS = new Recent<PresentedToken>(10_000)
+const JWTS = new Memo<PresentedToken>(10_000)
 
 function refOf({ grantId, kind }: Pick<PresentedToken, 'grantId' | 'kind'>, tokenId: string, jti: string): PresentedToken {
   return { kind, grantId, clientId: grantId.slice(0, CLIENT_ID_LENGTH), tokenId, jti }

@@ -1,5 +1,5 @@
 import type { AuthmountEvent } from '../base/events.ts'
-import { Remembered } from '../base/ttl-cache.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
 import type { TokenInfo } from '../bearer/bearer.ts'
 import type { EpochMs } from '../store/store.ts'
 
@@ -18,9 +18,9 @@ export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'use
 /** What has been revoked, as far as the events told. */
 export class Revocations {
   /** Tokens and grants: they are over for good. */
-  readonly #over = new Remembered<true>(MAX_REVOCATIONS)
+  readonly #over = new TtlCache<true>(MAX_REVOCATIONS)
   /** Users and apps: everything that was issued until then. Apart, so that an app that revokes much drives none of them out. */
-  readonly #until = new Remembered<EpochMs>(MAX_REVOCATIONS)
+  readonly #until = new TtlCache<EpochMs>(MAX_REVOCATIONS)
 
   /** Throws TypeError for what is no event: it would otherwise revoke nothing in silence. */
   add(event: AuthmountEvent, now: EpochMs): void {

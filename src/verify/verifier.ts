@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import type { Guarding, TokenRequirements } from '../authmount.ts'
 import { sha256 } from '../base/crypto.ts'
 import type { AuthmountEvent } from '../base/events.ts'
-import { Remembered } from '../base/ttl-cache.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
 import { bearerToken, type TokenInfo } from '../bearer/bearer.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
@@ -65,7 +65,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { fetch: own = fetch, log = CONSOLE, now = Date.now, timeoutMs = 5000 } = options
   const toleranceMs = clockToleranceSeconds * 1000
   const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, now })
-  const remembered = new Remembered<Checked>(MAX_REMEMBERED)
+  const remembered = new TtlCache<Checked>(MAX_REMEMBERED)
   const asking = new Map<string, Promise<Checked>>()
   const revocations = new Revocations()
 
@@ -155,7 +155,7 @@ function readScopes(requirements: TokenRequirements, audience: string): readonly
   return [...scopes]
 }
 
-const KNOWN: readonly (keyof VerifierOptions)[] = [
+const VERIFIER_OPTIONS: readonly (keyof VerifierOptions)[] = [
   'issuer',
   'audience',
   'introspection',
@@ -179,7 +179,7 @@ function checkOptions(options: VerifierOptions): void {
     timeoutMs = 5000,
   } = options
   for (const name of Object.keys(options))
-    if (!(KNOWN as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
+    if (!(VERIFIER_OPTIONS as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
   const url = normalUrl(issuer)
   if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url))))
     throw new TypeError('issuer must be the https URL of the authorization server')
