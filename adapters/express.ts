@@ -1,10 +1,10 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
-import type { TokenInfo } from '../src/bearer/bearer.ts'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
+import type { Authmount } from '../src/public.ts'
 import type { Endpoint, FoundEndpoint } from '../src/server/routes.ts'
+import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
 declare global {
   namespace Express {
@@ -58,7 +58,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    guard(readHeaders(request).authorization).then(result => {
+    guard({ method: request.method, url: request.originalUrl, headers: readHeaders(request) }).then(result => {
       try {
         if ('refusal' in result) return send(response, result.refusal)
         request.oauth = result.oauth

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
-import type { TokenInfo } from '../src/bearer/bearer.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
+import type { Authmount } from '../src/public.ts'
 import type { Endpoint } from '../src/server/routes.ts'
+import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -96,7 +96,7 @@ interface GuardedReply {
 
 /** A preHandler of any Fastify instance. */
 export type TokenPreHandler = (
-  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'rawHeaders'>; oauth: TokenInfo | null },
+  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'rawHeaders' | 'url'>; oauth: TokenInfo | null },
   reply: GuardedReply,
 ) => Promise<unknown>
 
@@ -106,12 +106,14 @@ export type TokenPreHandler = (
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
   const guard = authmount.guard(requirements)
-  return (request, reply) =>
-    guard(readHeaders(request.raw).authorization).then(result => {
+  return (request, reply) => {
+    const { method = '', url = '' } = request.raw
+    return guard({ method, url, headers: readHeaders(request.raw) }).then(result => {
       if ('refusal' in result) return send(reply, result.refusal)
       request.oauth = result.oauth
       return undefined
     })
+  }
 }
 
 /**

@@ -61,7 +61,7 @@ t.test('every option is on the page of the options', async t => {
   await described('src/options/options.ts', 'Principal')
   await described('src/options/options.ts', 'ScopeDefinition')
   await described('src/connectors/options.ts', 'ConnectorOptions', 'connectors.')
-  await described('src/pages/theme.ts', 'Branding', 'branding.')
+  await described('src/options/branding.ts', 'Branding', 'branding.')
 })
 
 t.test('every event is described', async t => {

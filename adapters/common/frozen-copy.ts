@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../src/store/store.ts'
+import type { Json, JsonObject } from '../../src/base/json.ts'
 
 /**
  * A copy that nobody can change, so that it may be handed out as often as it is asked for.

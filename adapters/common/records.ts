@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { EpochMs, Token } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Token } from '../../src/store/store.ts'
 
 /** The ids as 40 hexadecimal digits: 160 bits of SHA-256 over a text no other ids make. */
 export function digest(ids: readonly string[]): string {

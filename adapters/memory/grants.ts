@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { EpochMs, Grant, GrantStore, Spent, Token, TokenRef } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Grant, GrantStore, Spent, Token, TokenRef } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
 import { clientOf, lastExpiry } from '../common/records.ts'

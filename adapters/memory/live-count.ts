@@ -1,4 +1,4 @@
-import type { EpochMs } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
 
 /**
  * How many tokens are live, known without looking at each: they are counted by the instant at which they expire, and

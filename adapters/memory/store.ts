@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { EpochMs } from '../../src/base/time.ts'
 import type {
   App,
   AppStore,
@@ -6,7 +7,6 @@ import type {
   ConsentStore,
   Credential,
   CredentialStore,
-  EpochMs,
   KeyRing,
   KeyRingStore,
   OneTime,

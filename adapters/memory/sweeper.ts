@@ -1,4 +1,4 @@
-import type { EpochMs } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
 
 /** How long a slice may keep the event loop, how soon the next slice follows, and how often a pass over everything begins. Milliseconds. */
 const SLICE_MS = 4

@@ -1,10 +1,11 @@
 import type { Filter } from 'mongodb'
-import type { App, AppQuery, AppStore, EpochMs } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { App, AppQuery, AppStore } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { oncePerTurn } from '../common/once-per-turn.ts'
 import { digest } from '../common/records.ts'
+import type { MongoContext } from './context.ts'
 import { FORMAT, known, parseJson, type RecordDocument, readRecord, saveRecord } from './records.ts'
-import type { MongoContext } from './store.ts'
 
 interface AppDocument extends RecordDocument {
   readonly org: string

@@ -1,30 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Filter } from 'mongodb'
-import type { EpochMs, FoundToken, Grant, GrantStore, Token, TokenRef } from '../../src/store/store.ts'
+import type { FoundToken, Grant, GrantStore, Token, TokenRef } from '../../src/store/store.ts'
 import { digest, lastExpiry } from '../common/records.ts'
+import type { MongoContext } from './context.ts'
+import type { GrantDocument, TokenElement } from './grant-document.ts'
 import { entryId, keyOfToken, MongoListing, placeOf } from './listing.ts'
-import { AGAIN, type Expiring, FORMAT, inserted, known, parseJson, settle, sweepAt } from './records.ts'
-import type { MongoContext } from './store.ts'
-
-/** A grant and every token descended from it. Adding to two arrays is one update, where changing and adding to one is not. */
-export interface GrantDocument extends Expiring {
-  readonly client: string
-  readonly epoch: number
-  readonly user: string | null
-  readonly place: string
-  readonly grant: string
-  readonly tokens: readonly TokenElement[]
-  readonly spent: readonly { readonly key: string; readonly at: EpochMs; readonly replay: string }[]
-  readonly rotations: number
-}
-
-interface TokenElement {
-  readonly key: string
-  readonly kind: Token['kind']
-  readonly issuedAt: EpochMs
-  readonly expiresAt: EpochMs
-  readonly token: string
-}
+import { AGAIN, FORMAT, inserted, known, parseJson, settle, sweepAt } from './records.ts'
 
 /** How many grants are revoked at a time. */
 const BATCH = 200

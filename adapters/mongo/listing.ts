@@ -1,9 +1,10 @@
 import type { Collection, Filter } from 'mongodb'
-import type { EpochMs, Grant, GrantedToken, Token, TokenPage, TokenQuery } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Grant, GrantedToken, Token, TokenPage, TokenQuery } from '../../src/store/store.ts'
 import { digest } from '../common/records.ts'
-import type { GrantDocument } from './grants.ts'
+import type { MongoContext } from './context.ts'
+import type { GrantDocument } from './grant-document.ts'
 import { type Expiring, FORMAT, inserted, known, parseJson, sweepAt } from './records.ts'
-import type { MongoContext } from './store.ts'
 
 /** One live token, as a list finds it. Its `_id` is the grant's place, a dot, and the token's key. */
 export interface ListedToken extends Expiring {

@@ -1,7 +1,7 @@
 import type { OneTime, OneTimeStore } from '../../src/store/store.ts'
 import { digest } from '../common/records.ts'
+import type { MongoContext } from './context.ts'
 import { AGAIN, type Expiring, FORMAT, known, parseJson, putRecord, settle, sweepAt } from './records.ts'
-import type { MongoContext } from './store.ts'
 
 interface OneTimeDocument extends Expiring {
   /** A digest of the attempt that was first. */

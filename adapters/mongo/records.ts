@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Collection } from 'mongodb'
-import type { EpochMs } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/base/time.ts'
 import { damaged } from '../common/records.ts'
 
 /*

@@ -1,16 +1,9 @@
-import type { Collection, Db } from 'mongodb'
-import type {
-  Consent,
-  ConsentStore,
-  Credential,
-  CredentialStore,
-  EpochMs,
-  KeyRing,
-  KeyRingStore,
-  Store,
-} from '../../src/store/store.ts'
+import type { Db } from 'mongodb'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Consent, ConsentStore, Credential, CredentialStore, KeyRing, KeyRingStore, Store } from '../../src/store/store.ts'
 import { digest } from '../common/records.ts'
 import { mongoApps } from './apps.ts'
+import type { MongoContext } from './context.ts'
 import { mongoGrants } from './grants.ts'
 import { createIndexes, once } from './indexes.ts'
 import { mongoOneTime } from './one-time.ts'
@@ -31,13 +24,6 @@ export interface MongoStoreOptions {
   readonly prefix?: string
   /** The clock. Default `Date.now`. */
   readonly now?: () => EpochMs
-}
-
-/** What every part of the store works with. */
-export interface MongoContext {
-  /** A collection, once the indexes are there. */
-  readonly open: <D extends Stored>(name: string) => Promise<Collection<D>>
-  readonly now: () => EpochMs
 }
 
 /**

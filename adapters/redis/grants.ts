@@ -2,9 +2,9 @@ import { Memo } from '../../src/base/memo.ts'
 import type { FoundToken, Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../../src/store/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
 import { clientOf, digest, lastExpiry } from '../common/records.ts'
+import { type RedisContext, ttl } from './context.ts'
 import { formatGrant, formatMember, formatTokens, GRANT_FIELDS, keyOf, parseGrant, parseMember, parseToken } from './records.ts'
 import { createGrant, indexGrant, indexTokens, pageOfTokens, revokeGrant, revokeToken, rotateToken } from './scripts.ts'
-import { type RedisContext, ttl } from './store.ts'
 
 /** Whoever made it up: longer than a digest, and nothing in it that a key could be steered by. */
 const GRANT_ID = /^[\w-]{46}$/

@@ -1,4 +1,5 @@
 import { Memo } from '../../src/base/memo.ts'
+import type { EpochMs } from '../../src/base/time.ts'
 import type {
   App,
   AppQuery,
@@ -7,7 +8,6 @@ import type {
   ConsentStore,
   Credential,
   CredentialStore,
-  EpochMs,
   KeyRing,
   KeyRingStore,
   OneTime,
@@ -17,6 +17,7 @@ import type {
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { oncePerTurn } from '../common/once-per-turn.ts'
 import { digest } from '../common/records.ts'
+import { type RedisContext, ttl } from './context.ts'
 import { redisGrants } from './grants.ts'
 import { formatEntry, formatRecord, keyOf, parseEntry, parseRecord } from './records.ts'
 import { consumeEntry, type RedisClient, type ReplicaWait, saveRecord } from './scripts.ts'
@@ -31,14 +32,6 @@ export interface RedisStoreOptions {
   readonly warn?: (message: string) => void
   /** The clock. Default `Date.now`. */
   readonly now?: () => EpochMs
-}
-
-/** What every part of the store works with. */
-export interface RedisContext {
-  readonly redis: RedisClient
-  readonly prefix: string
-  readonly wait: ReplicaWait | undefined
-  readonly now: () => EpochMs
 }
 
 /**
@@ -170,9 +163,4 @@ function redisKeys({ redis, prefix, wait }: RedisContext): KeyRingStore {
     get: async () => parseRecord<KeyRing>('the key ring', await redis.get(key)),
     save: async ring => (await saveRecord.decide(redis, [key], [ring.version, formatRecord(ring, ring.version)], wait)) === 1,
   }
-}
-
-/** Milliseconds to live, which no difference between the server's clock and ours can change. */
-export function ttl(expiresAt: EpochMs, now: EpochMs): number {
-  return Math.max(1, Math.ceil(expiresAt - now))
 }

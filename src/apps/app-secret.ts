@@ -1,5 +1,6 @@
 import { sameBytes, sha256 } from '../base/crypto.ts'
-import type { App, AppSecret, EpochMs } from '../store/store.ts'
+import type { EpochMs } from '../base/time.ts'
+import type { App, AppSecret } from '../store/store.ts'
 import { newClientSecret } from '../tokens/opaque.ts'
 
 /** A client secret that was just made: `value` is shown once, `stored` is what is kept. */

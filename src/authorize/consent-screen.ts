@@ -16,7 +16,7 @@ import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './requ
 
 /** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, principal, store } = context
+  const { config, principal, services, store } = context
   const consentId = one(readParams(request.query), 'consent_id')
   if (!principal) return toLogin(context, '/oauth/consent', request.query)
 
@@ -30,7 +30,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const query = new URLSearchParams(entry.data.params as Record<string, string>)
   const asked = readAuthorizeRequest(query, await trustTarget(query, context), context)
-  const setting = pageSettingFor(request, config, query.get('ui_locales'))
+  const setting = pageSettingFor(request, services, query.get('ui_locales'))
   const view = await viewOf(
     asked,
     { consentId, query, setting, user: principal.displayName ?? null, userId: principal.userId },

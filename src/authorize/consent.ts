@@ -22,7 +22,7 @@ import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './requ
  * a POST can repeat it but not change it.
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, events, now, principal, store } = context
+  const { config, events, now, principal, services, store } = context
   const params = requireForm(request)
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
@@ -36,7 +36,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
     const error_description = 'the user did not agree'
-    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer }, config)
+    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer }, services)
   }
 
   try {
@@ -44,7 +44,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
     const params = await issueCode(asked, { ...context, principal })
     events.emit({ type: 'consent_granted', ...by })
-    return answer(request, asked, params, config)
+    return answer(request, asked, params, services)
   } catch (error) {
     // The user agreed, and we failed.
     if (screen && error instanceof StoreError) await reopen(screen, config)
@@ -136,8 +136,13 @@ function readDecision(params: Params): boolean {
 }
 
 /** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
-function answer(request: HttpRequest, asked: AuthorizeRequest, params: AnswerParams, config: Context['config']): HttpResponse {
-  if (request.body.kind !== 'json') return authorizationResponse(303, asked, params, pageSettingFor(request, config))
+function answer(
+  request: HttpRequest,
+  asked: AuthorizeRequest,
+  params: AnswerParams,
+  services: Context['services'],
+): HttpResponse {
+  if (request.body.kind !== 'json') return authorizationResponse(303, asked, params, pageSettingFor(request, services))
   if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
   const fields = Object.entries(params).filter(([, value]) => value !== null)
   return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })

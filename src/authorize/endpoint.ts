@@ -14,7 +14,7 @@ import { type AuthorizeRequest, authorizeParams, readAuthorizeRequest, trustTarg
 
 /** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, principal, store } = context
+  const { config, principal, services, store } = context
   const target = await trustTarget(request.query, context)
   const asked = readAuthorizeRequest(request.query, target, context)
 
@@ -24,7 +24,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
   // RFC 8252 §8.6: a public app on a loopback or private-scheme address can be anyone, so its user is always asked.
   if (agreed && !asked.prompt.has('consent') && (asked.app.confidential || isClaimedUri(asked.redirectUri))) {
-    return authorizationResponse(302, asked, await issueCode(asked, { ...context, principal }), pageSettingFor(request, config))
+    return authorizationResponse(302, asked, await issueCode(asked, { ...context, principal }), pageSettingFor(request, services))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')

@@ -110,7 +110,7 @@ function withoutProof(query: URLSearchParams): URLSearchParams {
 /** Whom the client expects: the subject of its hint, or of its `claims`. */
 async function expectedUser(asked: AuthorizeRequest, context: Context): Promise<string | null> {
   const { claims, idTokenHint } = asked
-  if (idTokenHint === null || !context.config.keys) return claims.sub
+  if (idTokenHint === null || !context.services.keys) return claims.sub
   const hint = await readIdTokenHint(idTokenHint, context)
   // It tells nothing, which is too little to go on in silence.
   if (hint === 'unknown key') {

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
-import type { Log } from '../options/options.ts'
-import type { EpochMs, GrantType } from '../store/store.ts'
+import type { Log } from './log.ts'
+import type { EpochMs } from './time.ts'
 
 interface Of<Type extends string> {
   readonly type: Type
@@ -50,7 +50,7 @@ export type AuthmountEvent =
       readonly clientId: string | null
       readonly revoked: number
     }
-  | (OfGrant<'token_issued'> & { readonly grantType: GrantType; readonly scopes: readonly string[] })
+  | (OfGrant<'token_issued'> & { readonly grantType: string; readonly scopes: readonly string[] })
   | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
   | (OfGrant<'token_revoked'> & {
       readonly tokenType: 'access' | 'refresh'

@@ -1,4 +1,4 @@
-import type { EpochMs } from '../store/store.ts'
+import type { EpochMs } from './time.ts'
 
 /** Remembers at most so many things, each for as long as it is good; the oldest goes first. */
 export class TtlCache<Value> {

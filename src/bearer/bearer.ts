@@ -1,20 +1,9 @@
+import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
-import type { App, EpochMs, GrantedToken } from '../store/store.ts'
+import type { App, GrantedToken } from '../store/store.ts'
+import type { TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
-
-/** What a valid access token says: which app may do what, and for whom. */
-export interface TokenInfo {
-  readonly clientId: string
-  /** null where the app acts for itself (`client_credentials`). */
-  readonly userId: string | null
-  /** The user's organisation; the app's own where it acts for itself. */
-  readonly orgId: string
-  readonly scopes: readonly string[]
-  /** The authorization this token descends from; the same after a refresh. */
-  readonly grantId: string
-  readonly expiresAt: EpochMs
-}
 
 /** What a route asks of a token. */
 export interface BearerRequirements {
@@ -63,15 +52,6 @@ export function tokenInfo({ grant, token }: GrantedToken): TokenInfo {
   const { expiresAt, scopes } = token
   return { clientId, userId, orgId, scopes, grantId, expiresAt }
 }
-
-/** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
-export function bearerToken(authorization: string | undefined): string | undefined {
-  return authorization !== undefined && BEARER.test(authorization)
-    ? authorization.slice(authorization.lastIndexOf(' ') + 1)
-    : undefined
-}
-
-const BEARER = /^bearer +\S+$/i
 
 function invalidToken(): OAuthError {
   return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')

@@ -68,7 +68,7 @@ async function connectedApps(context: SignedInContext): Promise<readonly Connect
 const FORM_MS = 3_600_000
 
 async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, now, principal, store } = context
+  const { config, now, principal, services, store } = context
   const formId = randomId(32)
   const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
@@ -76,7 +76,7 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   // A link must not make anyone believe that what still stands in the list is gone.
   const gone = isAppId(removedId) && !apps.some(({ clientId }) => clientId === removedId)
   const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
-  const setting = pageSettingFor(request, config)
+  const setting = pageSettingFor(request, services)
   const inWords = apps.map(app => ({
     ...app,
     scopes: app.scopes.map(({ description, name }) => {

@@ -23,7 +23,7 @@ export const authorizeConnectorQuery = z.strictObject({
 /** GET /connectors/{connectorId}/oauth/authorize: where to send the browser to connect an outside account. */
 export async function authorizeConnector(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, now, principal, store } = context
-  const { connectors, upstreams } = requireConnectors(config)
+  const { connectors, upstreams } = requireConnectors(context)
   const { baseUrl } = checkQuery(authorizeConnectorQuery, request)
   const returnTo = readBaseUrl(baseUrl, connectors)
   const connectorId = request.params.connectorId ?? ''

@@ -20,7 +20,7 @@ type Flow = OneTimeData['connector_state']
  */
 export async function connectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, store } = context
-  const { connectors } = requireConnectors(config)
+  const { connectors } = requireConnectors(context)
   const params = readParams(request.query)
   const state = one(params, 'state')
   const id = sha256(state)
@@ -68,7 +68,7 @@ function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config,
 
 /** Redeems the code, and keeps what it was for. Rejects with ConnectorError, or StoreError. */
 async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, params: Params, context: Context): Promise<void> {
-  const { connectors, upstreams } = requireConnectors(context.config)
+  const { connectors, upstreams } = requireConnectors(context)
   if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
   const error = optional(params, 'error')
   if (error !== undefined) throw refused(error)

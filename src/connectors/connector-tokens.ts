@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Connectors } from '../options/connectors.ts'
 import type { Context } from '../options/context.ts'
-import type { Credential, EpochMs, JsonObject } from '../store/store.ts'
+import type { Credential } from '../store/store.ts'
 import {
   type CredentialKey,
   credentialKey,
@@ -58,9 +60,9 @@ export class ConnectorTokens {
   /** Refreshes of this process: each is done once for all who wait. */
   readonly #refreshing = new Map<string, Promise<ConnectorToken>>()
 
-  constructor(config: Config<never>, withContext: WithContext) {
-    const { connectors, upstreams } = requireConnectors(config)
-    this.#config = config
+  constructor(context: Pick<Context, 'config' | 'services'>, withContext: WithContext) {
+    const { connectors, upstreams } = requireConnectors(context)
+    this.#config = context.config
     this.#connectors = connectors
     this.#upstreams = upstreams
     this.#withContext = withContext

@@ -1,7 +1,8 @@
-import type { Config } from '../options/config.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 import type { Connectors } from '../options/connectors.ts'
 import type { Context } from '../options/context.ts'
-import type { Credential, EpochMs, JsonObject, Store } from '../store/store.ts'
+import type { Credential, Store } from '../store/store.ts'
 import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
@@ -79,9 +80,10 @@ export async function keepConnected(
   tokens: ProviderTokens,
   key: CredentialKey,
   provider: Provider,
-  { config, now, store }: Context,
+  context: Context,
 ): Promise<void> {
-  const { connectors, upstreams } = requireConnectors(config)
+  const { config, now, store } = context
+  const { connectors, upstreams } = requireConnectors(context)
   try {
     const sealed = await sealTokens(tokens, null, key, connectors)
     await save({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
@@ -109,7 +111,7 @@ function purposeOf({ connectorId, ownerId }: CredentialKey): string {
 }
 
 /** On a path that is only served where there are connectors. */
-export function requireConnectors({ connectors, upstreams }: Pick<Config<never>, 'connectors' | 'upstreams'>) {
+export function requireConnectors({ config: { connectors }, services: { upstreams } }: Pick<Context, 'config' | 'services'>) {
   if (!connectors || !upstreams) throw new Error('there are no connectors')
   return { connectors, upstreams }
 }

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
+import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { EpochMs } from '../store/store.ts'
 import { checkProvider, isOpenId, type Provider, type ProviderCall } from './provider.ts'
 import { guarded } from './upstream-errors.ts'
 

@@ -17,7 +17,7 @@ export const workspaceInput = z.strictObject({ code: z.string().min(1).max(4096)
  */
 export async function exchangeWorkspaceCode(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, events, now, principal } = context
-  const { connectors, upstreams } = requireConnectors(config)
+  const { connectors, upstreams } = requireConnectors(context)
   const { code } = checkJson(workspaceInput, request)
   const { connectorId, redirectUri = callbackUrl(config) } = connectors.googleWorkspace ?? { connectorId: '' }
   const provider = connectors.googleWorkspace ? await findProvider(connectorId, principal, config) : null

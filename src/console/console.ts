@@ -5,6 +5,7 @@ import { html } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import { escapeHtml } from '../pages/page.ts'
+import type { Theme } from '../pages/theme.ts'
 import { CONSOLE_STYLE } from './console-style.ts'
 
 /** What is asked for below the console's own path. */
@@ -24,12 +25,8 @@ export interface AppsConsole {
 }
 
 /** Reads the files. Throws when they are not beside this one, as in a server that was bundled into one file. */
-export function createConsole({
-  loginUrl,
-  mountPath,
-  theme,
-}: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): AppsConsole {
-  const page = consolePage({ loginUrl, mountPath, theme })
+export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPath'>, theme: Theme): AppsConsole {
+  const page = consolePage(config, theme)
   const files = new Map([
     ['/console.css', asset('text/css', theme.style + CONSOLE_STYLE)],
     ...SCRIPTS.map(name => [`/${name}`, asset('text/javascript', readScript(name))] as const),
@@ -66,7 +63,7 @@ function readScript(name: string): string {
   return readFileSync(new URL(`./browser/${name}`, import.meta.url), 'utf8')
 }
 
-function consolePage({ loginUrl, mountPath, theme }: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): HttpResponse {
+function consolePage({ loginUrl, mountPath }: Pick<Config<never>, 'loginUrl' | 'mountPath'>, theme: Theme): HttpResponse {
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

@@ -1,6 +1,6 @@
+import type { Log } from '../base/log.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
-import type { Log } from '../options/options.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 

@@ -1,10 +1,10 @@
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { sha256 } from '../base/crypto.ts'
 import type { Events } from '../base/events.ts'
+import type { Log } from '../base/log.ts'
+import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { ApiError } from '../errors/api-error.ts'
-import type { Config } from '../options/config.ts'
-import type { Principal } from '../options/options.ts'
 
 /** What a limiter of the host's must be made with: `duration` is in seconds. */
 export interface RateLimit {
@@ -18,14 +18,23 @@ const MUTATIONS: RateLimit = { points: 10, duration: 60, keyPrefix: 'authmount:m
 
 export interface Limits {
   /** Counts one change by a principal. Resolves with the headers that say how many are left; rejects with ApiError 429. */
-  countMutation(principal: Principal): Promise<Readonly<Record<string, string>>>
+  countMutation(principal: { readonly orgId: string; readonly userId: string }): Promise<Readonly<Record<string, string>>>
+}
+
+/** Where counts are kept, and for how long that store is waited for. */
+export interface LimitSettings {
+  readonly log: Log
+  readonly now: () => EpochMs
+  /** Default: every process counts for itself. */
+  readonly rateLimiter: ((limit: RateLimit) => RateLimiterAbstract) | undefined
+  readonly storeTimeoutMs: number
 }
 
 /**
  * Rate limits, shared by all processes where the host supplies a limiter. When its store does not answer, each process
  * counts for itself, and an event says so.
  */
-export function createLimits({ log, now, rateLimiter, storeTimeoutMs }: Config<never>, events: Events): Limits {
+export function createLimits({ log, now, rateLimiter, storeTimeoutMs }: LimitSettings, events: Events): Limits {
   const local = new RateLimiterMemory(MUTATIONS)
   const shared = rateLimiter?.(MUTATIONS)
   return {

@@ -11,8 +11,8 @@ import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import { carriesToken } from '../server/principal.ts'
 import type { OneTimeData } from '../store/store.ts'
+import { carriesToken } from '../tokens/carries-token.ts'
 
 /** Long enough to think about it. */
 const DECISION_MS = 600_000
@@ -26,7 +26,7 @@ const LOGOUT_PARAMS = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout
  * and decides; it ends the session, and sends the browser back here.
  */
 export async function logout(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, now, principal, store } = context
+  const { config, now, principal, services, store } = context
   if (request.method === 'POST') {
     // A browser that comes from another site brings the session along only when it asks by GET.
     const given = request.body.kind === 'none' ? [] : [...requireForm(request)]
@@ -37,7 +37,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   const back = await readReturn(params, context)
   // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
   if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
-  if (!principal) return sendOn(back, pageSettingFor(request, config))
+  if (!principal) return sendOn(back, pageSettingFor(request, services))
 
   const logoutId = randomId(32)
   await store.oneTime.put({
@@ -56,7 +56,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
  * they allowed it. Then back to the app, if it said where.
  */
 export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, store } = context
+  const { config, services, store } = context
   const params = readParams(request.query)
   const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
   if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
@@ -68,7 +68,7 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
       throw error
     }
   }
-  return sendOn(taken.entry.data, pageSettingFor(request, config))
+  return sendOn(taken.entry.data, pageSettingFor(request, services))
 }
 
 async function endGrantsOfApp(

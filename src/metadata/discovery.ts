@@ -10,7 +10,7 @@ import type { Keys } from '../tokens/keys.ts'
 /** GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §3). */
 export async function metadata(_request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
-  const keys = config.keys ? await currentKeys(context) : null
+  const keys = context.services.keys ? await currentKeys(context) : null
   return {
     status: 200,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },

@@ -1,14 +1,7 @@
+import { resourceMetadataUrl } from '../bearer/resource-metadata-url.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
-
-const DOCUMENT = '/.well-known/oauth-protected-resource'
-
-/** Where a resource's metadata are: the well-known part stands between its host and its path (RFC 9728 §3.1). */
-export function resourceMetadataUrl(resource: string): string {
-  const { origin, pathname, search } = new URL(resource)
-  return `${origin}${DOCUMENT}${pathname === '/' ? '' : pathname}${search}`
-}
 
 /** The documents this server has: of the resources on its own origin, by path. */
 export function resourceDocuments({

@@ -1,18 +1,7 @@
+import type { JsonObject } from '../base/json.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
-import type { JsonObject } from '../store/store.ts'
-
-/** The claims each standard scope allows (OpenID Connect Core §5.4). */
-export const STANDARD_CLAIMS: Readonly<Record<string, readonly string[]>> = {
-  profile: [
-    ...['name', 'family_name', 'given_name', 'middle_name', 'nickname', 'preferred_username', 'profile', 'picture'],
-    ...['website', 'gender', 'birthdate', 'zoneinfo', 'locale', 'updated_at'],
-  ],
-  email: ['email', 'email_verified'],
-  address: ['address'],
-  phone: ['phone_number', 'phone_number_verified'],
-}
 
 /** What the `claims` parameter names (OpenID Connect Core §5.5): where each claim is wanted, and who must be signed in. */
 export interface RequestedClaims {

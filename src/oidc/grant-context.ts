@@ -1,4 +1,5 @@
-import type { EpochMs, JsonObject } from '../store/store.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 
 /** What a grant carries of the authorization request it came from; all but the audience only with `openid`. */
 export interface GrantContext extends JsonObject {

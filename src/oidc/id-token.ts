@@ -14,7 +14,7 @@ export async function idTokenFor(
 ): Promise<string | undefined> {
   const { config, now } = context
   const { clientId, userId } = grant
-  if (!config.keys || userId === null || !scopes.includes('openid')) return undefined
+  if (!context.services.keys || userId === null || !scopes.includes('openid')) return undefined
   const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
   const [{ signing }, claims] = await Promise.all([
     currentKeys(context),

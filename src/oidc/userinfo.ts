@@ -1,9 +1,10 @@
-import { bearerToken, findBearer } from '../bearer/bearer.ts'
+import { findBearer } from '../bearer/bearer.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
+import { bearerToken } from '../tokens/token-guard.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import type { Json, JsonObject } from '../base/json.ts'
 import type { Config } from '../options/config.ts'
 import type { Endpoint } from '../server/routes.ts'
-import type { Json, JsonObject } from '../store/store.ts'
 import { describeOperations, type Operation } from './operations.ts'
 
 /** The OpenAPI 3.1 document of the mounted routes, made from the schemas that check their input. */

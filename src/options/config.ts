@@ -1,13 +1,14 @@
-import type { Upstreams } from '../connectors/upstream.ts'
+import type { Log } from '../base/log.ts'
+import type { EpochMs } from '../base/time.ts'
 import { OptionsError } from '../errors/options-error.ts'
-import { brandingProblems, createTheme, type Theme } from '../pages/theme.ts'
-import type { EpochMs, Store } from '../store/store.ts'
-import type { KeySource } from '../tokens/keys.ts'
+import type { Store } from '../store/store.ts'
+import type { SigningSettings } from '../tokens/keys.ts'
+import { type Branding, brandingProblems } from './branding.ts'
 import { nameUnknown, quote, within } from './checks.ts'
-import { type Connectors, readConnectors, readUpstreams } from './connectors.ts'
-import type { AuthmountOptions, Log } from './options.ts'
+import { type Connectors, readConnectors } from './connectors.ts'
+import type { AuthmountOptions } from './options.ts'
 import { readCatalogue, type Scope } from './scopes.ts'
-import { readKeys } from './signing.ts'
+import { readSigning } from './signing.ts'
 import { readIssuer, readPageUrl, readResourceServers, readResources } from './urls.ts'
 
 /** The host's options, checked once, with every default filled in. */
@@ -32,16 +33,15 @@ export interface Config<Native = unknown> {
   readonly consentSeconds: number
   readonly idTokenSeconds: number
   /** Who signs; null: there is no OpenID Connect. */
-  readonly keys: KeySource | null
-  readonly theme: Theme
+  readonly signing: SigningSettings | null
+  readonly branding: Branding
   readonly renderConsent: AuthmountOptions['renderConsent'] | undefined
   readonly isVerified: AuthmountOptions['isVerified'] | undefined
   readonly claims: AuthmountOptions['claims'] | undefined
   /** Outside accounts; null: there are none. */
   readonly connectors: Connectors | null
   readonly signInProvider: AuthmountOptions['signInProvider'] | null
-  /** null where no provider is called. */
-  readonly upstreams: Upstreams | null
+  readonly allowLoopbackProviders: boolean
   readonly rotationGraceSeconds: number
   readonly storeTimeoutMs: number
   readonly hookTimeoutMs: number
@@ -63,7 +63,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   if (typeof options.authenticate !== 'function')
     problems.push('authenticate must be a function that returns the signed-in user, or null')
 
-  for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost'] as const) {
+  for (const name of ['lenientAuthorize', 'allowPlainPkce', 'loopbackLocalhost', 'allowLoopbackProviders'] as const) {
     if (!['boolean', 'undefined'].includes(typeof options[name])) problems.push(`${name} must be true or false`)
   }
   for (const name of ['claims', 'onEvent', 'now', 'rateLimiter', 'signInProvider', 'renderConsent', 'isVerified'] as const) {
@@ -81,14 +81,14 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
 
   const log = safeLog(options.log ?? CONSOLE)
   const idTokenSeconds = within('lifetimes.idTokenSeconds', options.lifetimes?.idTokenSeconds ?? 3600, [60, 86_400], problems)
-  const keys = readKeys(options, { idTokenSeconds, log }, problems)
+  const signing = readSigning(options, idTokenSeconds, problems)
   nameUnknown('branding.', options.branding ?? {}, ['name', 'logoUrl', 'accentColor', 'css'], problems)
   problems.push(...brandingProblems(options.branding ?? {}))
   const now = wholeMilliseconds(options.now ?? Date.now)
-  const { accessTokenFormat = 'opaque', consentUrl, logoutUrl } = options
+  const { accessTokenFormat = 'opaque', allowLoopbackProviders = false, consentUrl, logoutUrl } = options
   if (!['opaque', 'jwt'].includes(accessTokenFormat)) problems.push('accessTokenFormat must be opaque or jwt')
-  if (accessTokenFormat === 'jwt' && !keys) problems.push('accessTokenFormat jwt needs sealingKeys, or signingKeys')
-  if (logoutUrl !== undefined && !keys) problems.push('logoutUrl needs sealingKeys, or signingKeys')
+  if (accessTokenFormat === 'jwt' && !signing) problems.push('accessTokenFormat jwt needs sealingKeys, or signingKeys')
+  if (logoutUrl !== undefined && !signing) problems.push('logoutUrl needs sealingKeys, or signingKeys')
   const resources = readResources(options.resources, issuer?.origin ?? '', problems)
   const config: Config<Native> = {
     issuer: options.issuer,
@@ -96,7 +96,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     mountPath,
     store: options.store,
     authenticate: options.authenticate,
-    scopes: readCatalogue(options.scopes, keys !== null, problems),
+    scopes: readCatalogue(options.scopes, signing !== null, problems),
     loginUrl: readPageUrl('loginUrl', options.loginUrl ?? '/login', problems),
     consentUrl: consentUrl === undefined ? null : readPageUrl('consentUrl', consentUrl, problems),
     logoutUrl: logoutUrl === undefined ? null : readPageUrl('logoutUrl', logoutUrl, problems),
@@ -109,14 +109,14 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     codeSeconds: within('lifetimes.codeSeconds', options.lifetimes?.codeSeconds ?? DEFAULT_CODE_SECONDS, [1, 600], problems),
     consentSeconds: within('lifetimes.consentSeconds', options.lifetimes?.consentSeconds ?? 600, [30, 3600], problems),
     idTokenSeconds,
-    keys,
-    theme: createTheme(options.branding ?? {}, options.issuer),
+    signing,
+    branding: options.branding ?? {},
     renderConsent: options.renderConsent,
     isVerified: options.isVerified,
     claims: options.claims,
     connectors: readConnectors(options, problems),
     signInProvider: options.signInProvider ?? null,
-    upstreams: readUpstreams(options, now, problems),
+    allowLoopbackProviders,
     rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),

@@ -1,6 +1,4 @@
 import type { ConnectorOptions } from '../connectors/options.ts'
-import { Upstreams } from '../connectors/upstream.ts'
-import type { EpochMs } from '../store/store.ts'
 import { nameUnknown, quote, within } from './checks.ts'
 import type { AuthmountOptions } from './options.ts'
 
@@ -59,17 +57,6 @@ export function readConnectors(
     marginMs: marginSeconds * 1000,
     sealingKeys: sealingKeys ?? [],
   }
-}
-
-/** What calls providers, where anything does. */
-export function readUpstreams(
-  { allowLoopbackProviders = false, connectors, signInProvider }: AuthmountOptions<never>,
-  now: () => EpochMs,
-  problems: string[],
-): Upstreams | null {
-  if (typeof allowLoopbackProviders !== 'boolean') problems.push('allowLoopbackProviders must be true or false')
-  if (!connectors && !signInProvider) return null
-  return new Upstreams({ allowLoopback: allowLoopbackProviders, now })
 }
 
 function readOrigins(baseUrls: unknown, problems: string[]): readonly string[] {

@@ -1,14 +1,17 @@
 import type { JWK } from 'jose'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { AuthmountEvent } from '../base/events.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
+import type { EpochMs } from '../base/time.ts'
 import type { ConnectorOptions } from '../connectors/options.ts'
 import type { SignInProvider } from '../connectors/provider.ts'
 import type { RateLimit } from '../http/limits.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { ConsentView } from '../pages/consent-page.ts'
-import type { Branding } from '../pages/theme.ts'
-import type { EpochMs, JsonObject, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { SigningAlgorithm } from '../tokens/signing-key.ts'
+import type { Branding } from './branding.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
@@ -45,11 +48,6 @@ export interface ClaimsRequest {
   readonly scopes: readonly string[]
   /** The names of the claims wanted; what else is returned is left out. */
   readonly names: readonly string[]
-}
-
-export interface Log {
-  error(message: string, cause?: unknown): void
-  warn(message: string): void
 }
 
 export type RenderedPage = string | { readonly html: string; readonly contentSecurityPolicy?: string | undefined }

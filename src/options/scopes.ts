@@ -1,4 +1,3 @@
-import { STANDARD_CLAIMS } from '../oidc/claims.ts'
 import { quote } from './checks.ts'
 import type { ScopeDefinition } from './options.ts'
 
@@ -44,6 +43,17 @@ export function readCatalogue(scopes: unknown, signIn: boolean, problems: string
   if (!signIn && 'openid' in scopes) problems.push('scopes: "openid" needs sealingKeys, or signingKeys')
   if (Object.keys(scopes).length === 0) problems.push('scopes must define at least one scope')
   return catalogue
+}
+
+/** The claims each standard scope allows (OpenID Connect Core §5.4). */
+const STANDARD_CLAIMS: Readonly<Record<string, readonly string[]>> = {
+  profile: [
+    ...['name', 'family_name', 'given_name', 'middle_name', 'nickname', 'preferred_username', 'profile', 'picture'],
+    ...['website', 'gender', 'birthdate', 'zoneinfo', 'locale', 'updated_at'],
+  ],
+  email: ['email', 'email_verified'],
+  address: ['address'],
+  phone: ['phone_number', 'phone_number_verified'],
 }
 
 const OPENID: Scope = {

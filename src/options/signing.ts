@@ -1,16 +1,16 @@
-import { type KeySource, managedKeys, suppliedKeys } from '../tokens/keys.ts'
+import type { SigningSettings } from '../tokens/keys.ts'
 import { SIGNING_ALGORITHMS, signingKey } from '../tokens/signing-key.ts'
 import { nameUnknown, within } from './checks.ts'
-import type { AuthmountOptions, Log } from './options.ts'
+import type { AuthmountOptions } from './options.ts'
 
 /** Access tokens, the longest-lived of what a key may sign, live a day at most. */
 const LONGEST_TOKEN_SECONDS = 86_400
 
-export function readKeys(
+export function readSigning(
   { keyRotation = {}, sealingKeys, signingAlg = 'RS256', signingKeys }: AuthmountOptions<never>,
-  { idTokenSeconds, log }: { readonly idTokenSeconds: number; readonly log: Log },
+  idTokenSeconds: number,
   problems: string[],
-): KeySource | null {
+): SigningSettings | null {
   nameUnknown('keyRotation.', keyRotation, ['everyDays', 'publishSeconds'], problems)
   const days = within('keyRotation.everyDays', keyRotation.everyDays ?? 90, [1, 3650], problems)
   const publishSeconds = within('keyRotation.publishSeconds', keyRotation.publishSeconds ?? 1200, [60, 86_400], problems)
@@ -34,16 +34,16 @@ export function readKeys(
     if (new Set(keys.map(({ kid }) => kid)).size < keys.length) problems.push('signingKeys must each have a kid of their own')
     const [first, ...rest] = keys
     if (!first && Array.isArray(signingKeys) && signingKeys.length === 0) problems.push('signingKeys must have at least one key')
-    return first ? suppliedKeys([first, ...rest]) : null
+    return first ? { kind: 'supplied', keys: [first, ...rest] } : null
   }
   if (!sealingKeys) return null
   const tokenMs = Math.max(LONGEST_TOKEN_SECONDS, idTokenSeconds) * 1000
-  return managedKeys({
+  return {
+    kind: 'managed',
     alg: signingAlg,
     sealingKeys,
     publishMs: publishSeconds * 1000,
     rotateMs: days * 86_400_000,
     tokenMs,
-    log,
-  })
+  }
 }

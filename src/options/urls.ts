@@ -1,4 +1,5 @@
 import { isAppId } from '../base/ids.ts'
+import { isLoopback } from '../base/loopback.ts'
 import { quote } from './checks.ts'
 
 export function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
@@ -67,9 +68,4 @@ export function readPageUrl(name: string, value: string, problems: string[]): st
   if (!usable || value.includes('#') || !/^[\x21-\x7e]+$/.test(value))
     problems.push(`${name} must be a path such as /login, or an http(s) URL, without a fragment`)
   return value
-}
-
-/** A host on which plain http reaches nobody else. */
-export function isLoopback({ hostname }: URL): boolean {
-  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
 }

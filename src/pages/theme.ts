@@ -1,16 +1,5 @@
 import { hash } from 'node:crypto'
-
-/** How authmount's own pages look. */
-export interface Branding {
-  /** Who you are to your users. Default: the issuer's host name. */
-  readonly name?: string | undefined
-  /** Shown above the page; https. */
-  readonly logoUrl?: string | undefined
-  /** Of the main button, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
-  readonly accentColor?: string | undefined
-  /** Added after the pages' own style. It can load nothing. */
-  readonly css?: string | undefined
-}
+import type { Branding } from '../options/branding.ts'
 
 /** What every page needs of it, worked out once. */
 export interface Theme {
@@ -26,18 +15,6 @@ export function createTheme({ accentColor = '#1d4ed8', css = '', logoUrl, name }
   const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${String(css).replaceAll('</', '<\\/')}`
   const styleSource = `'sha256-${hash('sha256', style, 'base64')}'`
   return { name: name ?? (URL.canParse(issuer) ? new URL(issuer).host : issuer), logoUrl: logoUrl ?? null, style, styleSource }
-}
-
-/** What is wrong with it, in words for whoever configures it. */
-export function brandingProblems({ accentColor, css, logoUrl, name }: Branding): readonly string[] {
-  return [
-    ...(name === undefined || (typeof name === 'string' && name !== '') ? [] : ['branding.name must be a text']),
-    ...(accentColor === undefined || /^#[\da-f]{6}$/i.test(accentColor) ? [] : ['branding.accentColor must be like #1d4ed8']),
-    ...(logoUrl === undefined || (URL.canParse(logoUrl) && new URL(logoUrl).protocol === 'https:')
-      ? []
-      : ['branding.logoUrl must be an https URL']),
-    ...(css === undefined || typeof css === 'string' ? [] : ['branding.css must be a text']),
-  ]
 }
 
 /** Black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */

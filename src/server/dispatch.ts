@@ -1,10 +1,9 @@
 import type { Events } from '../base/events.ts'
 import { ApiError } from '../errors/api-error.ts'
-import type { Limits } from '../http/limits.ts'
 import { empty, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
-import type { Context } from '../options/context.ts'
+import type { Context, Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { isShared, preflight, withCors } from './cors.ts'
@@ -14,8 +13,8 @@ import type { Endpoint, Route } from './routes.ts'
 
 export interface Runtime<Native> {
   readonly config: Config<Native>
+  readonly services: Services
   readonly events: Events
-  readonly limits: Limits
   readonly deadlines: Deadlines
 }
 
@@ -28,12 +27,12 @@ export async function dispatch<Native>(
   request: HttpRequest<Native>,
   runtime: Runtime<Native>,
 ): Promise<HttpResponse> {
-  const { config, deadlines, events } = runtime
+  const { config, deadlines, events, services } = runtime
   const store = new DeadlineStore(config.store, deadlines)
   try {
     const route = routeOf(endpoint, request.method)
     if (!route) return otherMethod(endpoint, request)
-    const context: Context = { config, store, events, principal: null, now: config.now() }
+    const context: Context = { config, services, events, store, principal: null, now: config.now() }
     let response: HttpResponse
     try {
       response = await (route.access === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
@@ -42,7 +41,7 @@ export async function dispatch<Native>(
         style: route.errors,
         issuer: config.issuer,
         log: config.log,
-        theme: config.theme,
+        theme: services.theme,
         shown: ({ code, description }, reference) =>
           events.emit({ type: 'error_shown', at: context.now, reference, error: code, description }),
       })
@@ -61,7 +60,7 @@ async function answerSomeone<Native>(
   route: Route,
   request: HttpRequest<Native>,
   context: Context,
-  { config, limits }: Runtime<Native>,
+  { config, services }: Runtime<Native>,
 ): Promise<HttpResponse> {
   const principal = await resolvePrincipal(request, config)
   if (route.access === 'none' || route.access === 'session') return route.flow(request, { ...context, principal })
@@ -71,7 +70,7 @@ async function answerSomeone<Native>(
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
   if (route.limited && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
   if (!route.limited) return route.flow(request, { ...context, principal })
-  const headers = await limits.countMutation(principal)
+  const headers = await services.limits.countMutation(principal)
   try {
     const response = await route.flow(request, { ...context, principal })
     return { ...response, headers: { ...response.headers, ...headers } }

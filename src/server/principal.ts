@@ -2,7 +2,7 @@ import { withTimeout } from '../base/timeout.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Principal } from '../options/options.ts'
-import { holdsToken } from '../tokens/token-ref.ts'
+import { carriesToken } from '../tokens/carries-token.ts'
 
 /**
  * Who is signed in, as the host says; null for nobody, and for a request that carries a token authmount itself
@@ -16,22 +16,6 @@ export async function resolvePrincipal<Native>(request: HttpRequest<Native>, con
   const problem = problemOf(answer)
   if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)
   return answer
-}
-
-/** Whether a request carries a token of ours anywhere the host's hook could take it for a login. */
-export function carriesToken({ headers, query }: HttpRequest, issuer: string): boolean {
-  const basic = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  if (basic && holdsToken(Buffer.from(basic, 'base64').toString(), issuer)) return true
-  // A hint is no credential (OpenID Connect Core §3.1.2.1), nor is the address of the page before, which may have had one.
-  const { referer: _, ...own } = headers
-  const holds = (text: string) => holdsToken(text, issuer) || (text.includes('%') && holdsToken(unescaped(text), issuer))
-  if (Object.values(own).some(value => value !== undefined && holds(String(value)))) return true
-  return [...query].some(([name, value]) => name !== 'id_token_hint' && holdsToken(value, issuer))
-}
-
-/** As a parser of cookies reads it. */
-function unescaped(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 /** What is wrong with the host's answer, in words for whoever wrote the hook. */

@@ -126,12 +126,12 @@ const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
 export function listEndpoints(config: Config<never>): readonly Endpoint[] {
   const served = [
     ...ROUTES,
-    ...(config.keys ? SIGN_IN_ROUTES : []),
+    ...(config.signing ? SIGN_IN_ROUTES : []),
     ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES),
     ...(config.connectors ? CONNECTOR_ROUTES : []),
     ...(config.signInProvider ? ACCOUNT_ROUTES : []),
   ]
-  const named = config.keys ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
+  const named = config.signing ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
   const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
   const documents = named.flatMap(({ name, flow }) =>
     wellKnownPaths(name, config).map(

@@ -26,8 +26,7 @@ const CODE_SECONDS = 600
  * that the tokens are the host's own and that the address is verified there.
  */
 export async function exchangeAccountCode(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config } = context
-  const { upstreams } = config
+  const { upstreams } = context.services
   if (!upstreams) throw new Error('there are no providers')
   const { code, email, provider: name, redirectUri } = checkJson(accountInput, request)
   const provider = await providerOf(name, context)

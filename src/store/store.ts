@@ -1,9 +1,6 @@
-/** Milliseconds since the Unix epoch, UTC. */
-export type EpochMs = number
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject
-export interface JsonObject {
-  readonly [key: string]: Json
-}
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
+
 /** `offset` and `limit` count records; `limit: 0` asks for the total alone. */
 export interface PageQuery {
   readonly offset: number

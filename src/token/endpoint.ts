@@ -41,7 +41,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   for (const name of REQUIRED[grantType]) one(params, name)
 
   // Before anything is spent: what a token must be signed with may not be there to be had.
-  if (context.config.keys && grantType !== 'client_credentials') await currentKeys(context)
+  if (context.services.keys && grantType !== 'client_credentials') await currentKeys(context)
   const issued = await runGrant(grantType, { params, app, audience, peeked }, context)
   return json(200, {
     access_token: issued.accessToken,

@@ -1,7 +1,7 @@
 import type { AuthmountEvent } from '../base/events.ts'
+import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
-import type { TokenInfo } from '../bearer/bearer.ts'
-import type { EpochMs } from '../store/store.ts'
+import type { TokenInfo } from '../tokens/token-guard.ts'
 
 /** No access token lives longer than a day. */
 const KEPT_MS = 86_400_000 + 60_000

@@ -1,16 +1,15 @@
 import type { JWTPayload } from 'jose'
-import type { Guarding, TokenRequirements } from '../authmount.ts'
 import { sha256 } from '../base/crypto.ts'
 import type { AuthmountEvent } from '../base/events.ts'
+import type { Log } from '../base/log.ts'
+import { isLoopback } from '../base/loopback.ts'
+import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
-import { bearerToken, type TokenInfo } from '../bearer/bearer.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
-import type { Log } from '../options/options.ts'
-import { isLoopback } from '../options/urls.ts'
-import type { EpochMs } from '../store/store.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
+import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
 import { AuthorizationServer, invalidToken } from './authorization-server.ts'
 import { type Revocable, Revocations } from './revocations.ts'
 
@@ -112,8 +111,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     guard(requirements = {}) {
       const scopes = readScopes(requirements, audience)
       const challenge = { issuer, log, metadata: resourceMetadata }
-      return async authorization => {
-        const token = bearerToken(authorization)
+      return async ({ headers }) => {
+        const token = bearerToken(headers.authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
           return { oauth: await verify(token, { scopes }) }
