@@ -13,11 +13,6 @@ export function damaged(what: string): Error {
   return new Error(`${what} was written by another version of authmount, or is damaged: it is left as it is`)
 }
 
-/** An app's id, with which the id of each of its grants begins. */
-export function clientOf(grantId: string): string {
-  return grantId.slice(0, 24)
-}
-
 export function lastExpiry(tokens: readonly Token[]): EpochMs {
   return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
 }

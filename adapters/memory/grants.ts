@@ -1,10 +1,11 @@
+import { appOfGrant } from '../../src/base/ids.ts'
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { EpochMs } from '../../src/base/time.ts'
 import type { Grant, GrantStore, Spent, Token, TokenRef } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
-import { clientOf, lastExpiry } from '../common/records.ts'
+import { lastExpiry } from '../common/records.ts'
 import { LiveCount } from './live-count.ts'
 import type { Sweeper } from './sweeper.ts'
 
@@ -43,7 +44,7 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
   const byClient = new Map<string, ClientGrants>()
   const byUser = new Map<string, Set<Family>>()
-  const familyOf = (grantId: string): Family | undefined => byClient.get(clientOf(grantId))?.families.get(grantId)
+  const familyOf = (grantId: string): Family | undefined => byClient.get(appOfGrant(grantId))?.families.get(grantId)
   const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
     byClient.get(clientId)?.live.get(epoch)
   /** Throws, and changes nothing, when there is no room. */

@@ -1,7 +1,8 @@
+import { appOfGrant } from '../../src/base/ids.ts'
 import { Memo } from '../../src/base/memo.ts'
 import type { FoundToken, Grant, GrantedToken, GrantStore, Token, TokenPage, TokenRef } from '../../src/store/store.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
-import { clientOf, digest, lastExpiry } from '../common/records.ts'
+import { digest, lastExpiry } from '../common/records.ts'
 import { type RedisContext, ttl } from './context.ts'
 import { formatGrant, formatMember, formatTokens, GRANT_FIELDS, keyOf, parseGrant, parseMember, parseToken } from './records.ts'
 import { createGrant, indexGrant, indexTokens, pageOfTokens, revokeGrant, revokeToken, rotateToken } from './scripts.ts'
@@ -95,7 +96,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     const [epoch, user, ...tokenIds] = revoked
     // Record first: an index entry without a record is skipped.
     await Promise.all([
-      unlist({ id: grantId, clientId: clientOf(grantId), epoch: Number(epoch) }, tokenIds),
+      unlist({ id: grantId, clientId: appOfGrant(grantId), epoch: Number(epoch) }, tokenIds),
       forgetForUser(grantId, user),
     ])
     return true
@@ -190,7 +191,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
       if (!revoked) return false
       const [epoch, user] = revoked
       await Promise.all([
-        reindex({ id: grantId, clientId: clientOf(grantId), epoch: Number(epoch) }, { remove: [tokenId] }),
+        reindex({ id: grantId, clientId: appOfGrant(grantId), epoch: Number(epoch) }, { remove: [tokenId] }),
         forgetForUser(grantId, user),
       ])
       return true
@@ -199,7 +200,7 @@ export function redisGrants({ redis, prefix, wait, now }: RedisContext): GrantSt
     async revokeMany({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
       if (userId !== undefined) {
         const ids = await grantsOfUser(userId)
-        const wanted = ids.filter(id => clientId === undefined || clientOf(id) === clientId)
+        const wanted = ids.filter(id => clientId === undefined || appOfGrant(id) === clientId)
         if (epochBelow === Number.POSITIVE_INFINITY) return revokeEach(wanted)
         const grants = await Promise.all(wanted.map(tokensOf))
         return revokeEach(grants.flat().flatMap(({ grant }) => (grant.epoch < epochBelow ? [grant.id] : [])))

@@ -1,7 +1,8 @@
+import { appOfGrant } from '../../src/base/ids.ts'
 import { Memo } from '../../src/base/memo.ts'
 import type { Grant, Spent, Token, TokenRef } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
-import { clientOf, damaged, digest } from '../common/records.ts'
+import { damaged, digest } from '../common/records.ts'
 
 /*
  * Every record begins with its format. What a later version of authmount wrote, or something else damaged, is refused:
@@ -68,7 +69,7 @@ export function parseGrant(id: string, [own, orgField, userField, scopesField]: 
   const end = form.indexOf(' ', space + 1)
   return {
     id,
-    clientId: clientOf(id),
+    clientId: appOfGrant(id),
     orgId,
     userId: parseOwner(userField),
     scopes: parseScopes('a grant', scopes),
@@ -128,7 +129,7 @@ function parseSpent(text: string): Spent {
 
 /** How the index of a client names a token. The client is in the name of the index. */
 export function formatMember({ grantId, tokenId }: TokenRef): string {
-  const own = grantId.slice(clientOf(grantId).length)
+  const own = grantId.slice(appOfGrant(grantId).length)
   return `${own.length}:${own}${tokenId}`
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { randomText } from '../base/crypto.ts'
+import { newAppId } from '../base/ids.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
@@ -39,7 +39,7 @@ export async function registerApp(
   const { orgId, userId } = checkInput(ownerSchema, owner)
   const secret = fields.isConfidential ? makeSecret(now) : null
   const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
-  const id = randomText(12, 'hex')
+  const id = newAppId()
   const profile = { slug: slugOf(fields.name, id), logoUrl, homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
   const app: App = {
     id,

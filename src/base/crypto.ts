@@ -23,9 +23,9 @@ export function randomText(bytes: number, encoding: 'base64url' | 'hex'): string
 const pool = Buffer.alloc(4096)
 let used = pool.length
 
-/** base64url SHA-256: what the store keeps of every value that is worth stealing. */
-export function sha256(text: string): string {
-  return hash('sha256', text, 'base64url')
+/** SHA-256 as text, base64url by default: what the store keeps of every value that is worth stealing. */
+export function sha256(text: string, encoding: 'base64url' | 'hex' = 'base64url'): string {
+  return hash('sha256', text, encoding)
 }
 
 /** Whether two strings are equal, in time that does not depend on where they differ. */

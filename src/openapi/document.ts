@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { APP_ID_PATTERN } from '../base/ids.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { Config } from '../options/config.ts'
 import type { Endpoint } from '../server/routes.ts'
@@ -77,7 +78,7 @@ function parametersOf(path: string): readonly JsonObject[] {
     name,
     in: 'path',
     required: true,
-    schema: name === 'appId' ? { type: 'string', pattern: '^[0-9a-f]{24}$' } : { type: 'string' },
+    schema: name === 'appId' ? { type: 'string', pattern: APP_ID_PATTERN } : { type: 'string' },
   }))
 }
 

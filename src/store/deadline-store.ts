@@ -1,10 +1,12 @@
 import { StoreError } from '../errors/store-error.ts'
-import { type Deadlines, Waiting } from './deadlines.ts'
+import { type Deadlines, TICKS, Waiting } from './deadlines.ts'
 import type {
   App,
   AppQuery,
   AppStore,
   Consent,
+  ConsentOwner,
+  ConsentQuery,
   ConsentStore,
   Credential,
   CredentialStore,
@@ -25,16 +27,16 @@ import type {
 } from './store.ts'
 
 /**
- * The host's store as one request sees it: every failure is a StoreError, and all calls together end by the deadline.
+ * The host's store as one request sees it: every failure is a StoreError, and the request waits for the store at most
+ * `storeTimeoutMs` in all. Time between calls (a provider, a hook, a key being made) does not count.
  *
  * A call that is late is abandoned, not undone: it may still take effect, which every write of ours must survive.
- * Call `release` when the request is over. Each method is written out: they are on the way of every request.
+ * Call `release` when the request is over. Methods are written out rather than proxied: they run on every request.
  */
 export class DeadlineStore implements Store {
   readonly #inner: Store
   readonly #deadline: Deadline
 
-  /** The deadline is counted from the first call. */
   constructor(inner: Store, deadlines: Deadlines) {
     this.#inner = inner
     this.#deadline = new Deadline(deadlines)
@@ -60,10 +62,10 @@ export class DeadlineStore implements Store {
   }
 
   /**
-   * What `make` makes of an app and a token, read at once; rejects with what it throws. The check of a token stands before
-   * each request to the host's own routes: this is `Promise.all` with half the promises.
+   * Reads an app and a token concurrently, and resolves to `make(app, found)`; rejects with what that throws. A hand-written
+   * `Promise.all`: it runs before every guarded host route, and halves the promises of a check.
    */
-  appAndToken<T>(clientId: string, ref: TokenRef, make: (app: App | undefined, found: FoundToken | undefined) => T): Promise<T> {
+  appAndToken<T>(appId: string, ref: TokenRef, make: (app: App | undefined, found: FoundToken | undefined) => T): Promise<T> {
     const { apps, grants } = this.#inner
     let app: App | undefined
     let found: FoundToken | undefined
@@ -78,7 +80,7 @@ export class DeadlineStore implements Store {
           reject(error)
         }
       }
-      apps.get(clientId).then(value => {
+      apps.get(appId).then(value => {
         app = value
         arrived()
       }, failed)
@@ -94,9 +96,11 @@ export class DeadlineStore implements Store {
   }
 }
 
-/** The calls of one request. */
+/** The calls of one request. Only waiting for the store counts: between two calls, its time stands still. */
 class Deadline extends Waiting {
   readonly #deadlines: Deadlines
+  #left = TICKS
+  #pending = 0
   /** The last of a chain. Rejecting a call that has been answered does nothing, so none is ever taken out. */
   #last: Call | undefined
   #expired = false
@@ -110,16 +114,25 @@ class Deadline extends Waiting {
     return this.answer(operation, (resolve, failed) => run().then(resolve, failed))
   }
 
-  /** What `ask` resolves to; a StoreError where it says that the store has failed, throws, or has not answered in time. */
+  /** Resolves as `ask` does. Rejects with StoreError where it says that the store has failed, throws, or is out of time. */
   answer<T>(operation: string, ask: Ask<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const call: Call = { operation, reject, before: this.#last }
       if (this.#expired) return this.#reject(call)
-      if (!this.#last) this.#deadlines.add(this)
+      if (this.#pending === 0) this.#deadlines.add(this, this.#left)
+      this.#pending++
       this.#last = call
-      const failed = (cause: unknown) => reject(new StoreError(operation, { cause }))
+      const answered = (value: T) => {
+        this.#ended()
+        resolve(value)
+      }
+      const rejected = (error: unknown) => {
+        this.#ended()
+        reject(error)
+      }
+      const failed = (cause: unknown) => rejected(new StoreError(operation, { cause }))
       try {
-        ask(resolve, failed, reject)
+        ask(answered, failed, rejected)
       } catch (cause) {
         failed(cause)
       }
@@ -133,6 +146,13 @@ class Deadline extends Waiting {
   expire(): void {
     this.#expired = true
     for (let call = this.#last; call; call = call.before) this.#reject(call)
+  }
+
+  #ended(): void {
+    this.#pending--
+    if (this.#pending > 0 || this.#expired) return
+    this.#left = this.#deadlines.remove(this) || this.#left
+    this.#last = undefined
   }
 
   #reject({ operation, reject }: Call): void {
@@ -180,6 +200,12 @@ class DeadlineOneTime extends Deadlined<OneTimeStore> implements OneTimeStore {
   consume<K extends OneTimeKind>(kind: K, id: string, attempt: string) {
     return this.deadline.call('oneTime.consume', () => this.inner.consume(kind, id, attempt))
   }
+  claim<K extends OneTimeKind>(entry: OneTime<K>, attempt: string) {
+    return this.deadline.call('oneTime.claim', () => this.inner.claim(entry, attempt))
+  }
+  forget(kind: OneTimeKind, id: string, attempt: string) {
+    return this.deadline.call('oneTime.forget', () => this.inner.forget(kind, id, attempt))
+  }
 }
 
 class DeadlineGrants extends Deadlined<GrantStore> implements GrantStore {
@@ -191,6 +217,9 @@ class DeadlineGrants extends Deadlined<GrantStore> implements GrantStore {
   }
   rotate(found: GrantedToken, next: readonly Token[], replay: string) {
     return this.deadline.call('grants.rotate', () => this.inner.rotate(found, next, replay))
+  }
+  add(found: GrantedToken, tokens: readonly Token[]) {
+    return this.deadline.call('grants.add', () => this.inner.add(found, tokens))
   }
   revokeToken(ref: TokenRef) {
     return this.deadline.call('grants.revokeToken', () => this.inner.revokeToken(ref))
@@ -207,17 +236,14 @@ class DeadlineGrants extends Deadlined<GrantStore> implements GrantStore {
 }
 
 class DeadlineConsents extends Deadlined<ConsentStore> implements ConsentStore {
-  get(userId: string, clientId: string) {
-    return this.deadline.call('consents.get', () => this.inner.get(userId, clientId))
+  get(owner: ConsentOwner, appId: string) {
+    return this.deadline.call('consents.get', () => this.inner.get(owner, appId))
   }
-  list(userId: string) {
-    return this.deadline.call('consents.list', () => this.inner.list(userId))
+  list(owner: ConsentOwner, query: ConsentQuery) {
+    return this.deadline.call('consents.list', () => this.inner.list(owner, query))
   }
-  put(consent: Consent) {
-    return this.deadline.call('consents.put', () => this.inner.put(consent))
-  }
-  delete(userId: string, clientId: string) {
-    return this.deadline.call('consents.delete', () => this.inner.delete(userId, clientId))
+  save(consent: Consent) {
+    return this.deadline.call('consents.save', () => this.inner.save(consent))
   }
 }
 

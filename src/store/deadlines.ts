@@ -1,6 +1,6 @@
-/** A request that waits for the store. Linked into its queue from the first wait until it is over. */
+/** Something that waits for the store. Linked into a queue while it does. */
 export abstract class Waiting {
-  /** The look of the queue at which it expires; 0 while it is in none. This, and its neighbours, are the queue's own. */
+  /** The tick at which it expires; 0 while it is not queued. This, and its neighbours, belong to the queue. */
   due = 0
   next: Waiting | undefined
   previous: Waiting | undefined
@@ -8,18 +8,20 @@ export abstract class Waiting {
   abstract expire(): void
 }
 
-/** How often the queue is looked at: a deadline is met to about an eighth of the timeout. */
-const LOOKS_PER_TIMEOUT = 8
+/** Ticks per timeout: a deadline is met to about an eighth of it. */
+export const TICKS = 8
 
 /**
- * One deadline for each request, and one timer for all of them: a timer for each would cost a busy server more than
- * all the rest of checking a token. All wait equally long, so the first to come is the first to expire.
- * Time is counted in looks, not read from the clock: a process that was held up itself does not blame the store for it.
- * The timer runs only while somebody waits or lately did, and never keeps the process alive.
+ * The deadlines of everything that waits for the store, on one timer: a timer for each request costs more than the rest of
+ * a token check.
+ *
+ * Time is counted in ticks of that timer, not read from the clock, so that a process that was held up itself does not blame
+ * the store. The timer runs only while something waits or did so lately, and never keeps the process alive.
  */
 export class Deadlines {
+  /** How long one request may wait for the store, in milliseconds. */
   readonly timeoutMs: number
-  #looks = 0
+  #ticks = 0
   #timer: NodeJS.Timeout | undefined
   #first: Waiting | undefined
   #last: Waiting | undefined
@@ -29,18 +31,21 @@ export class Deadlines {
     this.timeoutMs = timeoutMs
   }
 
-  add(waiting: Waiting): void {
-    waiting.due = this.#looks + LOOKS_PER_TIMEOUT
+  /** Queues it, to expire after so many ticks unless it is removed before. */
+  add(waiting: Waiting, ticks = TICKS): void {
+    waiting.due = this.#ticks + ticks
     waiting.previous = this.#last
     if (this.#last) this.#last.next = waiting
     else this.#first = waiting
     this.#last = waiting
     this.#idle = false
-    this.#timer ??= setInterval(() => this.#look(), this.timeoutMs / LOOKS_PER_TIMEOUT).unref()
+    this.#timer ??= setInterval(() => this.#tick(), this.timeoutMs / TICKS).unref()
   }
 
-  remove(waiting: Waiting): void {
-    if (waiting.due === 0) return
+  /** Takes it out of the queue. Returns how many ticks it had left. */
+  remove(waiting: Waiting): number {
+    if (waiting.due === 0) return 0
+    const left = waiting.due - this.#ticks
     const { next, previous } = waiting
     if (previous) previous.next = next
     else this.#first = next
@@ -49,16 +54,21 @@ export class Deadlines {
     waiting.due = 0
     waiting.next = undefined
     waiting.previous = undefined
+    return left
   }
 
-  #look(): void {
-    this.#looks++
-    for (let waiting = this.#first; waiting && waiting.due <= this.#looks; waiting = this.#first) {
-      this.remove(waiting)
-      waiting.expire()
+  #tick(): void {
+    this.#ticks++
+    for (let waiting = this.#first; waiting; ) {
+      const { next } = waiting
+      if (waiting.due <= this.#ticks) {
+        this.remove(waiting)
+        waiting.expire()
+      }
+      waiting = next
     }
     if (this.#first) return
-    // Not at the first quiet moment: starting and stopping is what is to be saved.
+    // A second quiet tick stops the timer: starting and stopping it for every request would cost what it saves.
     if (this.#idle) {
       clearInterval(this.#timer)
       this.#timer = undefined

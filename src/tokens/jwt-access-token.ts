@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose'
 import { randomId } from '../base/crypto.ts'
+import { GRANT_ID_SOURCE } from '../base/ids.ts'
 import type { Grant, Token } from '../store/store.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -50,7 +51,7 @@ const JWT_TYPE = 'at+jwt'
 const MAX_LENGTH = 16_384
 /** Of what can hold an issuer and one of these claims: shorter parts are not worth a look, however many there are. */
 const SHORTEST = 80
-const JTI = /^([0-9a-f]{24}[\w-]{22})\.[\w-]{22}$/
+const JTI = new RegExp(`^(${GRANT_ID_SOURCE})\\.[\\w-]{22}$`)
 
 function decode(part: string | undefined): Record<string, unknown> | undefined {
   try {

@@ -1,4 +1,5 @@
 import { sha256 } from '../base/crypto.ts'
+import { appOfGrant } from '../base/ids.ts'
 import { Memo } from '../base/memo.ts'
 import type { TokenRef } from '../store/store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
@@ -7,7 +8,8 @@ import { holdsOpaque, readOpaque } from './opaque.ts'
 /** Where a presented token is found in the store, and what it says of itself. */
 export interface PresentedToken extends TokenRef {
   readonly kind: 'access' | 'refresh'
-  readonly clientId: string
+  /** The app's id in the store; what the token was issued to is read from its record. */
+  readonly appId: string
   /** Names the token without being of any use (RFC 7519 §4.1.7). */
   readonly jti: string
 }
@@ -28,12 +30,10 @@ export function tokenRef(value: string): PresentedToken | undefined {
 const JWTS = new Memo<PresentedToken>(10_000)
 
 function refOf({ grantId, kind }: Pick<PresentedToken, 'grantId' | 'kind'>, tokenId: string, jti: string): PresentedToken {
-  return { kind, grantId, clientId: grantId.slice(0, CLIENT_ID_LENGTH), tokenId, jti }
+  return { kind, grantId, appId: appOfGrant(grantId), tokenId, jti }
 }
 
 /** Whether a text holds a token that authmount issued in this issuer's name. */
 export function holdsToken(text: string, issuer: string): boolean {
   return holdsOpaque(text) || holdsJwt(text, issuer)
 }
-
-const CLIENT_ID_LENGTH = 24
