@@ -2,7 +2,8 @@ import { registerApp } from './apps/register-app.ts'
 import { createEvents, type Events } from './base/events.ts'
 import { findBearer, tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
-import { endGrants } from './connected-apps/list.ts'
+import { createClientAuthentication } from './clients/authenticate/registry.ts'
+import { endUserGrants } from './connected-apps/end-user-grants.ts'
 import { ConnectorTokens } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
 import { Upstreams } from './connectors/upstream.ts'
@@ -18,6 +19,7 @@ import { dispatch } from './server/dispatch.ts'
 import { endpointFinder, listEndpoints } from './server/routes.ts'
 import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
+import { createGrantRegistry } from './token/registry.ts'
 import { createKeySource } from './tokens/keys.ts'
 
 /** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
@@ -67,21 +69,34 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     async endUserGrants(userId, clientId) {
       // Without a user it would be everyone of the app.
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
-      return withContext(context => endGrants(userId, clientId, context))
+      return withContext(context => endUserGrants(userId, clientId, context))
     },
     connectorToken: async (connectorId, owner, { refused } = {}) =>
       requireAccounts(connectorId, owner).get(connectorId, owner, refused),
     connectorStatus: async (connectorId, owner) => requireAccounts(connectorId, owner).status(connectorId, owner),
     disconnect: async (connectorId, owner) => requireAccounts(connectorId, owner).disconnect(connectorId, owner),
-    console: () => createConsole(config, services.theme),
-    openapi: () => openapiDocument(config, endpoints),
+    console: () => createConsole(config, services),
+    openapi: () => openapiDocument(config, services, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }
 }
 
 function createServices(config: Config<never>, events: Events): Services {
-  const { allowLoopbackProviders, branding, connectors, issuer, log, now, signInProvider, signing } = config
+  const {
+    allowLoopbackProviders,
+    branding,
+    clientAuthentication,
+    connectors,
+    grants,
+    issuer,
+    log,
+    now,
+    signInProvider,
+    signing,
+  } = config
   return {
+    clientAuthentication: createClientAuthentication(clientAuthentication),
+    grants: createGrantRegistry(grants),
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     theme: createTheme(branding, issuer),

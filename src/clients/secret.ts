@@ -11,7 +11,7 @@ export interface NewSecret {
 
 export function makeSecret(now: EpochMs): NewSecret {
   const value = newClientSecret()
-  return { value, stored: { hash: sha256(value), createdAt: now, expiresAt: null } }
+  return { value, stored: { hash: sha256(value), createdAt: now, usableUntil: null } }
 }
 
 /** Whether `secret` is one of the app's live secrets. Takes the same time for an app that does not exist. */
@@ -19,7 +19,7 @@ export function verifySecret(app: App | undefined, secret: string, now: EpochMs)
   const hash = sha256(secret)
   let matched = false
   for (const candidate of app && app.secrets.length > 0 ? app.secrets : NOBODY) {
-    const live = candidate.expiresAt === null || now < candidate.expiresAt
+    const live = candidate.usableUntil === null || now < candidate.usableUntil
     if (sameBytes(hash, candidate.hash) && live) matched = true
   }
   return matched
