@@ -11,9 +11,12 @@ export function frozenCopy(value: Json): Json {
     if (Object.isFrozen(value) && value.every(item => typeof item === 'string')) return value
     return Object.freeze(value.map(item => frozenCopy(item)))
   }
-  const entries = Object.entries(value)
-  if (entries.length === 0 && Object.isFrozen(value)) return value
   const copy: Record<string, Json> = { ...(value as JsonObject) }
-  for (const [name, item] of entries) if (typeof item === 'object' && item !== null) copy[name] = frozenCopy(item)
-  return Object.freeze(copy)
+  let empty = true
+  for (const name in copy) {
+    empty = false
+    const item = copy[name]
+    if (typeof item === 'object' && item !== null) copy[name] = frozenCopy(item)
+  }
+  return empty && Object.isFrozen(value) ? value : Object.freeze(copy)
 }

@@ -1,8 +1,8 @@
-import { appOfGrant } from '../../src/base/ids.ts'
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { appOfGrant } from '../../src/base/ids.ts'
 import type { EpochMs } from '../../src/base/time.ts'
-import type { Grant, GrantStore, Spent, Token, TokenRef } from '../../src/store/store.ts'
+import type { Grant, GrantStore, RevokeQuery, Spent, Token, TokenRef } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
 import { lastExpiry } from '../common/records.ts'
@@ -26,53 +26,52 @@ interface Family {
   pruneAbove: number
 }
 
-interface ClientGrants {
+interface AppGrants {
   /** By grant id. */
   readonly families: Map<string, Family>
   /** By epoch. */
   readonly live: Map<number, LiveCount>
 }
 
-/** How many grants one turn of the event loop may revoke: a few milliseconds' worth. */
+/** How many grants one turn of the event loop may look at and revoke: a few milliseconds' worth. */
 const GRANTS_PER_TURN = 2000
 
 /** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
 const PRUNE_ABOVE = 64
 
-/** Grants and their tokens, each family in one object found by its client and its id. */
+/** Grants and their tokens, each family in one object found by its app and its id. */
 export function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
-  const byClient = new Map<string, ClientGrants>()
+  const byApp = new Map<string, AppGrants>()
   const byUser = new Map<string, Set<Family>>()
-  const familyOf = (grantId: string): Family | undefined => byClient.get(appOfGrant(grantId))?.families.get(grantId)
-  const countOf = ({ clientId, epoch }: Pick<Grant, 'clientId' | 'epoch'>): LiveCount | undefined =>
-    byClient.get(clientId)?.live.get(epoch)
+  const familyOf = (grantId: string): Family | undefined => byApp.get(appOfGrant(grantId))?.families.get(grantId)
+  const countOf = ({ appId, epoch }: Pick<Grant, 'appId' | 'epoch'>): LiveCount | undefined => byApp.get(appId)?.live.get(epoch)
   /** Throws, and changes nothing, when there is no room. */
   const remember = (family: Family): void => {
-    const { clientId, epoch, id, userId } = family.grant
+    const { appId, epoch, id, userId } = family.grant
     sweeper.reserve(family.entries.length)
-    const client = getOrSet(byClient, clientId, () => ({ families: new Map(), live: new Map() }))
-    client.families.set(id, family)
+    const ofApp = getOrSet(byApp, appId, () => ({ families: new Map(), live: new Map() }))
+    ofApp.families.set(id, family)
     if (userId !== null) getOrSet(byUser, userId, () => new Set()).add(family)
-    const live = getOrSet(client.live, epoch, () => new LiveCount())
+    const live = getOrSet(ofApp.live, epoch, () => new LiveCount())
     for (const { token } of family.entries) live.add(token.expiresAt)
   }
   const forget = (family: Family): void => {
-    const { clientId, epoch, id, userId } = family.grant
-    const client = byClient.get(clientId)
-    if (!client?.families.delete(id)) return
+    const { appId, epoch, id, userId } = family.grant
+    const ofApp = byApp.get(appId)
+    if (!ofApp?.families.delete(id)) return
     sweeper.release(family.entries.length)
     const own = userId === null ? undefined : byUser.get(userId)
     own?.delete(family)
     if (userId !== null && own?.size === 0) byUser.delete(userId)
-    const live = client.live.get(epoch)
+    const live = ofApp.live.get(epoch)
     for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
-    if (live?.empty) client.live.delete(epoch)
-    if (client.families.size === 0) byClient.delete(clientId)
+    if (live?.empty) ofApp.live.delete(epoch)
+    if (ofApp.families.size === 0) byApp.delete(appId)
   }
   sweeper.add({
     *sweep(at) {
-      for (const { families } of byClient.values()) {
+      for (const { families } of byApp.values()) {
         for (const family of families.values()) {
           if (family.expiresAt <= at()) forget(family)
           yield
@@ -103,16 +102,42 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     family.entries = kept
     family.index = indexOf(kept)
   }
+  /** Adds tokens, and prolongs the grant. Throws, and changes nothing, when there is no room. */
+  const append = (family: Family, tokens: readonly Token[]): void => {
+    prune(family)
+    sweeper.reserve(tokens.length)
+    const count = countOf(family.grant)
+    for (const entry of tokens.map(newEntry)) {
+      family.entries.push(entry)
+      family.index?.set(entry.token.id, entry)
+      count?.add(entry.token.expiresAt)
+    }
+    family.index ??= indexOf(family.entries)
+    family.expiresAt = Math.max(family.expiresAt, lastExpiry(tokens))
+  }
+
+  /** The families among which a query's are. Organisations have no index: one is ended so seldom that everything is looked at. */
+  const candidates = ({ appId, orgId, userId }: RevokeQuery): Iterable<Family> => {
+    if (userId !== undefined) return byUser.get(userId) ?? []
+    if (appId !== undefined) return byApp.get(appId)?.families.values() ?? []
+    return orgId === undefined ? [] : allFamilies()
+  }
+  function* allFamilies(): Generator<Family> {
+    for (const { families } of byApp.values()) yield* families.values()
+  }
 
   return {
     async create(grant, tokens) {
-      const known = byClient.get(grant.clientId)?.families.get(grant.id)
+      const known = byApp.get(grant.appId)?.families.get(grant.id)
       if (known && known.expiresAt > now())
-        return isDeepStrictEqual(known.grant, grant) && tokens.every(token => entryOf(known, token.id))
+        return (
+          isDeepStrictEqual(known.grant, grant) &&
+          tokens.every(token => isDeepStrictEqual(entryOf(known, token.id)?.token, token))
+        )
       if (known) forget(known)
       const entries = tokens.map(newEntry)
       const family: Family = {
-        grant: frozenGrant(grant),
+        grant: frozenCopy(grant),
         entries,
         index: indexOf(entries),
         expiresAt: lastExpiry(tokens),
@@ -132,26 +157,33 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       if (found?.entry.token.kind !== 'refresh') return 'missing'
       const { entry, family } = found
       if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
-      prune(family)
-      sweeper.reserve(next.length)
-      const count = countOf(family.grant)
-      count?.remove(entry.token.expiresAt)
-      for (const added of next.map(newEntry)) {
-        family.entries.push(added)
-        count?.add(added.token.expiresAt)
-        family.index?.set(added.token.id, added)
-      }
-      family.index ??= indexOf(family.entries)
+      append(family, next)
+      countOf(family.grant)?.remove(entry.token.expiresAt)
       entry.spent = Object.freeze({ at: now(), replay })
-      family.expiresAt = Math.max(family.expiresAt, lastExpiry(next))
       return 'rotated'
+    },
+
+    async add({ grant, token }, tokens) {
+      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
+      if (found?.entry.token.kind !== 'refresh' || found.entry.spent) return 'missing'
+      const { family } = found
+      const fresh = new Map<string, Token>()
+      for (const added of tokens) {
+        const known = entryOf(family, added.id)?.token ?? fresh.get(added.id)
+        if (!known) fresh.set(added.id, added)
+        else if (!isDeepStrictEqual(known, added)) throw new Error('a token of this id is there, with other content')
+      }
+      if (fresh.size > 0) append(family, [...fresh.values()])
+      return 'added'
     },
 
     async revokeToken(ref) {
       const found = liveEntry(ref)
       if (!found) return false
-      keep(found.family, ({ token }) => token.id !== ref.tokenId)
-      if (found.family.entries.length === 0) forget(found.family)
+      const { family } = found
+      keep(family, ({ token }) => token.id !== ref.tokenId)
+      family.expiresAt = family.entries.reduce((last, { token }) => Math.max(last, token.expiresAt), 0)
+      if (family.entries.length === 0) forget(family)
       return true
     },
 
@@ -161,15 +193,14 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       return known !== undefined && known.expiresAt > now()
     },
 
-    async revokeMany({ clientId, userId, epochBelow = Number.POSITIVE_INFINITY }) {
+    async revokeMany(query) {
       let revoked = 0
       let looked = 0
-      const candidates = userId === undefined ? byClient.get(clientId ?? '')?.families.values() : byUser.get(userId)
-      for (const family of candidates ?? []) {
-        const { grant } = family
-        if ((clientId !== undefined && grant.clientId !== clientId) || grant.epoch >= epochBelow) continue
-        if (family.expiresAt > now()) revoked++
-        forget(family)
+      for (const family of candidates(query)) {
+        if (matches(query, family.grant)) {
+          if (family.expiresAt > now()) revoked++
+          forget(family)
+        }
         if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
       }
       return revoked
@@ -179,8 +210,8 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       const { after, limit } = query
       const at = now()
       const ofUser = 'userId' in query
-      const candidates = ofUser ? byUser.get(query.userId) : byClient.get(query.clientId)?.families.values()
-      let total = ofUser ? 0 : (byClient.get(query.clientId)?.live.get(query.epoch)?.at(at) ?? 0)
+      const candidates = ofUser ? byUser.get(query.userId) : byApp.get(query.appId)?.families.values()
+      let total = ofUser ? 0 : (byApp.get(query.appId)?.live.get(query.epoch)?.at(at) ?? 0)
       if (limit === 0 && !ofUser) return { items: [], total, next: null }
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new NewestTokens(limit + 1)
@@ -212,6 +243,15 @@ function getOrSet<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value)
   return value
 }
 
+function matches({ appId, epochBelow = Number.POSITIVE_INFINITY, orgId, userId }: RevokeQuery, grant: Grant): boolean {
+  return (
+    (appId === undefined || grant.appId === appId) &&
+    (userId === undefined || grant.userId === userId) &&
+    (orgId === undefined || grant.orgId === orgId) &&
+    grant.epoch < epochBelow
+  )
+}
+
 function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
   return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)
 }
@@ -221,24 +261,5 @@ function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
 }
 
 function newEntry(token: Token): Entry {
-  return { token: frozenToken(token), spent: null }
-}
-
-/** Written out, as is the next: one of each is made for every token. */
-function frozenGrant({ id, clientId, orgId, userId, scopes, createdAt, epoch, context }: Grant): Grant {
-  return Object.freeze({
-    id,
-    clientId,
-    orgId,
-    userId,
-    scopes: frozenCopy(scopes),
-    createdAt,
-    epoch,
-    context: frozenCopy(context),
-  })
-}
-
-function frozenToken({ id, kind, scopes, audience, issuedAt, expiresAt }: Token): Token {
-  const token = { id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt }
-  return Object.freeze(audience ? { ...token, audience: frozenCopy(audience) } : token)
+  return { token: frozenCopy(token), spent: null }
 }

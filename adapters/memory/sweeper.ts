@@ -88,10 +88,13 @@ export class Sweeper {
 /** A map whose records expire. What has expired is still returned until it is swept: callers compare `expiresAt`. */
 export class ExpiringMap<Value extends Expiring> {
   readonly #sweeper: Sweeper
+  readonly #removed: (value: Value) => void
   readonly #values = new Map<string, Value>()
 
-  constructor(sweeper: Sweeper) {
+  /** `removed` is called with every value that is replaced, deleted or swept: the place to keep an index. */
+  constructor(sweeper: Sweeper, removed: (value: Value) => void = () => {}) {
     this.#sweeper = sweeper
+    this.#removed = removed
     sweeper.add(this)
   }
 
@@ -99,15 +102,20 @@ export class ExpiringMap<Value extends Expiring> {
     return this.#values.get(key)
   }
 
-  /** Throws, and changes nothing, when there is no room. */
+  /** Replaces a value in any case. Throws, and changes nothing, when there is no room for a new one. */
   set(key: string, value: Value): void {
-    this.#sweeper.reserve(1)
-    this.delete(key)
+    const replaced = this.#values.get(key)
+    if (replaced === undefined) this.#sweeper.reserve(1)
+    else this.#removed(replaced)
     this.#values.set(key, value)
   }
 
   delete(key: string): void {
-    if (this.#values.delete(key)) this.#sweeper.release(1)
+    const value = this.#values.get(key)
+    if (value === undefined) return
+    this.#values.delete(key)
+    this.#sweeper.release(1)
+    this.#removed(value)
   }
 
   *sweep(now: () => EpochMs): Generator<void, undefined> {

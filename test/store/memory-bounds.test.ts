@@ -5,13 +5,13 @@ import t from 'tap'
 import { ExpiringMap, Sweeper } from '../../adapters/memory/sweeper.ts'
 import { Clock } from '../support/clock.ts'
 
-const CLIENT = 'a'.repeat(24)
+const APP = 'a'.repeat(24)
 
 function grantOf(index: number, clock: Clock): readonly [Grant, Token] {
-  const id = `${CLIENT}${String(index).padStart(22, '0')}`
+  const id = `${APP}${String(index).padStart(22, '0')}`
   const now = clock.now()
   return [
-    { id, clientId: CLIENT, orgId: 'o', userId: null, scopes: ['a'], createdAt: now, epoch: 1, context: {} },
+    { id, appId: APP, orgId: 'o', userId: null, scopes: ['a'], createdAt: now, epoch: 1, context: {} },
     { id: `token-${index}`, kind: 'access', scopes: ['a'], issuedAt: now, expiresAt: now + 60_000 },
   ]
 }
