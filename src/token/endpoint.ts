@@ -12,11 +12,16 @@ import type { App } from '../store/store.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
 import type { Issued } from './issue.ts'
+import type { GrantRegistry } from './registry.ts'
 
 /** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
-export async function token(request: HttpRequest, context: Context): Promise<HttpResponse> {
+export function tokenEndpoint(grants: GrantRegistry): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
+  return (request, context) => answer(request, grants, context)
+}
+
+async function answer(request: HttpRequest, grants: GrantRegistry, context: Context): Promise<HttpResponse> {
   const params = requireForm(request)
-  const grant = findGrant(one(params, 'grant_type'), context)
+  const grant = findGrant(one(params, 'grant_type'), grants)
   // The client and what it presents are read concurrently: each is found by what the request itself says.
   const prefetched = grant.prefetch?.(params, context)
   prefetched?.catch(() => {})
@@ -36,7 +41,7 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
   })
 }
 
-function findGrant(name: string, { services: { grants } }: Context): TokenGrant {
+function findGrant(name: string, grants: GrantRegistry): TokenGrant {
   const grant = grants.get(name)
   if (grant) return grant
   throw new OAuthError('unsupported_grant_type', `grant_type must be one of ${[...grants.keys()].join(', ')}`)

@@ -108,7 +108,7 @@ everywhere('denying sends access_denied, and the screen is closed', async (t, ho
   t.equal((await host.decide(screen)).status, 400)
   const json = await decideAsJson(host, app, { consent: 'denied', state: 'other' })
   t.match(json.body.redirect_uri, /[?&]error=access_denied&/)
-  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+  t.equal(await host.store.consents.get({ userId: 'anna' }, app.clientId), undefined)
   t.equal(host.events.filter(({ type }) => type === 'consent_denied').length, 2)
 })
 
@@ -124,7 +124,7 @@ everywhere('a form without the id of an open screen is refused', async (t, host)
     t.equal(answer.status, 403, String(consent_id))
     t.equal(answer.location, undefined)
   }
-  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+  t.equal(await host.store.consents.get({ userId: 'anna' }, app.clientId), undefined)
 })
 
 everywhere('JSON needs a credential that no other site can send, unless it names the screen', async (t, host) => {
@@ -187,7 +187,7 @@ everywhere('a POST can repeat the request but not change it', async (t, host) =>
     t.equal(repeated.status, 303, name)
     const { body } = await host.redeem(app, repeated.params.code ?? '')
     t.equal(body.scope, 'read:records')
-    await host.store.consents.delete('anna', app.clientId)
+    await host.authmount.endUserGrants('anna', app.clientId)
   }
 })
 

@@ -10,6 +10,6 @@ export function newConsent(): OneTime<'consent'> {
     kind: 'consent',
     id: randomUUID(),
     expiresAt: Date.now() + 60_000,
-    data: { userId: 'anna', sessionId: null, clientId: newClientId(), params: {} },
+    data: { userId: 'anna', sessionId: null, appId: newClientId(), params: {} },
   }
 }
