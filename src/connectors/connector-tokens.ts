@@ -84,9 +84,9 @@ export class ConnectorTokens {
     const key = credentialKey(connectorId, owner, this.#connectors)
     const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
     if (!credential) return { connected: false, needsReconnect: false, expiresAt: null, scopes: null }
-    const { expiresAt, needsReconnect } = credential
+    const { accessExpiresAt, needsReconnect } = credential
     const { scopes } = await this.#secretsOf(credential)
-    return { connected: true, needsReconnect, expiresAt, scopes }
+    return { connected: true, needsReconnect, expiresAt: accessExpiresAt, scopes }
   }
 
   /** What is kept goes first, so that nothing uses it any more whatever the provider answers. */
@@ -108,7 +108,7 @@ export class ConnectorTokens {
       return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
     })
     const disconnected = found || tries > 1
-    const expired = credential.expiresAt !== null && credential.expiresAt <= this.#config.now()
+    const expired = credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()
     const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
     if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     return { disconnected, revoked }
@@ -154,7 +154,7 @@ export class ConnectorTokens {
       return this.#failed(leased, error, owner, refused)
     }
     const sealed = await sealTokens(tokens, before, leased, this.#connectors)
-    const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
+    const accessExpiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
     for (let tries = 0; tries < 10; tries++) {
       const stored = await withRetries(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
@@ -163,7 +163,7 @@ export class ConnectorTokens {
         return undefined
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
-      const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
+      const next = { ...stored, sealed, accessExpiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
       if (await withRetries(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
@@ -196,7 +196,7 @@ export class ConnectorTokens {
 
   /** The old token, while it lives and is not the one that was refused. */
   async #whileAlive(credential: Credential, refused: string | undefined, otherwise: Error): Promise<ConnectorToken> {
-    if (credential.expiresAt !== null && credential.expiresAt <= this.#config.now()) throw otherwise
+    if (credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()) throw otherwise
     const token = await this.#open(credential)
     if (token.accessToken === refused) throw otherwise
     return token
@@ -204,9 +204,9 @@ export class ConnectorTokens {
 
   /** The token, if it is good for long enough and is not one that the provider has just refused. */
   async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
-    const { expiresAt } = credential
+    const { accessExpiresAt } = credential
     if (credential.needsReconnect) throw needsReconnect()
-    if (expiresAt !== null && expiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
+    if (accessExpiresAt !== null && accessExpiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
     const token = await this.#open(credential)
     return token.accessToken === refused ? undefined : token
   }
@@ -217,7 +217,7 @@ export class ConnectorTokens {
     // Lost to somebody else's write, it is done the next time.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
     const { accessToken, details, scopes, tokenType } = secrets
-    return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes, details }
+    return { accessToken, tokenType, expiresAt: credential.accessExpiresAt, scopes, details }
   }
 
   /** What cannot be opened is the host's to mend: a sealing key is gone, or a record is another's. */

@@ -86,7 +86,7 @@ export async function keepConnected(
   const { connectors, upstreams } = requireConnectors(context)
   try {
     const sealed = await sealTokens(tokens, null, key, connectors)
-    await save({ ...key, sealed, expiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+    await save({ ...key, sealed, accessExpiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
   } catch (error) {
     await upstreams
       .revoke(provider, tokens)

@@ -119,7 +119,11 @@ function overheard(store: Store, kept: string[]): Store {
   return {
     ...store,
     credentials: { ...credentials, save: keep(credentials.save.bind(credentials)) },
-    oneTime: { ...oneTime, put: keep(oneTime.put.bind(oneTime)) as typeof oneTime.put },
+    oneTime: {
+      ...oneTime,
+      put: keep(oneTime.put.bind(oneTime)) as typeof oneTime.put,
+      claim: keep(oneTime.claim.bind(oneTime)) as typeof oneTime.claim,
+    },
   }
 }
 
@@ -1322,6 +1326,34 @@ scene('a code that comes again is refused before the provider hears of it', asyn
   refused(t, await exchange(host, { code, email: 'bert@outside.example' }), 401, 'for another')
   refused(t, await exchange(host, { code, redirectUri: 'https://evil.example' }), 400, 'for another page')
   t.equal(drive.requests.length, asked)
+})
+
+scene('of two hundred concurrent requests with one code, one reaches the provider', async (t, { drive, host }) => {
+  signsIn(drive, { email: EMAIL, email_verified: true })
+  for (const [count, code] of [
+    [10, 'canary-code-10'],
+    [200, 'canary-code-200'],
+  ] as const) {
+    const asked = drive.countOf('/token')
+    const answers = await Promise.all(Array.from({ length: count }, () => exchange(host, { code })))
+    t.equal(drive.countOf('/token') - asked, 1, `${count} at once`)
+    t.strictSame(answers.map(({ status }) => status).toSorted(), [200, ...Array(count - 1).fill(401)])
+  }
+})
+
+scene('a code that the provider was too busy to redeem may come again, once', async (t, { drive, host, providers }) => {
+  const code = 'canary-code'
+  for (const status of [503, 429, 500]) {
+    drive.on('/token', { status })
+    t.equal((await exchange(host, { code })).status, 503, String(status))
+  }
+  providers.drive = at(drive, { clientId: '' })
+  t.equal((await exchange(host, { code })).status, 400, 'nor a provider that is not configured')
+  providers.drive = at(drive)
+  signsIn(drive, { email: EMAIL, email_verified: true })
+  const answers = await Promise.all(Array.from({ length: 10 }, () => exchange(host, { code })))
+  t.strictSame(answers.map(({ status }) => status).toSorted(), [200, ...Array(9).fill(401)])
+  t.equal(drive.countOf('/token'), 4)
 })
 
 scene(
