@@ -89,7 +89,10 @@ export class ConnectorTokens {
     return { connected: true, needsReconnect, expiresAt: accessExpiresAt, scopes }
   }
 
-  /** What is kept goes first, so that nothing uses it any more whatever the provider answers. */
+  /**
+   * Deletes the record first, so that nothing uses the tokens whatever the provider answers. Where the store fails, the tokens
+   * are ended at the provider all the same: the user wanted that, and the call may not be repeated.
+   */
   async disconnect(
     connectorId: string,
     owner: ConnectorOwner,
@@ -103,13 +106,19 @@ export class ConnectorTokens {
     })
     // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
     let tries = 0
-    const found = await withRetries(() => {
+    const deleting = withRetries(() => {
       tries += 1
       return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
+    })
+    let failure: unknown
+    const found = await deleting.catch(error => {
+      failure = error
+      return false
     })
     const disconnected = found || tries > 1
     const expired = credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()
     const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
+    if (failure !== undefined) throw failure
     if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     return { disconnected, revoked }
   }

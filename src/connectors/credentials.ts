@@ -1,11 +1,13 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
+import { StoreError } from '../errors/store-error.ts'
 import type { Connectors } from '../options/connectors.ts'
 import type { Context } from '../options/context.ts'
 import type { Credential, Store } from '../store/store.ts'
 import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
+import { withRetries } from './retry.ts'
 import type { ProviderTokens } from './upstream.ts'
 
 /** What is sealed into a credential. */
@@ -73,8 +75,8 @@ export function expiryOf({ expiresInSeconds }: ProviderTokens, assumedSeconds: n
 }
 
 /**
- * Keeps what a provider has just issued, over whatever was there. What cannot be kept is ended at the provider, as far as it can
- * be: nobody would ever use it, nor end it.
+ * Keeps what a provider has just issued, over whatever was there. Tokens that could not be kept are ended at the provider before
+ * this rejects: nobody would use them, and nobody could end them later. Rejects with StoreError.
  */
 export async function keepConnected(
   tokens: ProviderTokens,
@@ -90,19 +92,20 @@ export async function keepConnected(
   } catch (error) {
     await upstreams
       .revoke(provider, tokens)
-      .catch(cause => config.log.error('tokens that could not be kept live on at the provider', cause))
+      .catch(cause => config.log.error('tokens that could not be saved could not be revoked at the provider either', cause))
     throw error
   }
 }
 
 async function save(credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>, store: Store): Promise<void> {
-  // Somebody else may be refreshing the old one: what the user has just agreed to is newer.
+  // A process may be refreshing the old credential: what the user has just agreed to replaces it.
   for (let tries = 0; tries < 10; tries++) {
     const stored = await store.credentials.get(credential.connectorId, credential.ownerId)
     const next = { ...credential, leaseUntil: null, needsReconnect: false, version: (stored?.version ?? 0) + 1 }
-    if (await store.credentials.save(next)) return
+    // Identical arguments give the same answer, so the retry finds out whether a save whose reply was lost has happened.
+    if (await withRetries(() => store.credentials.save(next), 2)) return
   }
-  throw new Error('a credential kept changing while it was being written')
+  throw new StoreError('credentials.save', { cause: new Error('the record changed during each of ten attempts') })
 }
 
 /** Bound into the seal, so that what was sealed for one owner never opens for another. */

@@ -28,14 +28,14 @@ export async function refreshWithRetries(
   }
 }
 
-/** A few times, for a store that is away for a moment. */
-export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
+/** Tries `run` up to `tries` times, 200, 400 and 800 ms apart, for a store that fails for a moment. Rejects with the last error. */
+export async function withRetries<T>(run: () => Promise<T>, tries = MAX_TRIES): Promise<T> {
+  for (let tried = 1; ; tried++) {
     try {
       return await run()
     } catch (error) {
-      if (tries === MAX_TRIES) throw error
-      await sleep(100 * 2 ** tries)
+      if (tried === tries) throw error
+      await sleep(100 * 2 ** tried)
     }
   }
 }
