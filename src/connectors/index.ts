@@ -14,6 +14,7 @@ export {
   nullsForAbsent,
   plainBasic,
   type Quirk,
+  scopeLists,
   scopesSeparatedBy,
   type TokenAnswer,
   type TokenRequest,

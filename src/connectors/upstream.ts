@@ -7,7 +7,7 @@ import type { Outbound } from '../outbound/outbound.ts'
 import { checkOutboundUrl } from '../outbound/outbound-url.ts'
 import { isOpenId, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
 import { ProviderMetadata, type RequestOptions } from './provider-metadata.ts'
-import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
+import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent, scopeLists } from './quirks.ts'
 import { Busy, guarded } from './upstream-errors.ts'
 
 /** What a provider issued. */
@@ -150,7 +150,7 @@ export class Upstreams {
       if (!as.revocation_endpoint) return false
       const token = tokens.refreshToken ?? tokens.accessToken
       const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
-      if (!response.ok) await oauth.processRevocationResponse(response).catch(ignoreDeadToken)
+      if (!response.ok) await oauth.processRevocationResponse(await mendAnswer(response, [])).catch(ignoreDeadToken)
       return true
     })
   }
@@ -216,7 +216,7 @@ export class Upstreams {
 
   /** The provider's quirks apply to its token endpoint. */
   #tokenOptions(provider: Provider) {
-    const quirks = [...(provider.quirks ?? []), nullsForAbsent, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
+    const quirks = [...(provider.quirks ?? []), nullsForAbsent, scopeLists, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
     const call: ProviderCall = async (url, init) => {
       if (init.method !== 'POST') return this.#call(url, init)
       const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)

@@ -347,6 +347,53 @@ t.test('what the provider has against the host does not end what the user agreed
   }
 })
 
+t.test('the code in the body says what is wrong, whatever challenge a gateway adds', async t => {
+  const challenged = { 'www-authenticate': 'Key realm="gateway"' }
+  for (const [status, error, code] of [
+    [400, 'invalid_grant', 'needs_reconnect'],
+    [401, 'invalid_grant', 'needs_reconnect'],
+    [403, 'invalid_grant', 'needs_reconnect'],
+    [400, 'invalid_request', 'provider_refused'],
+    [401, 'invalid_client', 'provider_refused'],
+  ] as const) {
+    const { get, host, provider, types } = await sceneOf(t)
+    const what = `${status} ${error}`
+    host.clock.advance(3600)
+    provider.before = async () => ({ status, headers: challenged, body: { error } })
+    await t.rejects(get(), { name: 'ConnectorError', code, message: code === 'provider_refused' ? new RegExp(error) : /./ }, what)
+    const over = code === 'needs_reconnect'
+    t.match(await host.authmount.connectorStatus('drive', ANNA), { needsReconnect: over }, what)
+    t.strictSame(types(), over ? ['connector_needs_reconnect'] : [], what)
+  }
+  const { host, provider } = await sceneOf(t)
+  provider.fake.on('/revoke', { status: 400, headers: challenged, body: { error: 'invalid_token' } })
+  t.match(await host.authmount.disconnect('drive', ANNA), { revoked: true }, 'a token that is over has been ended')
+})
+
+t.test('scopes are read from a text or a list', async t => {
+  const { get, host, provider } = await sceneOf(t)
+  for (const [scope, expected] of [
+    ['files mail', ['files', 'mail']],
+    [
+      ['files', 'mail'],
+      ['files', 'mail'],
+    ],
+    [[], []],
+    [' files  mail ', ['files', 'mail']],
+  ] as const) {
+    provider.with = tokens => ({ ...tokens, scope })
+    host.clock.advance(3600)
+    await get()
+    t.strictSame((await host.authmount.connectorStatus('drive', ANNA)).scopes, expected, JSON.stringify(scope))
+  }
+  for (const scope of [['files', 5], [null], [['files']], { files: true }, 5]) {
+    provider.with = tokens => ({ ...tokens, scope })
+    host.clock.advance(3600)
+    await t.rejects(get(), { code: 'invalid_response' }, JSON.stringify(scope))
+    provider.live = 'refresh-5'
+  }
+})
+
 t.test('while the provider is away, the old token is used as long as it lives', async t => {
   const { get, host, provider } = await sceneOf(t)
   await provider.fake.close()
