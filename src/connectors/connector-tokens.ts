@@ -9,7 +9,6 @@ import type { Credential } from '../store/store.ts'
 import {
   type CredentialKey,
   credentialKey,
-  expiryOf,
   openSecrets,
   requireConnectors,
   resealed,
@@ -158,12 +157,12 @@ export class ConnectorTokens {
     try {
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
-      tokens = await refreshWithRetries(this.#upstreams, provider, before.refreshToken)
+      tokens = await this.#refresh(provider, before, before.refreshToken)
     } catch (error) {
       return this.#failed(leased, error, owner, refused)
     }
-    const sealed = await sealTokens(tokens, before, leased, this.#connectors)
-    const accessExpiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
+    const sealing = { connectors: this.#connectors, key: leased, now: this.#config.now(), provider }
+    const fresh = await sealTokens(tokens, before, sealing)
     for (let tries = 0; tries < 10; tries++) {
       const stored = await withRetries(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
@@ -172,7 +171,7 @@ export class ConnectorTokens {
         return undefined
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
-      const next = { ...stored, sealed, accessExpiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
+      const next = { ...stored, ...fresh, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
       if (await withRetries(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
@@ -211,11 +210,19 @@ export class ConnectorTokens {
     return token
   }
 
-  /** The token, if it is good for long enough and is not one that the provider has just refused. */
+  /** The token, if it is fresh and not the one that the provider has just refused. */
   async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
     const { accessExpiresAt } = credential
     if (credential.needsReconnect) throw needsReconnect()
-    if (accessExpiresAt !== null && accessExpiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
+    if (accessExpiresAt !== null) {
+      const leftMs = accessExpiresAt - this.#config.now()
+      if (leftMs <= 0) return undefined
+      // A token whose whole life is shorter than the margin would otherwise be refreshed by every call.
+      if (leftMs <= this.#connectors.marginMs) {
+        const { lifetimeSeconds } = await this.#secretsOf(credential)
+        if (lifetimeSeconds === null || leftMs <= lifetimeSeconds * 500) return undefined
+      }
+    }
     const token = await this.#open(credential)
     return token.accessToken === refused ? undefined : token
   }
@@ -250,16 +257,16 @@ export class ConnectorTokens {
       const provider = await this.#providerOf(connectorId, owner)
       const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
       if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
-      const { accessToken, refreshToken = before.refreshToken } = await refreshWithRetries(
-        this.#upstreams,
-        provider,
-        before.refreshToken,
-      )
+      const { accessToken, refreshToken = before.refreshToken } = await this.#refresh(provider, secrets, before.refreshToken)
       return await this.#upstreams.revoke(provider, { accessToken, refreshToken })
     } catch (cause) {
       this.#config.log.error('the provider could not be told that a connector is over', cause)
       return false
     }
+  }
+
+  #refresh(provider: Provider, { requestedScopes }: Secrets, refreshToken: string): Promise<ProviderTokens> {
+    return refreshWithRetries(this.#upstreams, provider, { refreshToken, scopes: requestedScopes ?? provider.scopes })
   }
 
   async #read({ connectorId, ownerId }: CredentialKey): Promise<Credential> {

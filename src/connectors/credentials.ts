@@ -10,13 +10,21 @@ import type { Provider } from './provider.ts'
 import { withRetries } from './retry.ts'
 import type { ProviderTokens } from './upstream.ts'
 
-/** What is sealed into a credential. */
-export interface Secrets {
+/** What is sealed into a credential. Fields that an older record lacks are filled in by {@link openSecrets}. */
+export interface Secrets extends Carried {
   readonly accessToken: string
-  readonly refreshToken: string | null
   readonly tokenType: string
+  /** How long the access token lives in all, in seconds; null if the provider does not say. */
+  readonly lifetimeSeconds: number | null
+}
+
+/** What a refresh leaves as it is, unless the provider says otherwise. */
+export interface Carried {
+  readonly refreshToken: string | null
   /** null: the provider did not say. */
   readonly scopes: readonly string[] | null
+  /** What the user was asked for; null in records of before this was kept. */
+  readonly requestedScopes: readonly string[] | null
   readonly details: JsonObject
 }
 
@@ -32,25 +40,36 @@ export function credentialKey(connectorId: string, { orgId, userId }: ConnectorO
 
 /** What a provider issued, sealed for its owner. A refresh token that is not given again is still the old one (RFC 6749 §6). */
 export async function sealTokens(
-  { accessToken, details, refreshToken, scopes, tokenType }: ProviderTokens,
-  before: Secrets | null,
-  key: CredentialKey,
-  connectors: Connectors,
-): Promise<string> {
+  { accessToken, details, expiresInSeconds, refreshToken, scopes, tokenType }: ProviderTokens,
+  before: Carried,
+  { connectors, key, now, provider }: Sealing,
+): Promise<Pick<Credential, 'sealed' | 'accessExpiresAt'>> {
+  const lifetimeSeconds = expiresInSeconds ?? provider.accessTokenSeconds ?? null
   const secrets: Secrets = {
+    ...before,
     accessToken,
-    refreshToken: refreshToken ?? before?.refreshToken ?? null,
+    refreshToken: refreshToken ?? before.refreshToken,
     tokenType,
-    scopes: scopes ?? before?.scopes ?? null,
+    lifetimeSeconds,
+    scopes: scopes ?? before.scopes,
     // A refresh need not repeat them.
-    details: { ...before?.details, ...details },
+    details: { ...before.details, ...details },
   }
-  return sealAgain(secrets, key, connectors)
+  const accessExpiresAt = lifetimeSeconds === null ? null : now + Math.floor(lifetimeSeconds * 1000)
+  return { sealed: await sealAgain(secrets, key, connectors), accessExpiresAt }
 }
 
-/** Rejects where it was sealed for somebody else, or under a key that is gone. */
+export interface Sealing {
+  readonly connectors: Connectors
+  readonly key: CredentialKey
+  readonly now: EpochMs
+  readonly provider: Provider
+}
+
+/** Rejects if it was sealed for another owner, or under a key that is not among `sealingKeys`. */
 export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
-  return JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
+  const kept = JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
+  return { lifetimeSeconds: null, requestedScopes: null, ...kept }
 }
 
 /** The same secrets in a record that differs from any other of them. */
@@ -69,11 +88,6 @@ export async function resealed(
   return { ...credential, sealed, version: credential.version + 1 }
 }
 
-export function expiryOf({ expiresInSeconds }: ProviderTokens, assumedSeconds: number | undefined, now: EpochMs): EpochMs | null {
-  const seconds = expiresInSeconds ?? assumedSeconds
-  return seconds === undefined ? null : now + Math.floor(seconds * 1000)
-}
-
 /**
  * Keeps what a provider has just issued, over whatever was there. Tokens that could not be kept are ended at the provider before
  * this rejects: nobody would use them, and nobody could end them later. Rejects with StoreError.
@@ -87,8 +101,8 @@ export async function keepConnected(
   const { config, now, store } = context
   const { connectors, upstreams } = requireConnectors(context)
   try {
-    const sealed = await sealTokens(tokens, null, key, connectors)
-    await save({ ...key, sealed, accessExpiresAt: expiryOf(tokens, provider.accessTokenSeconds, now) }, store)
+    const before = { refreshToken: null, scopes: null, requestedScopes: provider.scopes, details: {} }
+    await save({ ...key, ...(await sealTokens(tokens, before, { connectors, key, now, provider })) }, store)
   } catch (error) {
     await upstreams
       .revoke(provider, tokens)

@@ -127,6 +127,7 @@ export function microsoft({
     },
     // ID tokens name the user's tenant, by its id.
     expectedIssuer: ({ tid }) => `https://login.microsoftonline.com/${TENANT_ID.test(tenant) ? tenant.toLowerCase() : tid}/v2.0`,
+    scopeOnRefresh: true,
     quirks: [errorCodes({ invalid_grant: ['interaction_required'] })],
   }
 }
@@ -225,6 +226,65 @@ export function salesforce({
     // Where its API is.
     keep: ['instance_url'],
     quirks: [errorCodes({ invalid_grant: ['inactive_user', 'inactive_org'], invalid_client: ['invalid_client_id'] })],
+  }
+}
+
+const LINKEDIN = 'https://www.linkedin.com/oauth'
+
+/** LinkedIn. Default scopes: who the user is. Only some partners of LinkedIn get refresh tokens. */
+export function linkedin({ scopes = IDENTITY, ...registered }: PresetOptions): SignInPreset {
+  return {
+    ...registered,
+    scopes,
+    issuer: LINKEDIN,
+    endpoints: {
+      authorization: `${LINKEDIN}/v2/authorization`,
+      token: `${LINKEDIN}/v2/accessToken`,
+      jwks: `${LINKEDIN}/openid/jwks`,
+      userinfo: 'https://api.linkedin.com/v2/userinfo',
+    },
+    // Its ID tokens have no nonce, and it takes PKCE from native apps alone.
+    nonce: false,
+    pkce: false,
+    quirks: [scopesSeparatedBy(',')],
+    // Its documentation names the host alone, its metadata the path as well.
+    expectedIssuer: ({ iss }) => (iss === 'https://www.linkedin.com' ? iss : LINKEDIN),
+  }
+}
+
+/** Figma. Default scope: who the user is. A refresh brings no new refresh token. */
+export function figma({ scopes = ['current_user:read'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: {
+      authorization: 'https://www.figma.com/oauth',
+      token: 'https://api.figma.com/v1/oauth/token',
+      refresh: 'https://api.figma.com/v1/oauth/refresh',
+    },
+    clientAuthentication: 'client_secret_basic',
+    quirks: [plainBasic, bearerUnsaid],
+    keep: ['user_id_string'],
+  }
+}
+
+/** Twitch. Default scopes: who the user is. */
+export function twitch({ scopes = ['openid', 'user:read:email'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    issuer: 'https://id.twitch.tv/oauth2',
+    pkce: false,
+    quirks: [
+      errorCodes({
+        invalid_grant: ['Invalid refresh token', 'Invalid authorization code'],
+        invalid_client: ['invalid client', 'invalid client secret'],
+      }),
+    ],
+    revoke: async ({ accessToken, clientId }, call) => {
+      const body = new URLSearchParams({ client_id: clientId, token: accessToken })
+      accept(200, await call('https://id.twitch.tv/oauth2/revoke', { method: 'POST', body }))
+    },
   }
 }
 

@@ -16,12 +16,24 @@ export interface Provider {
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
   /** PKCE with S256 (RFC 7636). Default true: providers that do not know it ignore it. */
   readonly pkce?: boolean | undefined
+  /**
+   * Whether ID tokens carry the `nonce` of the authorization request (OpenID Connect Core §3.1.3.7). Default true.
+   *
+   * `false` is weaker, and only for a provider whose ID tokens never have one, such as LinkedIn: without PKCE as well, nothing
+   * shows that a code was issued for this flow, so a stolen code can be connected to the thief's own user.
+   */
+  readonly nonce?: boolean | undefined
   /** Between scopes. Default a space, as RFC 6749 §3.3 has it. */
   readonly scopeSeparator?: string | undefined
   /** Added to every authorization request. */
   readonly authorizationParams?: Readonly<Record<string, string>> | undefined
   /** Where the provider sends the browser. Default: `/connectors/oauth/callback` of this server. */
   readonly redirectUri?: string | undefined
+  /**
+   * Send the scopes that were asked for at the connection with every refresh, for a provider that requires them. Default false:
+   * a refresh without `scope` is for what was granted (RFC 6749 §6).
+   */
+  readonly scopeOnRefresh?: boolean | undefined
   /** How long an access token lives where the provider does not say, in seconds. Default: until it is refused. */
   readonly accessTokenSeconds?: number | undefined
   /** Fields of the provider's answer that the host needs as well, such as Salesforce's `instance_url`: sealed, and given with each token. */
@@ -37,6 +49,8 @@ export interface Provider {
 export interface ProviderEndpoints {
   readonly authorization?: string | undefined
   readonly token?: string | undefined
+  /** Where refresh tokens are sent, if not to `token`. */
+  readonly refresh?: string | undefined
   readonly revocation?: string | undefined
   readonly userinfo?: string | undefined
   readonly jwks?: string | undefined
@@ -78,6 +92,8 @@ export function checkProvider(provider: Provider, options: { readonly allowLoopb
     problems.push('scopes must be an array of strings')
   if (provider.clientAuthentication === 'none' && clientSecret !== undefined)
     problems.push('clientAuthentication none goes with no clientSecret')
+  for (const name of ['nonce', 'pkce', 'scopeOnRefresh'] as const)
+    if (!['boolean', 'undefined'].includes(typeof provider[name])) problems.push(`${name} must be true or false`)
   if (clientSecret === undefined && provider.pkce === false) problems.push('without a clientSecret, pkce must be on')
   if (issuer === undefined && (endpoints.authorization === undefined || endpoints.token === undefined))
     problems.push('issuer, or endpoints.authorization and endpoints.token, must say where the provider is')

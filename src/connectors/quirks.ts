@@ -29,13 +29,14 @@ export const errorsUnder200: Quirk = {
   },
 }
 
-/** The provider's own words for a standard error code, in `error` or `error_description`: `{ invalid_grant: ['bad_code'] }`. */
+/** The provider's own words for a standard error code, in `error`, `error_description` or `message`: `{ invalid_grant: ['bad_code'] }`. */
 export function errorCodes(words: Readonly<Record<string, readonly string[]>>): Quirk {
   const standard = new Map(Object.entries(words).flatMap(([code, own]) => own.map(word => [word, code])))
   return {
     name: 'error codes of its own',
     answer: ({ status, fields }) => {
-      const code = standard.get(String(fields.error)) ?? standard.get(String(fields.error_description))
+      const said = [fields.error, fields.error_description, status >= 400 ? fields.message : undefined]
+      const code = said.map(word => standard.get(String(word))).find(code => code !== undefined)
       return { status, fields: code === undefined ? fields : { ...fields, error: code } }
     },
   }

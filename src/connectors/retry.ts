@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Provider } from './provider.ts'
-import type { ProviderTokens, Upstreams } from './upstream.ts'
+import type { ProviderTokens, RefreshRequest, Upstreams } from './upstream.ts'
 
 /** How long a provider is asked, in milliseconds, all tries together. */
 export const TRY_MS = 10_000
@@ -11,13 +11,13 @@ const MAX_TRIES = 4
 export async function refreshWithRetries(
   upstreams: Upstreams,
   provider: Provider,
-  refreshToken: string,
+  request: RefreshRequest,
 ): Promise<ProviderTokens> {
   const signal = AbortSignal.timeout(TRY_MS)
   const givenUp = performance.now() + TRY_MS
   for (let tries = 1; ; tries++) {
     try {
-      return await upstreams.refresh(provider, refreshToken, signal)
+      return await upstreams.refresh(provider, request, signal)
     } catch (error) {
       if (!(error instanceof ConnectorError) || error.code !== 'provider_unavailable' || tries === MAX_TRIES) throw error
       const pauseMs =

@@ -35,6 +35,12 @@ export interface CodeExchange {
   readonly iss: string | null | 'unknown'
 }
 
+export interface RefreshRequest {
+  readonly refreshToken: string
+  /** What the user was asked for when the account was connected. */
+  readonly scopes: readonly string[]
+}
+
 export interface AuthorizationRequest {
   readonly redirectUri: string
   readonly state: string
@@ -119,15 +125,17 @@ export class Upstreams {
   }
 
   /** RFC 6749 §6. Rejects with ConnectorError `needs_reconnect` where the provider says `invalid_grant`. */
-  async refresh(provider: Provider, refreshToken: string, signal: AbortSignal): Promise<ProviderTokens> {
-    const as = await this.#metadata.of(provider)
+  async refresh(provider: Provider, { refreshToken, scopes }: RefreshRequest, signal: AbortSignal): Promise<ProviderTokens> {
+    const found = await this.#metadata.of(provider)
+    const as = { ...found, ...(provider.endpoints?.refresh && { token_endpoint: provider.endpoints.refresh }) }
+    const additionalParameters = provider.scopeOnRefresh ? { scope: scopes.join(provider.scopeSeparator ?? ' ') } : {}
     const client = clientOf(provider)
     return this.#answer(
       provider,
       async () => {
         // Nothing needs the ID token of a refresh, and one that cannot be verified now must not cost the refresh token.
         const quirks = [...(provider.quirks ?? []), idTokenUnasked]
-        const options = { ...this.#tokenOptions({ ...provider, quirks }), signal }
+        const options = { ...this.#tokenOptions({ ...provider, quirks }), additionalParameters, signal }
         const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
         return oauth.processRefreshTokenResponse(as, client, response)
       },

@@ -1088,6 +1088,38 @@ scene(
 )
 
 scene(
+  'a provider whose ID tokens have no nonce is connected where the host says so, and verified in all else',
+  async (t, { drive, host, mail, providers }) => {
+    const own = (claims: object) => () => drive.idToken({ aud: CLIENT.clientId, ...claims })
+    const issue = (idToken: () => Promise<unknown>) =>
+      drive.on('/token', async received => ({ body: { ...(await tokensFor(drive, received)), id_token: await idToken() } }))
+    issue(own({}))
+    failed(t, await connectAccount(host), 'invalid_response', 'where nothing is said')
+    providers.drive = at(drive, { nonce: false })
+    const { authorizationUrl } = await begin(host, 'drive')
+    t.equal(authorizationUrl.searchParams.get('nonce'), null)
+    t.match(authorizationUrl.searchParams.get('code_challenge'), /^[\w-]{43}$/)
+    connected(t, await connectAccount(host))
+    const wrong: Readonly<Record<string, () => Promise<unknown>>> = {
+      'a nonce that nobody sent': own({ nonce: 'canary' }),
+      'another audience': own({ aud: 'other' }),
+      'another issuer': own({ iss: mail.url }),
+      'another key': () => mail.idToken({ iss: drive.url, aud: CLIENT.clientId }),
+      'no ID token': async () => undefined,
+    }
+    for (const [what, idToken] of Object.entries(wrong)) {
+      issue(idToken)
+      failed(t, await connectAccount(host), 'invalid_response', what)
+    }
+    for (const nonce of ['false', 0, null] as never[]) {
+      providers.drive = at(drive, { nonce })
+      refused(t, (await begin(host, 'drive')).answer, 400, JSON.stringify(nonce))
+    }
+  },
+  { where: overOneStore },
+)
+
+scene(
   'a provider that keeps everybody waiting is given up after ten seconds',
   async (t, { drive, host, mail }) => {
     connected(t, await connectAccount(host))

@@ -12,6 +12,7 @@ const CLIENT = { clientId: '463558a3-725e.4f37', clientSecret: 's_cr~t!' }
 const BASIC = `Basic ${Buffer.from('463558a3-725e.4f37:s_cr~t!').toString('base64')}`
 const REDIRECT = 'https://host.example/connectors/oauth/callback'
 const TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
+const REFRESH = { refreshToken: 'the-refresh-token', scopes: ['asked', 'for'] }
 const NOTION_VERSION = { 'notion-version': '2022-06-28' }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -32,7 +33,7 @@ interface Case {
   readonly asks: Fields
   readonly token: string
   /** How the host says who it is there. Default: in the form. */
-  readonly credentials?: 'Basic and JSON' | 'JSON'
+  readonly credentials?: 'Basic and JSON' | 'JSON' | 'Basic'
   readonly pkce: boolean
   /** Where there is an ID token. */
   readonly identity?: { readonly issuer: string; readonly jwks: string; readonly claims?: Fields }
@@ -40,6 +41,9 @@ interface Case {
   readonly answersCode: Fields
   readonly connected: Partial<ProviderTokens>
   readonly answersRefresh?: Fields
+  /** Where a refresh goes, if not to `token`, and what it has besides. */
+  readonly refreshAt?: string
+  readonly refreshes?: Fields
   readonly refreshed?: Partial<ProviderTokens>
   /** Absent: the provider has no way. */
   readonly revocation?: Sent & { readonly answer: Answer }
@@ -190,6 +194,8 @@ const CASES: Readonly<Record<string, Case>> = {
     connected: { accessToken: 'ms-1', refreshToken: 'M.R3', expiresInSeconds: 3736, scopes: ['Mail.Read', 'openid'] },
     answersRefresh: { token_type: 'Bearer', scope: 'Mail.Read', expires_in: 3599, access_token: 'ms-2', refresh_token: 'M.R4' },
     refreshed: { accessToken: 'ms-2', refreshToken: 'M.R4' },
+    // What was asked for when the account was connected, whatever the host asks for today.
+    refreshes: { scope: 'asked for' },
     refusals: [
       ['code', bad('invalid_grant', { error_codes: [70000], suberror: 'bad_token' }), 'provider_refused'],
       ['refresh', bad('invalid_grant', { error_codes: [700082] }), 'needs_reconnect'],
@@ -398,6 +404,95 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
+Object.assign(CASES, {
+  linkedin: {
+    provider: presets.linkedin(CLIENT),
+    authorize: 'https://www.linkedin.com/oauth/v2/authorization',
+    asks: { scope: 'openid email profile' },
+    token: 'https://www.linkedin.com/oauth/v2/accessToken',
+    pkce: false,
+    identity: { issuer: 'https://www.linkedin.com', jwks: 'https://www.linkedin.com/oauth/openid/jwks' },
+    answersCode: { access_token: 'AQU1', expires_in: 5183999, scope: 'email,openid,profile', token_type: 'Bearer' },
+    connected: {
+      accessToken: 'AQU1',
+      refreshToken: undefined,
+      expiresInSeconds: 5183999,
+      scopes: ['email', 'openid', 'profile'],
+    },
+    answersRefresh: {
+      access_token: 'AQU2',
+      expires_in: 5184000,
+      refresh_token: 'AQW',
+      refresh_token_expires_in: 439200,
+      token_type: 'Bearer',
+    },
+    refreshed: { accessToken: 'AQU2', refreshToken: 'AQW' },
+    refusals: [
+      ['code', bad('invalid_grant', { error_description: 'authorization code not found' }), 'provider_refused'],
+      ['refresh', bad('invalid_grant', { error_description: 'The provided refresh token is invalid' }), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 401), 'provider_refused'],
+    ],
+  },
+  figma: {
+    provider: presets.figma(CLIENT),
+    authorize: 'https://www.figma.com/oauth',
+    asks: { scope: 'current_user:read' },
+    token: 'https://api.figma.com/v1/oauth/token',
+    credentials: 'Basic',
+    refreshAt: 'https://api.figma.com/v1/oauth/refresh',
+    pkce: true,
+    answersCode: {
+      user_id_string: '123',
+      access_token: 'figu_1',
+      expires_in: 7776000,
+      refresh_token: 'figur_1',
+      token_type: 'bearer',
+    },
+    connected: { accessToken: 'figu_1', refreshToken: 'figur_1', expiresInSeconds: 7776000, details: { user_id_string: '123' } },
+    answersRefresh: { access_token: 'figu_2', expires_in: 7776000 },
+    refreshed: { accessToken: 'figu_2', refreshToken: undefined },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant'), 'needs_reconnect'],
+      ['refresh', { status: 404, body: { status: 404, err: 'Not found' } }, 'invalid_response'],
+    ],
+  },
+  twitch: {
+    provider: presets.twitch(CLIENT),
+    authorize: 'https://id.twitch.tv/oauth2/authorize',
+    asks: { scope: 'openid user:read:email' },
+    token: 'https://id.twitch.tv/oauth2/token',
+    pkce: false,
+    identity: { issuer: 'https://id.twitch.tv/oauth2', jwks: 'https://id.twitch.tv/oauth2/keys' },
+    discovered: { userinfo_endpoint: 'https://id.twitch.tv/oauth2/userinfo' },
+    answersCode: {
+      access_token: 'rfx2',
+      expires_in: 14124,
+      refresh_token: '5b93',
+      scope: ['openid', 'user:read:email'],
+      token_type: 'bearer',
+    },
+    connected: { accessToken: 'rfx2', refreshToken: '5b93', scopes: ['openid', 'user:read:email'] },
+    answersRefresh: { access_token: '1ssj', refresh_token: 'eyJf', scope: ['openid'], token_type: 'bearer' },
+    refreshed: { accessToken: '1ssj', refreshToken: 'eyJf', scopes: ['openid'] },
+    revocation: {
+      url: 'https://id.twitch.tv/oauth2/revoke',
+      form: { client_id: CLIENT.clientId, token: 'rfx2' },
+      answer: { status: 200 },
+    },
+    refusals: [
+      [
+        'code',
+        { status: 400, body: { status: 400, message: 'Invalid authorization code' } },
+        'provider_refused',
+        'invalid_grant',
+      ],
+      ['refresh', bad('Bad Request', { status: 400, message: 'Invalid refresh token' }), 'needs_reconnect'],
+      ['refresh', { status: 403, body: { status: 403, message: 'invalid client secret' } }, 'provider_refused', 'invalid_client'],
+    ],
+  },
+} satisfies Record<string, Case>)
+
 const fake = await FakeProvider.start()
 t.teardown(() => fake.close())
 const real = createOutbound({ allowLoopback: true })
@@ -417,7 +512,7 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: the browser is sent with what the provider wants to know`, async t => {
     start(row)
-    const nonce = row.identity ? 'the-nonce' : null
+    const nonce = row.identity && provider.nonce !== false ? 'the-nonce' : null
     const asked = { redirectUri: REDIRECT, state: 'the-state', codeChallenge: challenge, nonce }
     const url = new URL(await upstreams.authorizationUrl(provider, asked))
     t.equal(url.origin + url.pathname, row.authorize)
@@ -436,8 +531,8 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: a code is redeemed`, async t => {
     const { answer } = start(row)
-    await answer(row.answersCode, { nonce: 'the-nonce' })
-    const nonce = row.identity ? 'the-nonce' : null
+    const nonce = row.identity && provider.nonce !== false ? 'the-nonce' : null
+    await answer(row.answersCode, nonce ? { nonce } : {})
     const tokens = await upstreams.exchangeCode(provider, { ...exchange, nonce })
     t.match(tokens, { ...row.connected, tokenType: 'Bearer' })
     t.equal(tokens.idToken !== undefined, row.identity !== undefined)
@@ -450,8 +545,14 @@ for (const [name, row] of Object.entries(CASES)) {
     t.test(`${name}: a token is refreshed`, async t => {
       const { answer } = start(row)
       await answer(answersRefresh)
-      t.match(await upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)), refreshed)
-      checkSent(t, tokenRequest(row, { grant_type: 'refresh_token', refresh_token: 'the-refresh-token' }))
+      const { refreshAt = row.token } = row
+      if (row.refreshAt) {
+        fake.on(pathAt(row.token), { status: 404 })
+        fake.on(pathAt(row.refreshAt), { body: answersRefresh })
+      }
+      t.match(await upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)), refreshed)
+      const sent = { grant_type: 'refresh_token', refresh_token: REFRESH.refreshToken, ...row.refreshes }
+      checkSent(t, { ...tokenRequest(row, sent), url: refreshAt })
     })
 
   t.test(`${name}: what was issued is ended, where the provider can`, async t => {
@@ -467,11 +568,11 @@ for (const [name, row] of Object.entries(CASES)) {
   for (const [asked, refusal, code, word = ''] of row.refusals) {
     t.test(`${name}: ${JSON.stringify(refusal.body)} for a ${asked} is ${code}`, async t => {
       start(row)
-      fake.on(pathAt(row.token), refusal)
+      fake.on(pathAt((asked === 'refresh' && row.refreshAt) || row.token), refusal)
       await t.rejects(
         asked === 'code'
           ? upstreams.exchangeCode(provider, { ...exchange, nonce: null })
-          : upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)),
+          : upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)),
         { name: 'ConnectorError', code, message: new RegExp(`${word}$`) },
       )
     })
@@ -479,10 +580,11 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: one that asks for patience is unavailable until then`, async t => {
     start(row)
-    fake.on(pathAt(row.token), { status: 429, headers: { 'retry-after': '7' }, body: { ok: false, error: 'ratelimited' } })
+    for (const url of [row.token, row.refreshAt ?? row.token])
+      fake.on(pathAt(url), { status: 429, headers: { 'retry-after': '7' }, body: { ok: false, error: 'ratelimited' } })
     const busy = { name: 'ConnectorError', code: 'provider_unavailable', retryAfterSeconds: 7 }
     await t.rejects(upstreams.exchangeCode(provider, { ...exchange, nonce: null }), busy)
-    await t.rejects(upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)), busy)
+    await t.rejects(upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)), busy)
   })
 }
 
@@ -641,6 +743,7 @@ function formOf(): Fields {
 
 function tokenRequest({ credentials, token }: Case, fields: Fields): Sent {
   const headers = { accept: 'application/json' }
+  if (credentials === 'Basic') return { url: token, headers: { ...headers, authorization: BASIC }, form: fields }
   if (credentials === 'JSON') return { url: token, headers, json: { ...fields, ...formOf() } }
   if (credentials) return { url: token, headers: { ...headers, authorization: BASIC, ...NOTION_VERSION }, json: fields }
   return { url: token, headers, form: { ...fields, ...formOf() } }

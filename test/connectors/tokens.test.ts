@@ -239,6 +239,55 @@ t.test('a token is refreshed when it is good for less than the margin', async t 
   }
 })
 
+t.test('a token that lives shorter than the margin is refreshed at half its life, and not by every call', async t => {
+  const { get, host, provider } = await sceneOf(t)
+  provider.with = tokens => ({ ...tokens, expires_in: 40 })
+  host.clock.advance(3600)
+  for (const [seconds, expected] of [
+    [0, 'access-2'],
+    [17, 'access-2'],
+    [4, 'access-3'],
+    [17, 'access-3'],
+    [41, 'access-4'],
+  ] as const) {
+    host.clock.advance(seconds)
+    t.equal(await get(), expected)
+  }
+  t.equal(provider.asked.length, 3)
+})
+
+t.test('a refresh goes to the address that the provider has for it', async t => {
+  const { get, host, provider, registered } = await sceneOf(t, { provider: { endpoints: {} } })
+  const { fake } = provider
+  Object.assign(registered, { endpoints: { refresh: `${fake.url}/refresh` } })
+  fake.on('/refresh', { body: { ...TOKENS, access_token: 'access-of-refresh' } })
+  host.clock.advance(3600)
+  t.equal(await get(), 'access-of-refresh')
+  t.match(fake.to('/refresh')[0]?.form.get('refresh_token'), 'refresh-1')
+  t.strictSame(provider.asked, [], 'the token endpoint is for codes')
+})
+
+t.test('a refresh names the scopes of the connection where the provider wants them, not those of today', async t => {
+  const { connect, get, host, provider, registered } = await sceneOf(t, {
+    provider: { scopes: ['files', 'mail'], scopeOnRefresh: true, scopeSeparator: ',' },
+  })
+  const sent = () => provider.fake.to('/token').at(-1)?.form.get('scope')
+  Object.assign(registered, { scopes: ['files', 'mail', 'added'] })
+  for (const _again of [1, 2]) {
+    host.clock.advance(3600)
+    await get()
+    t.equal(sent(), 'files,mail')
+  }
+  await connect()
+  host.clock.advance(3600)
+  await get()
+  t.equal(sent(), 'files,mail,added')
+  Object.assign(registered, { scopeOnRefresh: false })
+  host.clock.advance(3600)
+  await get()
+  t.equal(sent(), null)
+})
+
 t.test('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ expires_in: _, ...tokens }) => tokens
