@@ -19,8 +19,9 @@ import {
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
+import type { Identity, ProviderTokens } from './provider-tokens.ts'
 import { refreshWithRetries, TRY_MS, withRetries } from './retry.ts'
-import type { ProviderTokens, Upstreams } from './upstream.ts'
+import type { Upstreams } from './upstream.ts'
 
 /** A provider's access token that can be used now. */
 export interface ConnectorToken {
@@ -158,6 +159,13 @@ export class ConnectorTokens {
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
       tokens = await this.#refresh(provider, before, before.refreshToken)
+      if (isAnother(before.identity, tokens.identity)) {
+        await this.#revoke(issuedTo(before, tokens), leased.connectorId, owner)
+        throw new ConnectorError(
+          'needs_reconnect',
+          'the provider refreshed the token for another account: the user must connect it again',
+        )
+      }
     } catch (error) {
       return this.#failed(leased, error, owner, refused)
     }
@@ -166,8 +174,7 @@ export class ConnectorTokens {
     for (let tries = 0; tries < 10; tries++) {
       const stored = await withRetries(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
-        const issued = { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null }
-        await this.#revoke(issued, leased.connectorId, owner)
+        await this.#revoke(issuedTo(before, tokens), leased.connectorId, owner)
         return undefined
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
@@ -299,6 +306,15 @@ interface Refreshing {
 type OwnEvent =
   | { readonly type: 'connector_refreshed' | 'connector_needs_reconnect'; readonly connectorId: string }
   | { readonly type: 'connector_disconnected'; readonly connectorId: string; readonly revoked: boolean }
+
+function issuedTo(before: Secrets, { accessToken, refreshToken }: ProviderTokens): Secrets {
+  return { ...before, accessToken, refreshToken: refreshToken ?? null }
+}
+
+/** OpenID Connect Core §12.2: the ID token of a refresh has the `iss` and the `sub` of the first. One that is not there says nothing. */
+function isAnother(before: Identity | null, now: Identity | undefined): boolean {
+  return before !== null && now !== undefined && (before.iss !== now.iss || before.sub !== now.sub)
+}
 
 function needsReconnect(): ConnectorError {
   return new ConnectorError('needs_reconnect', 'the provider no longer accepts what was granted: the user must connect it again')

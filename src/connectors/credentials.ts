@@ -7,8 +7,8 @@ import type { Credential, Store } from '../store/store.ts'
 import { isSealedUnderOldKey, open, seal } from '../tokens/sealing.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
+import type { Identity, ProviderTokens } from './provider-tokens.ts'
 import { withRetries } from './retry.ts'
-import type { ProviderTokens } from './upstream.ts'
 
 /** What is sealed into a credential. Fields that an older record lacks are filled in by {@link openSecrets}. */
 export interface Secrets extends Carried {
@@ -26,6 +26,8 @@ export interface Carried {
   /** What the user was asked for; null in records of before this was kept. */
   readonly requestedScopes: readonly string[] | null
   readonly details: JsonObject
+  /** Whose account it is at the provider, where an ID token said so. */
+  readonly identity: Identity | null
 }
 
 /** Which credential: a connector's, of a user or an organisation. */
@@ -40,7 +42,7 @@ export function credentialKey(connectorId: string, { orgId, userId }: ConnectorO
 
 /** What a provider issued, sealed for its owner. A refresh token that is not given again is still the old one (RFC 6749 §6). */
 export async function sealTokens(
-  { accessToken, details, expiresInSeconds, refreshToken, scopes, tokenType }: ProviderTokens,
+  { accessToken, details, expiresInSeconds, identity, refreshToken, scopes, tokenType }: ProviderTokens,
   before: Carried,
   { connectors, key, now, provider }: Sealing,
 ): Promise<Pick<Credential, 'sealed' | 'accessExpiresAt'>> {
@@ -54,6 +56,7 @@ export async function sealTokens(
     scopes: scopes ?? before.scopes,
     // A refresh need not repeat them.
     details: { ...before.details, ...details },
+    identity: identity ?? before.identity,
   }
   const accessExpiresAt = lifetimeSeconds === null ? null : now + Math.floor(lifetimeSeconds * 1000)
   return { sealed: await sealAgain(secrets, key, connectors), accessExpiresAt }
@@ -69,7 +72,7 @@ export interface Sealing {
 /** Rejects if it was sealed for another owner, or under a key that is not among `sealingKeys`. */
 export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
   const kept = JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
-  return { lifetimeSeconds: null, requestedScopes: null, ...kept }
+  return { identity: null, lifetimeSeconds: null, requestedScopes: null, ...kept }
 }
 
 /** The same secrets in a record that differs from any other of them. */
@@ -101,7 +104,7 @@ export async function keepConnected(
   const { config, now, store } = context
   const { connectors, upstreams } = requireConnectors(context)
   try {
-    const before = { refreshToken: null, scopes: null, requestedScopes: provider.scopes, details: {} }
+    const before = { refreshToken: null, scopes: null, requestedScopes: provider.scopes, details: {}, identity: null }
     await save({ ...key, ...(await sealTokens(tokens, before, { connectors, key, now, provider })) }, store)
   } catch (error) {
     await upstreams

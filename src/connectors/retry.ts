@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Provider } from './provider.ts'
-import type { ProviderTokens, RefreshRequest, Upstreams } from './upstream.ts'
+import type { ProviderTokens } from './provider-tokens.ts'
+import type { RefreshRequest, Upstreams } from './upstream.ts'
 
 /** How long a provider is asked, in milliseconds, all tries together. */
 export const TRY_MS = 10_000

@@ -2,7 +2,8 @@
 import t, { type Test } from 'tap'
 import * as presets from '../../src/connectors/presets.ts'
 import { checkProvider, type Provider } from '../../src/connectors/provider.ts'
-import { type ProviderTokens, Upstreams } from '../../src/connectors/upstream.ts'
+import type { ProviderTokens } from '../../src/connectors/provider-tokens.ts'
+import { Upstreams } from '../../src/connectors/upstream.ts'
 import type { ConnectorErrorCode } from '../../src/errors/connector-error.ts'
 import { createOutbound, type Outbound } from '../../src/outbound/outbound.ts'
 import { type Answer, FakeProvider, type Received } from '../support/fake-provider.ts'
@@ -625,6 +626,7 @@ t.test('with scopes for both, the token of Slack is the user’s, and nothing of
     accessToken: 'xoxp-1',
     refreshToken: undefined,
     idToken: undefined,
+    identity: undefined,
     details: { team: { name: 'Acme', id: 'T9TK3CUKW' }, bot_user_id: 'U0KRQLJ9H' },
     tokenType: 'Bearer',
     expiresInSeconds: undefined,

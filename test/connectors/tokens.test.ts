@@ -105,7 +105,7 @@ async function sceneOf(t: Test, { marginSeconds, provider: more, ...options }: S
     // A code by which the provider knows the nonce.
     const code = authorizationUrl.searchParams.get('nonce') ?? 'code'
     const { location } = await comeBack(through, { code, state }, { cookie })
-    t.equal(location?.pathname, '/connectors/oauth/success')
+    if (location?.pathname !== '/connectors/oauth/success') throw new Error(`not connected: ${location}`)
   }
   await connect()
   const get = async (refused?: string) => (await host.authmount.connectorToken('drive', ANNA, { refused })).accessToken
@@ -517,6 +517,78 @@ t.test('an ID token that comes with a refresh cannot cost the refresh token', as
     t.equal(got.startsWith('access') ? got : await get(), 'access-2', `${what}: ${got}`)
     t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, false, what)
   }
+})
+
+t.test('a refresh that brings another account than the connected one ends the connection', async t => {
+  const cases: readonly (readonly [string, object, boolean])[] = [
+    ['the same account', {}, false],
+    ['the same account, in a token that is not for us', { aud: 'other', exp: 1 }, false],
+    ['no subject', { sub: undefined }, false],
+    ['another subject', { sub: 'user-2' }, true],
+    ['another issuer', { iss: 'https://other.example' }, true],
+  ]
+  for (const [what, claims, over] of cases) {
+    const { connect, get, host, provider, types } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+    const connecting = provider.with
+    provider.with = async tokens => ({ ...tokens, id_token: await provider.fake.idToken({ aud: CLIENT.clientId, ...claims }) })
+    host.clock.advance(3600)
+    if (!over) {
+      t.equal(await get(), 'access-2', what)
+      continue
+    }
+    await t.rejects(get(), { code: 'needs_reconnect', message: /another account/ }, what)
+    await t.rejects(get(), { code: 'needs_reconnect' }, `${what}: and afterwards`)
+    t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, true, what)
+    t.strictSame(types(), ['connector_needs_reconnect'], what)
+    const revoked = provider.fake.to('/revoke').map(({ form }) => form.get('token'))
+    t.strictSame(revoked, ['refresh-2'], `${what}: nothing of it stays alive`)
+    provider.with = connecting
+    await connect()
+    t.equal(await get(), 'access-3', `${what}: the user connects again`)
+  }
+})
+
+t.test('what cannot be read of an ID token of a refresh is not held against it', async t => {
+  const { get, host, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  for (const [index, id_token] of ['garbage', 'a.b.c', 5, {}, ['x'], null, undefined, ''].entries()) {
+    provider.with = tokens => ({ ...tokens, id_token })
+    host.clock.advance(3600)
+    t.equal(await get(), `access-${index + 2}`, JSON.stringify(id_token))
+  }
+})
+
+t.test('keys that a provider has replaced at once are read again, once a minute', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  const { fake } = provider
+  const read = () => fake.countOf('/jwks')
+  await connect()
+  t.equal(read(), 1)
+  fake.replaceKeys('another-kid')
+  await connect()
+  t.equal(read(), 2, 'a key id that was not there')
+  await connect()
+  t.equal(read(), 2)
+  fake.replaceKeys('third-kid')
+  await t.rejects(connect(), {}, 'within the same minute, the provider’s keys are not read again')
+  t.equal(read(), 2)
+})
+
+t.test('a key that a provider has replaced under its old name is read again', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  provider.fake.replaceKeys()
+  await connect()
+  t.equal(provider.fake.countOf('/jwks'), 2)
+})
+
+t.test('an address of keys that a provider has replaced is found', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  const { fake } = provider
+  fake.replaceKeys('another-kid')
+  fake.on('/jwks', { status: 404 })
+  fake.on('/new-jwks', async () => ({ body: await fake.jwks() }))
+  fake.on('/.well-known/openid-configuration', { body: fake.metadata({ jwks_uri: `${fake.url}/new-jwks` }) })
+  await connect()
+  t.equal(fake.countOf('/new-jwks'), 1)
 })
 
 t.test('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {
