@@ -18,7 +18,7 @@ import {
 } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
-import type { Provider } from './provider.ts'
+import { atSite, type Provider } from './provider.ts'
 import type { Identity, ProviderTokens } from './provider-tokens.ts'
 import { refreshWithRetries, TRY_MS, withRetries } from './retry.ts'
 import type { Upstreams } from './upstream.ts'
@@ -135,11 +135,12 @@ export class ConnectorTokens {
       const now = this.#config.now()
       if (credential.leaseUntil === null || credential.leaseUntil <= now) {
         const before = await this.#secretsOf(credential)
+        const there = atSite(provider, before.site)
         // Sealed again, it is a record of this process's own: identical ones of two that came at once would both be let in.
         const sealed = await sealAgain(before, credential, this.#connectors)
         const leased = { ...credential, sealed, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
         if (await this.#save(leased)) {
-          const token = await this.#refreshLeased(leased, { before, owner, provider, refused })
+          const token = await this.#refreshLeased(leased, { before, owner, provider: there, refused })
           if (token) return token
         }
       }
@@ -261,7 +262,7 @@ export class ConnectorTokens {
   /** Whether the provider has ended the tokens; it may be unable to, or away. Some end what they issued only for a token that lives. */
   async #revoke(secrets: Secrets, connectorId: string, owner: ConnectorOwner, expired = false): Promise<boolean> {
     try {
-      const provider = await this.#providerOf(connectorId, owner)
+      const provider = atSite(await this.#providerOf(connectorId, owner), secrets.site)
       const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
       if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
       const { accessToken, refreshToken = before.refreshToken } = await this.#refresh(provider, secrets, before.refreshToken)

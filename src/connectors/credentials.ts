@@ -26,6 +26,8 @@ export interface Carried {
   /** What the user was asked for; null in records of before this was kept. */
   readonly requestedScopes: readonly string[] | null
   readonly details: JsonObject
+  /** At which of the provider's sites; null: at its own endpoints. */
+  readonly site: string | null
   /** Whose account it is at the provider, where an ID token said so. */
   readonly identity: Identity | null
 }
@@ -72,7 +74,7 @@ export interface Sealing {
 /** Rejects if it was sealed for another owner, or under a key that is not among `sealingKeys`. */
 export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
   const kept = JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
-  return { identity: null, lifetimeSeconds: null, requestedScopes: null, ...kept }
+  return { identity: null, lifetimeSeconds: null, requestedScopes: null, site: null, ...kept }
 }
 
 /** The same secrets in a record that differs from any other of them. */
@@ -97,14 +99,14 @@ export async function resealed(
  */
 export async function keepConnected(
   tokens: ProviderTokens,
-  key: CredentialKey,
-  provider: Provider,
+  { key, provider, site = null }: Connection,
   context: Context,
 ): Promise<void> {
   const { config, now, store } = context
   const { connectors, upstreams } = requireConnectors(context)
   try {
-    const before = { refreshToken: null, scopes: null, requestedScopes: provider.scopes, details: {}, identity: null }
+    const { scopes: requestedScopes } = provider
+    const before = { refreshToken: null, scopes: null, requestedScopes, details: {}, identity: null, site }
     await save({ ...key, ...(await sealTokens(tokens, before, { connectors, key, now, provider })) }, store)
   } catch (error) {
     await upstreams
@@ -112,6 +114,13 @@ export async function keepConnected(
       .catch(cause => config.log.error('tokens that could not be saved could not be revoked at the provider either', cause))
     throw error
   }
+}
+
+export interface Connection {
+  readonly key: CredentialKey
+  /** With the endpoints of the site. */
+  readonly provider: Provider
+  readonly site?: string | null
 }
 
 async function save(credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>, store: Store): Promise<void> {

@@ -59,7 +59,8 @@ export function googleWorkspace({ domain, ...options }: PresetOptions & { readon
 /**
  * GitHub, for OAuth apps and GitHub Apps. Default scopes: who the user is. `baseUrl` is that of an Enterprise Server, or at ghe.com.
  *
- * Revoking ends all that the user granted the app, tokens of other connections included.
+ * Revoking ends all that the user granted the app, tokens of other connections included. `installation_id`, which a GitHub App
+ * may get with the callback, is kept: ask GitHub whether the user has it before you believe it.
  */
 export function github({
   baseUrl = 'https://github.com',
@@ -80,6 +81,7 @@ export function github({
       }),
       scopesSeparatedBy(','),
     ],
+    keep: ['installation_id'],
     revoke: async (tokens, call) => {
       const request = { method: 'DELETE', ...signedJson(tokens, { access_token: tokens.accessToken }) }
       accept(204, await call(`${api}/applications/${tokens.clientId}/grant`, request))
@@ -285,6 +287,61 @@ export function twitch({ scopes = ['openid', 'user:read:email'], ...registered }
       const body = new URLSearchParams({ client_id: clientId, token: accessToken })
       accept(200, await call('https://id.twitch.tv/oauth2/revoke', { method: 'POST', body }))
     },
+  }
+}
+
+/** QuickBooks, of Intuit. Default scope: accounting. `realmId` of the details is the company, which every call needs. */
+export function quickbooks({ scopes = ['com.intuit.quickbooks.accounting'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: {
+      authorization: 'https://appcenter.intuit.com/connect/oauth2',
+      token: 'https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer',
+    },
+    clientAuthentication: 'client_secret_basic',
+    pkce: false,
+    quirks: [plainBasic],
+    keep: ['realmId'],
+    revoke: async (tokens, call) => {
+      const request = { method: 'POST', ...signedJson(tokens, { token: tokens.refreshToken ?? tokens.accessToken }) }
+      accept(200, await call('https://developer.api.intuit.com/v2/oauth2/tokens/revoke', request))
+    },
+  }
+}
+
+const ZOHO_SITES = [
+  'zoho.com',
+  'zoho.eu',
+  'zoho.in',
+  'zoho.com.au',
+  'zoho.jp',
+  'zoho.uk',
+  'zoho.sa',
+  'zoho.ae',
+  'zoho.com.cn',
+  'zohocloud.ca',
+]
+
+/** Zoho, for accounts of every data center that the app is enabled for. `api_domain` of the details is where its API is. */
+export function zoho({ scopes = ['AaaServer.profile.READ'], ...registered }: PresetOptions): Provider {
+  const at = (domain: string) => ({
+    token: `https://accounts.${domain}/oauth/v2/token`,
+    revocation: `https://accounts.${domain}/oauth/v2/token/revoke`,
+  })
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: 'https://accounts.zoho.com/oauth/v2/auth', ...at('zoho.com') },
+    sites: {
+      parameter: 'accounts-server',
+      endpoints: Object.fromEntries(ZOHO_SITES.map(domain => [`https://accounts.${domain}`, at(domain)])),
+    },
+    pkce: false,
+    scopeSeparator: ',',
+    authorizationParams: { access_type: 'offline', prompt: 'consent' },
+    quirks: [errorsUnder200, errorCodes({ invalid_grant: ['invalid_code'], invalid_client: ['invalid_client_secret'] })],
+    keep: ['api_domain', 'location'],
   }
 }
 

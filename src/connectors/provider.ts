@@ -1,3 +1,4 @@
+import { ConnectorError } from '../errors/connector-error.ts'
 import type { Outbound } from '../outbound/outbound.ts'
 import { checkOutboundUrl, OutboundError } from '../outbound/outbound-url.ts'
 import type { Quirk } from './quirks.ts'
@@ -36,8 +37,15 @@ export interface Provider {
   readonly scopeOnRefresh?: boolean | undefined
   /** How long an access token lives where the provider does not say, in seconds. Default: until it is refused. */
   readonly accessTokenSeconds?: number | undefined
-  /** Fields of the provider's answer that the host needs as well, such as Salesforce's `instance_url`: sealed, and given with each token. */
+  /**
+   * What else the host needs, such as Salesforce's `instance_url`: fields of the token endpoint's answer, or else parameters of
+   * the callback (QuickBooks's `realmId`), of at most 1,024 characters. Sealed, and given as `details` with each token.
+   *
+   * A parameter of the callback passes through the user's browser, so the user can change it: it is not a proof of anything.
+   */
   readonly keep?: readonly string[] | undefined
+  /** Where the provider has several sites, and says in the callback which of them has the account. */
+  readonly sites?: ProviderSites | undefined
   /** What the provider does otherwise than the standards; in the order in which they mend an answer. */
   readonly quirks?: readonly Quirk[] | undefined
   /** The issuer an ID token must have, where it depends on what the token says (Entra ID). Default: `issuer`. */
@@ -54,6 +62,17 @@ export interface ProviderEndpoints {
   readonly revocation?: string | undefined
   readonly userinfo?: string | undefined
   readonly jwks?: string | undefined
+}
+
+/**
+ * The sites of a provider, such as the data centers of Zoho. A callback chooses one by name; only the addresses declared here
+ * are ever called. The choice is kept, and holds for refreshes and revocation too.
+ */
+export interface ProviderSites {
+  /** The parameter of the callback that names the site. Without it, `endpoints` of the provider count; an unknown name is refused. */
+  readonly parameter: string
+  /** By that name: what the site has in place of the provider's own `endpoints`. */
+  readonly endpoints: Readonly<Record<string, ProviderEndpoints>>
 }
 
 /** A provider people sign in with, through POST /userAccount/oauth/exchange. */
@@ -81,6 +100,18 @@ export function isOpenId({ issuer, scopes }: Provider): boolean {
   return issuer !== undefined && scopes.includes('openid')
 }
 
+/** The provider with the endpoints of one of its sites; null: with its own. Throws ConnectorError `not_configured` for an unknown site. */
+export function atSite(provider: Provider, site: string | null): Provider {
+  if (site === null) return provider
+  const { endpoints = {} } = provider.sites ?? {}
+  if (!Object.hasOwn(endpoints, site))
+    throw new ConnectorError(
+      'not_configured',
+      'the site of the provider at which the account was connected is not among its sites',
+    )
+  return { ...provider, endpoints: { ...provider.endpoints, ...endpoints[site] } }
+}
+
 /** What is wrong with a provider, in words for whoever configures it: every problem, or none. Nothing is called. */
 export function checkProvider(provider: Provider, options: { readonly allowLoopback?: boolean } = {}): readonly string[] {
   const problems: string[] = []
@@ -98,8 +129,13 @@ export function checkProvider(provider: Provider, options: { readonly allowLoopb
   if (issuer === undefined && (endpoints.authorization === undefined || endpoints.token === undefined))
     problems.push('issuer, or endpoints.authorization and endpoints.token, must say where the provider is')
   if (scopes?.includes?.('openid') && issuer === undefined) problems.push('the scope openid needs issuer')
-  const urls = Object.entries({ issuer, ...endpoints }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  for (const [name, url] of urls) {
+  if (provider.sites !== undefined && typeof provider.sites?.parameter !== 'string')
+    problems.push('sites must have a parameter, the name of that of the callback')
+  const sites = Object.entries(provider.sites?.endpoints ?? {}).flatMap(([site, own]) =>
+    Object.entries(own ?? {}).map(([name, url]) => [`sites ${site}: ${name}`, url] as const),
+  )
+  for (const [name, url] of [...Object.entries({ issuer, ...endpoints }), ...sites]) {
+    if (url === undefined) continue
     try {
       checkOutboundUrl(url, { allowLoopback: options.allowLoopback ?? false })
     } catch (error) {

@@ -710,6 +710,86 @@ scene(
   { where: overOneStore },
 )
 
+scene(
+  'what the callback says is kept where the provider names it, and nothing else of it',
+  async (t, { drive, host, providers }) => {
+    providers.drive = at(drive, { keep: ['realmId', 'more', 'code', 'state', 'iss', 'access_token', '__proto__', 'constructor'] })
+    drive.on('/token', async received => ({ body: { ...(await tokensFor(drive, received)), more: 'of the answer' } }))
+    const back = async (extra: Readonly<Record<string, string>>) => {
+      const begun = await begin(host, 'drive')
+      return comeBack(host, { ...answerTo(begun), ...extra }, { cookie: begun.cookie })
+    }
+    connected(t, await back({ realmId: '4620816365', more: 'of the callback', other: 'x' }))
+    const { access_token, ...details } = (await host.authmount.connectorToken('drive', ANNA)).details
+    t.match(access_token, CANARY, 'a field of the answer')
+    t.strictSame(details, { realmId: '4620816365', more: 'of the answer' })
+    host.clock.advance(3600)
+    drive.on('/token', { body: { access_token: 'canary-2', token_type: 'Bearer', expires_in: 3600 } })
+    t.match((await host.authmount.connectorToken('drive', ANNA)).details, { realmId: '4620816365' }, 'it outlives a refresh')
+
+    drive.on('/token', async received => ({ body: await tokensFor(drive, received) }))
+    const asked = drive.countOf('/token')
+    failed(t, await back({ realmId: 'x'.repeat(1025) }), 'invalid_response', '1,025 characters')
+    t.equal(drive.countOf('/token'), asked)
+    connected(t, await back({ realmId: 'x'.repeat(1024) }), '1,024 characters')
+    connected(t, await back({ realmId: '' }), 'none')
+    t.strictSame((await host.authmount.connectorToken('drive', ANNA)).details.realmId, undefined, 'a new connection has its own')
+  },
+  { where: overOneStore },
+)
+
+scene(
+  'an account lives at the site that its callback has named, among those declared',
+  async (t, { drive, host, mail, providers }) => {
+    const site = { token: `${mail.url}/token`, revocation: `${mail.url}/revoke` }
+    const endpoints = { authorization: `${drive.url}/authorize`, token: `${drive.url}/token`, revocation: `${drive.url}/revoke` }
+    const of = (sites: Provider['sites']): Provider => ({ ...CLIENT, scopes: ['files'], endpoints, sites })
+    const both = { parameter: 'accounts-server', endpoints: { 'https://eu.example': site } }
+    providers.drive = of(both)
+    const back = async (extra: Readonly<Record<string, string>>) => {
+      const begun = await begin(host, 'drive')
+      return comeBack(host, { ...answerTo(begun), ...extra }, { cookie: begun.cookie })
+    }
+    const counts = () => [drive.countOf('/token'), mail.countOf('/token'), drive.countOf('/revoke'), mail.countOf('/revoke')]
+    connected(t, await back({}))
+    t.strictSame(counts(), [1, 0, 0, 0], 'the callback names none')
+    connected(t, await back({ 'accounts-server': 'https://eu.example' }))
+    t.strictSame(counts(), [1, 1, 0, 0])
+    host.clock.advance(3600)
+    await host.authmount.connectorToken('drive', ANNA)
+    t.strictSame(counts(), [1, 2, 0, 0], 'it is refreshed there')
+    for (const wrong of [
+      `${mail.url}`,
+      'https://evil.example',
+      'https://eu.example/',
+      '__proto__',
+      'constructor',
+      'toString',
+      'token',
+    ])
+      failed(t, await back({ 'accounts-server': wrong }), 'invalid_response', wrong)
+    t.strictSame(counts(), [1, 2, 0, 0])
+
+    providers.drive = of(undefined)
+    host.clock.advance(3600)
+    await t.rejects(host.authmount.connectorToken('drive', ANNA), { code: 'not_configured' })
+    t.match(await stored(host), { needsReconnect: false, leaseUntil: null }, 'a site that is not declared any more costs nothing')
+    providers.drive = of(both)
+    await host.authmount.connectorToken('drive', ANNA)
+    t.strictSame(await host.authmount.disconnect('drive', ANNA), { disconnected: true, revoked: true })
+    t.strictSame(counts(), [1, 3, 0, 1], 'and ended there')
+    for (const sites of [
+      { parameter: 5, endpoints: {} },
+      { parameter: 'x', endpoints: { a: { token: 'http://10.0.0.1/' } } },
+      { endpoints: {} },
+      null,
+    ] as never[]) {
+      providers.drive = of(sites)
+      refused(t, (await begin(host, 'drive')).answer, 400, JSON.stringify(sites))
+    }
+  },
+)
+
 // ── Providers that lead elsewhere ────────────────────────────────────────────
 
 const KINDS = ['issuer', 'authorization', 'token', 'revocation', 'userinfo', 'jwks'] as const

@@ -1,7 +1,7 @@
 /** Every preset as it is, at the addresses it has, against what its provider answers: one server stands for all of them. */
 import t, { type Test } from 'tap'
 import * as presets from '../../src/connectors/presets.ts'
-import { checkProvider, type Provider } from '../../src/connectors/provider.ts'
+import { atSite, checkProvider, type Provider } from '../../src/connectors/provider.ts'
 import type { ProviderTokens } from '../../src/connectors/provider-tokens.ts'
 import { Upstreams } from '../../src/connectors/upstream.ts'
 import type { ConnectorErrorCode } from '../../src/errors/connector-error.ts'
@@ -492,7 +492,69 @@ Object.assign(CASES, {
       ['refresh', { status: 403, body: { status: 403, message: 'invalid client secret' } }, 'provider_refused', 'invalid_client'],
     ],
   },
+  quickbooks: {
+    provider: presets.quickbooks(CLIENT),
+    authorize: 'https://appcenter.intuit.com/connect/oauth2',
+    asks: { scope: 'com.intuit.quickbooks.accounting' },
+    token: 'https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer',
+    credentials: 'Basic',
+    pkce: false,
+    answersCode: {
+      token_type: 'bearer',
+      expires_in: 3600,
+      refresh_token: 'Q311',
+      x_refresh_token_expires_in: 15552000,
+      access_token: 'eJlb',
+    },
+    connected: { accessToken: 'eJlb', refreshToken: 'Q311', expiresInSeconds: 3600, scopes: undefined },
+    answersRefresh: { token_type: 'bearer', expires_in: 3600, refresh_token: 'Q312', access_token: 'eJlc' },
+    refreshed: { accessToken: 'eJlc', refreshToken: 'Q312' },
+    revocation: {
+      url: 'https://developer.api.intuit.com/v2/oauth2/tokens/revoke',
+      headers: { authorization: BASIC },
+      json: { token: 'Q311' },
+      answer: { status: 200 },
+    },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant', { error_description: 'Incorrect or invalid refresh token' }), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 401), 'provider_refused'],
+    ],
+  },
+  'zoho, of the United States': zohoAt('zoho.com', null),
+  'zoho, of Europe': zohoAt('zoho.eu', 'https://accounts.zoho.eu'),
+  'zoho, of Canada': zohoAt('zohocloud.ca', 'https://accounts.zohocloud.ca'),
 } satisfies Record<string, Case>)
+
+function zohoAt(domain: string, site: string | null): Case {
+  return {
+    provider: atSite(presets.zoho({ ...CLIENT, scopes: ['ZohoCRM.users.READ', 'ZohoCRM.org.READ'] }), site),
+    authorize: 'https://accounts.zoho.com/oauth/v2/auth',
+    asks: { scope: 'ZohoCRM.users.READ,ZohoCRM.org.READ', access_type: 'offline', prompt: 'consent' },
+    token: `https://accounts.${domain}/oauth/v2/token`,
+    pkce: false,
+    answersCode: {
+      access_token: '1000.2d',
+      refresh_token: '1000.18',
+      api_domain: 'https://www.zohoapis.eu',
+      token_type: 'Bearer',
+      expires_in: 3600,
+    },
+    connected: { accessToken: '1000.2d', refreshToken: '1000.18', details: { api_domain: 'https://www.zohoapis.eu' } },
+    answersRefresh: { access_token: '1000.2e', api_domain: 'https://www.zohoapis.eu', token_type: 'Bearer', expires_in: 3600 },
+    refreshed: { accessToken: '1000.2e', refreshToken: undefined },
+    revocation: {
+      url: `https://accounts.${domain}/oauth/v2/token/revoke`,
+      form: { token: '1000.18', ...formOf() },
+      answer: { body: { status: 'success' } },
+    },
+    refusals: [
+      ['code', bad('invalid_code', {}, 200), 'provider_refused', 'invalid_grant'],
+      ['refresh', bad('invalid_code', {}, 200), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 200), 'provider_refused', 'invalid_client'],
+    ],
+  }
+}
 
 const fake = await FakeProvider.start()
 t.teardown(() => fake.close())
@@ -597,6 +659,22 @@ t.test('anything of a preset can be said otherwise', async t => {
   t.match(presets.gitlab(CLIENT), { issuer: 'https://gitlab.com' })
   t.match(presets.salesforce(CLIENT), { issuer: 'https://login.salesforce.com' })
   t.strictSame(presets.microsoft({ ...CLIENT, scopes: ['offline_access'] }).scopes, ['offline_access'])
+})
+
+t.test('LinkedIn names itself in two ways, and nobody else can', async t => {
+  const row = CASES.linkedin as Case
+  const exchange = { code: 'c', redirectUri: REDIRECT, codeVerifier: null, nonce: null, iss: null }
+  for (const [iss, fine] of [
+    ['https://www.linkedin.com', true],
+    ['https://www.linkedin.com/oauth', true],
+    ['https://www.linkedin.com/', false],
+    ['https://linkedin.example', false],
+  ] as const) {
+    await start(row).answer(row.answersCode, { iss })
+    const redeemed = upstreams.exchangeCode(presets.linkedin(CLIENT), exchange)
+    if (fine) await t.resolves(redeemed, iss)
+    else await t.rejects(redeemed, { code: 'invalid_response' }, iss)
+  }
 })
 
 t.test('GitHub at ghe.com has its API beside it', async t => {
