@@ -38,7 +38,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Connect outside accounts', link: '/connectors' },
       { text: 'Ways in of your own', link: '/extending' },
       { text: 'Storage', link: '/storage' },
-      { text: 'A store of your own', link: '/custom-store' },
+      { text: 'A store of your own', link: '/storage#a-store-of-your-own' },
     ],
   },
   {
