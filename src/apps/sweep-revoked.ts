@@ -6,7 +6,7 @@ import type { App } from '../store/store.ts'
  * When it fails nothing comes back to life; the records go when they expire.
  */
 export function sweepRevoked(app: App, { config }: SignedInContext): void {
-  const query = { clientId: app.id, epochBelow: app.epoch }
+  const query = { appId: app.id, epochBelow: app.epoch }
   setImmediate(() => {
     // Not through the guarded store: this may take longer than a request.
     Promise.resolve()

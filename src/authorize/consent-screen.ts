@@ -1,4 +1,5 @@
 import { sha256 } from '../base/crypto.ts'
+import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, readParams } from '../http/params.ts'
@@ -12,7 +13,7 @@ import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
-import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './request.ts'
+import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
 
 /** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -28,14 +29,10 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   if (entry.data.userId !== principal.userId) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
-  const query = new URLSearchParams(entry.data.params as Record<string, string>)
-  const asked = readAuthorizeRequest(query, await trustTarget(query, context), context)
-  const setting = pageSettingFor(request, services, query.get('ui_locales'))
-  const view = await viewOf(
-    asked,
-    { consentId, query, setting, user: principal.displayName ?? null, userId: principal.userId },
-    context,
-  )
+  const source = requestSource(Object.entries(entry.data.params as Record<string, string>))
+  const asked = await readAuthorizationRequest(source, context)
+  const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
+  const view = await viewOf(asked, { consentId, setting, user: principal.displayName ?? null, userId: principal.userId }, context)
 
   if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
   return config.renderConsent ? custom(view, context) : consentPage(view, setting)
@@ -43,20 +40,19 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
 
 interface Asking {
   readonly consentId: string
-  readonly query: URLSearchParams
   readonly setting: PageSetting
   readonly user: string | null
   readonly userId: string
 }
 
 async function viewOf(
-  asked: AuthorizeRequest,
-  { consentId, setting, query, user, userId }: Asking,
+  asked: AuthorizationRequest,
+  { consentId, setting, user, userId }: Asking,
   context: Context,
 ): Promise<ConsentView> {
   const { config, store } = context
   const { app } = asked
-  const [earlier, verified] = await Promise.all([store.consents.get(userId, app.id), isVerified(app.id, context)])
+  const [earlier, verified] = await Promise.all([store.consents.get({ userId }, app.id), isVerified(wireId(app), context)])
   const { language } = setting
   const link = (name: string) => {
     const url = app.profile[name]
@@ -67,7 +63,7 @@ async function viewOf(
     consentId,
     action: `${config.mountPath}/oauth/authorize`,
     app: {
-      clientId: app.id,
+      clientId: wireId(app),
       name: app.name,
       description: app.description,
       // Over plain http it would tell everyone on the way what the user is looking at.
@@ -78,7 +74,7 @@ async function viewOf(
     },
     verified,
     user,
-    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...Object.fromEntries(query), prompt: 'select_account' }),
+    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
     scopes: asked.scopes.flatMap(name => {
       const scope = config.scopes.get(name)
       if (!scope) return []
@@ -118,6 +114,6 @@ async function custom(view: ConsentView, { config }: Context): Promise<HttpRespo
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
 function jsonOf({ consentId, redirectUri, resources, scopes, verified }: ConsentView, app: App): object {
-  const client = { client_id: app.id, name: app.name, description: app.description, ...app.profile }
+  const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
   return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, resources, verified }
 }

@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import { wireId } from '../base/ids.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -12,8 +13,9 @@ import type { OneTime } from '../store/store.ts'
 import { type AnswerParams, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
 import { issueCode } from './issue-code.ts'
+import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
-import { type AuthorizeRequest, readAuthorizeRequest, trustTarget } from './request.ts'
+import { type AuthorizationRequest, type RequestSource, readAuthorizationRequest, requestSource } from './request.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -27,12 +29,10 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const { query, screen } = await findRequest(request, params, principal, context)
-  const target = await trustTarget(query, context, { status: 403 })
-  const asked = readAuthorizeRequest(query, target, context)
-  const earlier = await store.consents.get(principal.userId, asked.app.id)
+  const { source, screen } = await findRequest(request, params, principal, context)
+  const asked = await readAuthorizationRequest(source, context, { status: 403 })
   if (screen) await take(screen, store)
-  const by = { at: now, clientId: asked.app.id, orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
+  const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
     const error_description = 'the user did not agree'
@@ -40,8 +40,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   }
 
   try {
-    const scopes = [...new Set([...(earlier?.scopes ?? []), ...asked.scopes])]
-    await store.consents.put({ userId: principal.userId, clientId: asked.app.id, scopes, grantedAt: now })
+    await recordConsent({ userId: principal.userId }, asked, context)
     const params = await issueCode(asked, { ...context, principal })
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params, services)
@@ -53,7 +52,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
 }
 
 interface FoundRequest {
-  readonly query: URLSearchParams
+  readonly source: RequestSource
   /** Open until it is taken; absent for JSON that came without one. */
   readonly screen: OneTime<'consent'> | undefined
 }
@@ -74,7 +73,7 @@ async function findRequest(
   if (!screen) {
     if (consentId !== undefined) throw notOpen()
     const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
-    return { query: new URLSearchParams(repeated.concat([['response_type', 'code']])), screen }
+    return { source: requestSource(repeated.concat([['response_type', 'code']])), screen }
   }
 
   const { data } = screen
@@ -86,7 +85,7 @@ async function findRequest(
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
-  return { query: new URLSearchParams(data.params as Record<string, string>), screen }
+  return { source: requestSource(Object.entries(data.params as Record<string, string>)), screen }
 }
 
 /** Closes a screen, so that no second POST can answer it. */
@@ -117,7 +116,7 @@ async function findScreen(
   store: Context['store'],
 ): Promise<OneTime<'consent'> | undefined> {
   if (consentId !== undefined) return store.oneTime.peek('consent', sha256(consentId))
-  const lookup = await store.oneTime.peek('consent_lookup', consentLookupId(principal.userId, new URLSearchParams([...params])))
+  const lookup = await store.oneTime.peek('consent_lookup', consentLookupId(principal.userId, params))
   return lookup && store.oneTime.peek('consent', lookup.data.consentId)
 }
 
@@ -138,7 +137,7 @@ function readDecision(params: Params): boolean {
 /** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
 function answer(
   request: HttpRequest,
-  asked: AuthorizeRequest,
+  asked: AuthorizationRequest,
   params: AnswerParams,
   services: Context['services'],
 ): HttpResponse {

@@ -1,17 +1,19 @@
 import { sha256 } from '../base/crypto.ts'
-import { isAppId } from '../base/ids.ts'
+import { newGrantId } from '../base/ids.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
-import type { Context, SignedInContext } from '../options/context.ts'
+import type { SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
-import { newCode, newGrantId } from '../tokens/opaque.ts'
+import { isNamedLikeApp } from '../token/issue.ts'
+import { newCode } from '../tokens/opaque.ts'
 import type { AnswerParams } from './authorization-response.ts'
-import type { AuthorizeRequest } from './request.ts'
+import type { AuthorizationRequest } from './request.ts'
 
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
-export async function issueCode(asked: AuthorizeRequest, context: SignedInContext): Promise<AnswerParams> {
+export async function issueCode(asked: AuthorizationRequest, context: SignedInContext): Promise<AnswerParams> {
   const { config, now, principal, store } = context
-  await refuseLookalike(asked, principal, store)
+  if (await isNamedLikeApp(principal.userId, asked.app, context))
+    throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
   const code = newCode()
   await store.oneTime.put({
     kind: 'code',
@@ -19,7 +21,7 @@ export async function issueCode(asked: AuthorizeRequest, context: SignedInContex
     expiresAt: now + config.codeSeconds * 1000,
     data: {
       grantId: newGrantId(asked.app.id),
-      clientId: asked.app.id,
+      appId: asked.app.id,
       userId: principal.userId,
       orgId: principal.orgId,
       redirectUri: asked.redirectUri,
@@ -34,16 +36,10 @@ export async function issueCode(asked: AuthorizeRequest, context: SignedInContex
 }
 
 /** What tokens will need of this request: what they are for, and for ID tokens and userinfo who the user is. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizeRequest, { authTime, sessionId }: Principal): GrantContext {
+function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
   const limits = audience === null ? {} : { audience }
   if (!scopes.includes('openid')) return limits
   // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
   return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
-}
-
-/** A token's `sub` is an app's id only where that app acts for itself: no user may be named like an app (RFC 9700 §4.15). */
-async function refuseLookalike(asked: AuthorizeRequest, { userId }: Principal, store: Context['store']): Promise<void> {
-  if (!isAppId(userId) || !(await store.apps.get(userId))) return
-  throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
 }

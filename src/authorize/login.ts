@@ -7,7 +7,10 @@ import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import type { OneTimeData } from '../store/store.ts'
-import { type AuthorizeRequest, authorizeParams } from './request.ts'
+import { type AuthorizationRequest, requestJson } from './request.ts'
+
+/** The parameter by which a browser shows that it has been sent to the login for this very request. */
+export const LOGIN_PROOF = 'login_proof'
 
 /** Long enough to find a password or a phone. */
 const LOGIN_MS = 600_000
@@ -25,7 +28,7 @@ export function toLogin({ config }: Context, path: string, query: URLSearchParam
  * because the client asks for it (`prompt`, `max_age`), or because it expects someone else (`id_token_hint`, `claims`).
  * Throws TargetedError `login_required` where the client wants no login, or where even a new one brought someone else.
  */
-export async function needsLogin(asked: AuthorizeRequest, query: URLSearchParams, context: Context): Promise<boolean> {
+export async function needsLogin(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<boolean> {
   const { now, principal } = context
   const required = new TargetedError(asked, 'login_required', 'the user must sign in, and the request does not allow it to ask')
   if (!principal) {
@@ -40,7 +43,7 @@ export async function needsLogin(asked: AuthorizeRequest, query: URLSearchParams
   if (!stranger && !stale && !wanted) return false
   if (asked.prompt.has('none')) throw required
 
-  const sent = await sentToLogin(query, context)
+  const sent = await sentToLogin(asked, proof, context)
   if (sent === undefined) return true
   if (stranger) throw new TargetedError(asked, 'login_required', 'somebody else is signed in than the request expects')
   if (!asked.prompt.has('login') && !stale) return false
@@ -50,8 +53,12 @@ export async function needsLogin(asked: AuthorizeRequest, query: URLSearchParams
   return false
 }
 
-/** Whether the user has signed in since they were sent to. A host that says nothing of when, nor of sessions, is believed. */
-function isFresh({ authTime, sessionId }: Principal, { sentAt, session }: Sent, { maxAgeSeconds }: AuthorizeRequest): boolean {
+/** Whether the user has signed in since they were sent to. A host that reports neither `authTime` nor `sessionId` is trusted. */
+function isFresh(
+  { authTime, sessionId }: Principal,
+  { sentAt, session }: Sent,
+  { maxAgeSeconds }: AuthorizationRequest,
+): boolean {
   if (authTime !== undefined) return authTime >= Math.floor(sentAt / 1000) * 1000
   // Core §2: with max_age the ID token must say when, and nobody here knows.
   if (maxAgeSeconds !== null) return false
@@ -59,18 +66,18 @@ function isFresh({ authTime, sessionId }: Principal, { sentAt, session }: Sent, 
 }
 
 /** To the host's login, with what it may want to know, and with proof that the browser has been there when it comes back. */
-export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams, context: Context): Promise<HttpResponse> {
+export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
   const { config, now, store } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
-  const back = withoutProof(query)
+  const back = new URLSearchParams(requestJson(asked))
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
     const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)
-    const data = { request: fingerprint(back), sentAt: now, session }
+    const data = { request: fingerprint(asked), sentAt: now, session }
     await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
-    back.set('login_proof', proof)
+    back.set(LOGIN_PROOF, proof)
   }
-  const hints = HINTS.map(name => [name, query.get(name)] as const)
+  const hints = HINTS.map(name => [name, asked.params.get(name) ?? null] as const)
   return redirect(
     302,
     withParams(config.loginUrl, {
@@ -84,11 +91,10 @@ export async function toNewLogin(asked: AuthorizeRequest, query: URLSearchParams
 type Sent = OneTimeData['login']
 
 /** When this very request was last sent to the login, and from what session; undefined if it was not. */
-async function sentToLogin(query: URLSearchParams, { store }: Context): Promise<Sent | undefined> {
-  const proof = query.get('login_proof')
+async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { store }: Context): Promise<Sent | undefined> {
   if (!proof) return undefined
   const entry = await store.oneTime.peek('login', sha256(proof))
-  return entry?.data.request === fingerprint(query) ? entry.data : undefined
+  return entry?.data.request === fingerprint(asked) ? entry.data : undefined
 }
 
 /** What is kept of a session: enough to know it again. */
@@ -97,18 +103,12 @@ function sessionName(sessionId: string): string {
 }
 
 /** Of all that the request says. */
-function fingerprint(query: URLSearchParams): string {
-  return sha256(JSON.stringify(authorizeParams(withoutProof(query))))
-}
-
-function withoutProof(query: URLSearchParams): URLSearchParams {
-  const rest = new URLSearchParams(query)
-  rest.delete('login_proof')
-  return rest
+function fingerprint(asked: AuthorizationRequest): string {
+  return sha256(JSON.stringify(Object.entries(requestJson(asked)).toSorted()))
 }
 
 /** Whom the client expects: the subject of its hint, or of its `claims`. */
-async function expectedUser(asked: AuthorizeRequest, context: Context): Promise<string | null> {
+async function expectedUser(asked: AuthorizationRequest, context: Context): Promise<string | null> {
   const { claims, idTokenHint } = asked
   if (idTokenHint === null || !context.services.keys) return claims.sub
   const hint = await readIdTokenHint(idTokenHint, context)

@@ -1,3 +1,4 @@
+import { mustUsePkce } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { optional, type Params } from '../http/params.ts'
 import type { Config } from '../options/config.ts'
@@ -16,7 +17,7 @@ export function readChallenge(
 
   if (codeChallenge === undefined) {
     // RFC 9700 §2.1.1
-    if (!app.confidential)
+    if (mustUsePkce(app))
       throw new OAuthError('invalid_request', 'code_challenge is required: this app is public and must use PKCE with S256')
     if (method !== undefined) throw new OAuthError('invalid_request', 'code_challenge_method was sent without code_challenge')
     return null

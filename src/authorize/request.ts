@@ -1,8 +1,8 @@
-import { isAppId } from '../base/ids.ts'
 import { type Audience, readAudience } from '../bearer/audience.ts'
 import { requestedScopes, scopesOfApp } from '../clients/allowed-scopes.ts'
+import { findClient } from '../clients/find-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
-import { optional, type Params, readParams } from '../http/params.ts'
+import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
@@ -10,13 +10,19 @@ import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 
-/** An app and an address of its own, to which answers may be sent from here on. */
+/** An app and an address of its own, to which answers may be sent. */
 export interface TrustedTarget {
   readonly app: App
   readonly redirectUri: string
 }
 
-export interface AuthorizeRequest extends TrustedTarget {
+/**
+ * An authorization request: one value, read once wherever it came from, and carried to the login, the consent screen and the
+ * code. Nothing reads the URL again.
+ */
+export interface AuthorizationRequest extends TrustedTarget {
+  /** The parameters it was read from: what is kept until the user has decided, and what the way back from a login carries. */
+  readonly params: Params
   readonly state: string | null
   readonly responseMode: ResponseMode
   readonly scopes: readonly string[]
@@ -32,6 +38,14 @@ export interface AuthorizeRequest extends TrustedTarget {
   readonly claims: RequestedClaims
 }
 
+/** The parameters of an authorization request before anything is checked. */
+export interface RequestSource {
+  /** Those that an authorization request is made of. Any other is neither kept nor passed on. */
+  readonly params: Params
+  /** Names that are given more than once, which only `resource` may be. */
+  readonly repeated: readonly string[]
+}
+
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 export type Prompt = (typeof PROMPTS)[number]
 
@@ -39,18 +53,43 @@ export type Prompt = (typeof PROMPTS)[number]
 const MAX_STATE_BYTES = 4096
 const MAX_NONCE_CHARS = 512
 
+/** Collects the parameters of a request. Several of `resource` make one text, with spaces. */
+export function requestSource(given: Iterable<readonly [string, string]>): RequestSource {
+  const params = new Map<string, string>()
+  const seen = new Set<string>()
+  const repeated: string[] = []
+  for (const [name, value] of given) {
+    const resource = name === 'resource' ? params.get(name) : undefined
+    if (seen.has(name) && name !== 'resource') repeated.push(name)
+    seen.add(name)
+    if (AUTHORIZE_PARAMS.has(name)) params.set(name, resource === undefined ? value : `${resource} ${value}`)
+  }
+  return { params, repeated }
+}
+
 /**
- * Phase one of RFC 6749 §4.1.2.1: who asks, and where the answer may go.
- * Rejects with a plain OAuthError (of `refusal` status, 400 by default) that must be shown here and never redirected.
+ * Reads an authorization request in the two phases of RFC 6749 §4.1.2.1. Until the app and its address are found to belong
+ * together, it rejects with a plain OAuthError (of `refusal.status`, 400 by default), which must be shown here and never
+ * redirected; for everything else with TargetedError, which may be redirected. Rejects with StoreError.
  */
-export async function trustTarget(
-  query: URLSearchParams,
-  { store, config }: Pick<Context, 'store' | 'config'>,
+export async function readAuthorizationRequest(
+  source: RequestSource,
+  context: Pick<Context, 'store' | 'config'>,
   refusal = { status: 400 },
+): Promise<AuthorizationRequest> {
+  const target = await trustTarget(source, context, refusal)
+  return readRest(source, target, context)
+}
+
+/** Who asks, and where the answer may go. */
+async function trustTarget(
+  source: RequestSource,
+  { store, config }: Pick<Context, 'store' | 'config'>,
+  refusal: { readonly status: number },
 ): Promise<TrustedTarget> {
-  const clientId = onlyOne(query, 'client_id')
-  const redirectUri = onlyOne(query, 'redirect_uri')
-  const app = isAppId(clientId) ? await store.apps.get(clientId) : undefined
+  const clientId = onlyOne(source, 'client_id')
+  const redirectUri = onlyOne(source, 'redirect_uri')
+  const app = await findClient(clientId, store)
   if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not that of an active app', refusal)
   if (!matchRedirectUri(redirectUri, app.redirectUris, config)) {
     throw new OAuthError(
@@ -62,17 +101,18 @@ export async function trustTarget(
   return { app, redirectUri }
 }
 
-/** Phase two: everything else. Throws TargetedError, which may be redirected to the target. */
-export function readAuthorizeRequest(
-  query: URLSearchParams,
+/** Everything else. Throws TargetedError. */
+function readRest(
+  { params, repeated }: RequestSource,
   target: TrustedTarget,
   { config }: Pick<Context, 'config'>,
-): AuthorizeRequest {
-  const state = readState(query)
-  const mode = RESPONSE_MODES.find(mode => mode === query.get('response_mode')) ?? 'query'
+): AuthorizationRequest {
+  const state = readState(params, repeated)
+  const mode = RESPONSE_MODES.find(mode => mode === params.get('response_mode')) ?? 'query'
   try {
     if (state.problem) throw new OAuthError('invalid_request', state.problem)
-    const params = readParams(query)
+    const [twice] = repeated
+    if (twice !== undefined) throw new OAuthError('invalid_request', `${printableName(twice)} is given more than once`)
     refuseUnsupported(params)
     if (!target.app.grantTypes.includes('authorization_code')) {
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
@@ -81,8 +121,9 @@ export function readAuthorizeRequest(
     const challenge = readChallenge(params, target.app, config)
     return {
       ...target,
+      params,
       state: state.value,
-      audience: readAudience(query.getAll('resource'), config),
+      audience: readAudience([params.get('resource') ?? ''], config),
       scopes: readRequestedScopes(params, target.app, config),
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
@@ -100,8 +141,8 @@ export function readAuthorizeRequest(
   }
 }
 
-/** What an authorization request is made of. Anything else it carries is not kept and not passed on. */
-const AUTHORIZE_PARAMS = [
+/** What an authorization request is made of. */
+const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
   'response_type',
   'response_mode',
   'client_id',
@@ -119,12 +160,15 @@ const AUTHORIZE_PARAMS = [
   'acr_values',
   'claims',
   'display',
-]
+  'resource',
+  'request',
+  'request_uri',
+  'registration',
+])
 
-/** The request as plain JSON, to be read again when the user has decided. Of several resources it makes one text, with spaces. */
-export function authorizeParams(query: URLSearchParams): Readonly<Record<string, string>> {
-  const resource = query.getAll('resource').join(' ')
-  return { ...Object.fromEntries([...query].filter(([name]) => AUTHORIZE_PARAMS.includes(name))), ...(resource && { resource }) }
+/** A request as plain JSON, from which {@link requestSource} reads the same request again. */
+export function requestJson({ params }: Pick<AuthorizationRequest, 'params'>): Readonly<Record<string, string>> {
+  return Object.fromEntries(params)
 }
 
 function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {
@@ -179,18 +223,15 @@ function readNonce(params: Params): string | null {
 }
 
 /** Read before anything can fail, since every error carries it back. */
-function readState(query: URLSearchParams): { readonly value: string | null; readonly problem?: string } {
-  const values = query.getAll('state')
-  if (values.length > 1) return { value: null, problem: 'state is given more than once' }
-  const value = values[0] || null
+function readState(params: Params, repeated: readonly string[]): { readonly value: string | null; readonly problem?: string } {
+  if (repeated.includes('state')) return { value: null, problem: 'state is given more than once' }
+  const value = params.get('state') || null
   if (value !== null && Buffer.byteLength(value) > MAX_STATE_BYTES)
     return { value: null, problem: `state is longer than ${MAX_STATE_BYTES} bytes` }
   return { value }
 }
 
-function onlyOne(query: URLSearchParams, name: string): string {
-  const values = query.getAll(name)
-  if (values.length > 1) throw new OAuthError('invalid_request', `${name} is given more than once`)
-  if (!values[0]) throw new OAuthError('invalid_request', `${name} is required`)
-  return values[0]
+function onlyOne({ params, repeated }: RequestSource, name: string): string {
+  if (repeated.includes(name)) throw new OAuthError('invalid_request', `${name} is given more than once`)
+  return one(params, name)
 }

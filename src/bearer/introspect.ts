@@ -1,10 +1,11 @@
-import { authenticateClient } from '../clients/authenticate.ts'
+import { wireId } from '../base/ids.ts'
+import { authenticateClient } from '../clients/authenticate/authenticate.ts'
+import { provesItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
-import type { Grant } from '../store/store.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
 
@@ -17,40 +18,35 @@ export async function introspect(request: HttpRequest, context: Context): Promis
   const params = requireForm(request)
   const caller = await authenticateClient(request, params, context)
   // RFC 7662 §2.1: the caller must be authenticated, which an app without a secret cannot be.
-  if (!caller.confidential) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
+  if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
 
   const ref = tokenRef(one(params, 'token'))
-  const served = config.resourceServers.get(caller.id) ?? []
-  const own = ref?.clientId === caller.id
+  const served = config.resourceServers.get(wireId(caller)) ?? []
+  const own = ref?.appId === caller.id
   if (!ref || (!own && served.length === 0)) return json(200, INACTIVE)
-  const [found, app] = await Promise.all([store.grants.find(ref), own ? caller : store.apps.get(ref.clientId)])
+  const [found, app] = await Promise.all([store.grants.find(ref), own ? caller : store.apps.get(ref.appId)])
   if (!found || found.spent || found.token.kind !== ref.kind) return json(200, INACTIVE)
   const { grant, token } = found
-  if (grant.clientId !== app?.id || grant.epoch !== app.epoch || app.status === 'deleted') return json(200, INACTIVE)
+  if (grant.appId !== app?.id || grant.epoch !== app.epoch || app.status === 'deleted') return json(200, INACTIVE)
   const audience = token.audience ?? config.resources
   if (!own && (token.kind !== 'access' || !audience.some(resource => served.includes(resource)))) return json(200, INACTIVE)
 
   return json(200, {
     active: true,
     scope: token.scopes.join(' '),
-    client_id: grant.clientId,
+    client_id: wireId(app),
     // A resource server must not take a refresh token for a bearer token.
     token_type: token.kind === 'access' ? 'Bearer' : 'refresh_token',
     exp: Math.floor(token.expiresAt / 1000),
     iat: Math.floor(token.issuedAt / 1000),
     nbf: Math.floor(token.issuedAt / 1000),
-    sub: subject(grant),
+    sub: grant.userId ?? wireId(app),
     aud: token.kind === 'access' ? audienceClaim(audience, config) : config.issuer,
     iss: config.issuer,
     jti: ref.jti,
     // A resource server has no other way to know; beyond what RFC 7662 §2.2 names, as it allows.
     ...(served.length > 0 && { org_id: grant.orgId }),
   })
-}
-
-/** Whom a token speaks for: its user, or the app itself (RFC 9068 §2.2). */
-function subject(grant: Grant): string {
-  return grant.userId ?? grant.clientId
 }
 
 const INACTIVE = Object.freeze({ active: false })

@@ -14,11 +14,13 @@ import { connectedAppsPage } from '../pages/connected-apps-page.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App, Consent } from '../store/store.ts'
+import { consentsOf, withdraw } from './withdraw.ts'
 
 const instant = z.iso.datetime({ precision: 3 })
 
 /** An app as a user sees it who has allowed it. */
 export const connectedAppSchema = z.object({
+  appId: z.string().describe('names the app in the paths of this API'),
   clientId: z.string(),
   name: z.string(),
   description: z.string().optional(),
@@ -51,14 +53,14 @@ const PATH = '/oauth/connected-apps'
 async function connectedApps(context: SignedInContext): Promise<readonly ConnectedApp[]> {
   const { principal, store } = context
   const [consents, tokens] = await Promise.all([
-    store.consents.list(principal.userId),
+    consentsOf({ userId: principal.userId }, context),
     store.grants.listTokens({ userId: principal.userId, limit: MAX_TOKENS }),
   ])
-  const apps = await Promise.all(consents.map(({ clientId }) => store.apps.get(clientId)))
+  const apps = await Promise.all(consents.map(({ appId }) => store.apps.get(appId)))
   const connected = consents.flatMap((consent, index) => {
     const app = apps[index]
     if (!app || app.status === 'deleted') return []
-    const own = tokens.items.filter(({ grant }) => grant.clientId === app.id && grant.epoch === app.epoch)
+    const own = tokens.items.filter(({ grant }) => grant.appId === app.id && grant.epoch === app.epoch)
     return [viewConnected(app, consent, own.length, context)]
   })
   return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
@@ -74,7 +76,7 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
   const removedId = request.query.get('removed') ?? ''
   // A link must not make anyone believe that what still stands in the list is gone.
-  const gone = isAppId(removedId) && !apps.some(({ clientId }) => clientId === removedId)
+  const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)
   const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
   const setting = pageSettingFor(request, services)
   const inWords = apps.map(app => ({
@@ -108,40 +110,19 @@ export async function removeApp(request: HttpRequest, context: SignedInContext):
   return redirect(303, withParams(`${config.mountPath}${PATH}`, { removed: appId }))
 }
 
-async function disconnect(clientId: string, { config, events, principal, store }: SignedInContext): Promise<void> {
-  if (!isAppId(clientId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
+async function disconnect(appId: string, context: SignedInContext): Promise<void> {
+  if (!isAppId(appId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
+  const { config, events, principal } = context
   const { userId, orgId } = principal
-  const { agreed, revoked } = await takeBack(userId, [clientId], store)
+  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
   events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
-}
-
-/** GET and DELETE above are the user's; this is the host's: everything of a user's, or of theirs with one app. */
-export async function endGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
-  const { config, events, store } = context
-  const clientIds = clientId === undefined ? (await store.consents.list(userId)).map(consent => consent.clientId) : [clientId]
-  const taken = await takeBack(userId, clientIds, store)
-  // And what has no consent (any more).
-  const revoked = taken.revoked + (clientId === undefined ? await store.grants.revokeMany({ userId }) : 0)
-  // What was issued while this was done has been ended as well.
-  events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
-  return revoked
-}
-
-/** The consents first: without them no code that is still out is redeemed, so that nothing can follow the sweep. */
-export async function takeBack(
-  userId: string,
-  clientIds: readonly string[],
-  store: Context['store'],
-): Promise<{ readonly agreed: boolean; readonly revoked: number }> {
-  const deleted = await Promise.all(clientIds.map(clientId => store.consents.delete(userId, clientId)))
-  const counts = await Promise.all(clientIds.map(clientId => store.grants.revokeMany({ clientId, userId })))
-  return { agreed: deleted.includes(true), revoked: counts.reduce((sum, count) => sum + count, 0) }
 }
 
 function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {
   const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
   return {
+    appId: app.id,
     clientId,
     name,
     description,

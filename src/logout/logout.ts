@@ -1,7 +1,7 @@
 import { reopen } from '../authorize/reopen.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
-import { isAppId } from '../base/ids.ts'
-import { takeBack } from '../connected-apps/list.ts'
+import { findClient } from '../clients/find-client.ts'
+import { withdraw } from '../connected-apps/withdraw.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
 import { redirect } from '../http/reply.ts'
@@ -39,16 +39,17 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
   if (!principal) return sendOn(back, pageSettingFor(request, services))
 
+  const { appId, clientId, redirectUri, state } = back
   const logoutId = randomId(32)
   await store.oneTime.put({
     kind: 'logout',
     id: sha256(logoutId),
     expiresAt: now + DECISION_MS,
-    data: { userId: principal.userId, orgId: principal.orgId, ...back },
+    data: { userId: principal.userId, orgId: principal.orgId, appId, redirectUri, state },
   })
   const returnTo = withParams(`${config.mountPath}/oauth/logout/done`, { logout_id: logoutId })
   const hints = { logout_hint: optional(params, 'logout_hint') ?? null, ui_locales: optional(params, 'ui_locales') ?? null }
-  return redirect(302, withParams(config.logoutUrl ?? '/', { returnTo, client_id: back.clientId, ...hints }))
+  return redirect(302, withParams(config.logoutUrl ?? '/', { returnTo, client_id: clientId, ...hints }))
 }
 
 /**
@@ -71,16 +72,17 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
   return sendOn(taken.entry.data, pageSettingFor(request, services))
 }
 
-async function endGrantsOfApp(
-  { clientId, orgId, userId }: OneTimeData['logout'],
-  { config, events, store }: Context,
-): Promise<void> {
-  if (clientId === null) return
-  const { agreed, revoked } = await takeBack(userId, [clientId], store)
-  if (agreed || revoked > 0) events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
+async function endGrantsOfApp({ appId, orgId, userId }: OneTimeData['logout'], context: Context): Promise<void> {
+  if (appId === null) return
+  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
+  const at = context.config.now()
+  if (agreed || revoked > 0) context.events.emit({ type: 'consent_withdrawn', at, clientId, orgId, userId, revoked })
 }
 
-type Return = Omit<OneTimeData['logout'], 'userId' | 'orgId'>
+/** Which app asks, and where the browser goes afterwards. */
+interface Return extends Omit<OneTimeData['logout'], 'userId' | 'orgId'> {
+  readonly clientId: string | null
+}
 
 /** Which app asks, and where the browser may go afterwards: to an address the app has registered, and nowhere else (§3). */
 async function readReturn(params: Params, context: Context): Promise<Return> {
@@ -93,14 +95,15 @@ async function readReturn(params: Params, context: Context): Promise<Return> {
   const state = optional(params, 'state') ?? null
   if (state !== null && Buffer.byteLength(state) > MAX_STATE_BYTES)
     throw new OAuthError('invalid_request', `state is longer than ${MAX_STATE_BYTES} bytes`)
-  const app = clientId !== null && isAppId(clientId) ? await context.store.apps.get(clientId) : undefined
+  const app = clientId === null ? undefined : await findClient(clientId, context.store)
   if (clientId !== null && !app) throw new OAuthError('invalid_request', 'client_id is not that of an app')
-  if (redirectUri === null) return { clientId, redirectUri, state }
+  const appId = app?.id ?? null
+  if (redirectUri === null) return { appId, clientId, redirectUri, state }
 
   if (clientId === null) throw new OAuthError('invalid_request', 'post_logout_redirect_uri needs id_token_hint, or client_id')
   if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
     throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
-  return { clientId, redirectUri, state }
+  return { appId, clientId, redirectUri, state }
 }
 
 async function hintOf(params: Params, context: Context) {
@@ -110,7 +113,7 @@ async function hintOf(params: Params, context: Context) {
   return hint === 'unknown key' ? undefined : hint
 }
 
-function sendOn({ redirectUri, state }: Return, setting: PageSetting): HttpResponse {
+function sendOn({ redirectUri, state }: Pick<Return, 'redirectUri' | 'state'>, setting: PageSetting): HttpResponse {
   if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
   const { signedOut, signedOutTitle } = setting.language.messages
   return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })

@@ -1,5 +1,7 @@
 import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { PROMPTS } from '../authorize/request.ts'
+import type { ClientAuthentication } from '../clients/authenticate/method.ts'
+import { provesItself } from '../clients/client-facts.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { claimsOfScopes } from '../oidc/claims.ts'
 import type { Config } from '../options/config.ts'
@@ -9,12 +11,11 @@ import type { Keys } from '../tokens/keys.ts'
 
 /** GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §3). */
 export async function metadata(_request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config } = context
   const keys = context.services.keys ? await currentKeys(context) : null
   return {
     status: 200,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },
-    body: JSON.stringify(describe(config, keys)),
+    body: JSON.stringify(describe(context, keys)),
   }
 }
 
@@ -22,7 +23,10 @@ export async function metadata(_request: HttpRequest, context: Context): Promise
 export const JWKS_DOCUMENT = 'jwks.json'
 
 /** Only what works: a client believes every word of it. */
-function describe(config: Config<never>, keys: Keys | null): object {
+function describe({ config, services }: Context, keys: Keys | null): object {
+  const wireNames = (methods: readonly ClientAuthentication[]) => methods.flatMap(({ wireNames }) => wireNames)
+  const methods = services.clientAuthentication
+  const proving = methods.filter(({ name }) => provesItself({ authMethod: name }))
   const at = (path: string) => `${config.origin}${config.mountPath}${path}`
   return {
     issuer: config.issuer,
@@ -33,10 +37,10 @@ function describe(config: Config<never>, keys: Keys | null): object {
     scopes_supported: [...config.scopes.keys()],
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,
-    grant_types_supported: ['authorization_code', 'client_credentials', 'refresh_token'],
-    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
-    revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
-    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    grant_types_supported: [...services.grants.keys()],
+    token_endpoint_auth_methods_supported: wireNames(methods),
+    revocation_endpoint_auth_methods_supported: wireNames(methods),
+    introspection_endpoint_auth_methods_supported: wireNames(proving),
     code_challenge_methods_supported: config.allowPlainPkce ? ['S256', 'plain'] : ['S256'],
     authorization_response_iss_parameter_supported: true,
     claims_parameter_supported: keys !== null,

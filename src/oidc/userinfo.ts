@@ -1,3 +1,4 @@
+import { wireId } from '../base/ids.ts'
 import { findBearer } from '../bearer/bearer.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
@@ -13,7 +14,7 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const { config } = context
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) return renderChallenge(undefined, [], config)
-  const { grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
+  const { app, grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
   const gone = new OAuthError('invalid_token', 'the access token speaks for no user (any more)')
   if (grant.userId === null) throw gone
   // A server elsewhere that was given a token for itself is not the app.
@@ -21,7 +22,7 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found
   const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
-  const claims = await claimsOf(grant.userId, { clientId: grant.clientId, scopes, names: [...names] }, config)
+  const claims = await claimsOf(grant.userId, { clientId: wireId(app), scopes, names: [...names] }, config)
   if (!claims) throw gone
   // Ours last: a host cannot change who this is (§5.3.2).
   return json(200, { ...claims, sub: grant.userId })

@@ -2,12 +2,17 @@ import { z } from 'zod'
 import { APP_ID_PATTERN } from '../base/ids.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
 import type { Endpoint } from '../server/routes.ts'
 import { describeOperations, type Operation } from './operations.ts'
 
 /** The OpenAPI 3.1 document of the mounted routes, made from the schemas that check their input. */
-export function openapiDocument(config: Config<never>, endpoints: readonly Endpoint[]): JsonObject {
-  const operations = describeOperations(config)
+export function openapiDocument(
+  config: Config<never>,
+  services: Pick<Services, 'grants'>,
+  endpoints: readonly Endpoint[],
+): JsonObject {
+  const operations = describeOperations(config, services)
   const paths: Record<string, Record<string, Json>> = {}
   for (const { path, routes } of endpoints) {
     for (const [method, route] of routes) {

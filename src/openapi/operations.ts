@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { appChangesSchema, newAppSchema } from '../apps/app-input.ts'
+import { appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
 import { scopeViewSchema } from '../apps/app-scopes.ts'
 import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
@@ -10,6 +10,7 @@ import { connectedAppSchema } from '../connected-apps/list.ts'
 import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
 import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
 /** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
@@ -65,7 +66,12 @@ const logoutRequest = z.object({
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** By method and path. */
-export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): Readonly<Record<string, Operation>> {
+export function describeOperations(
+  { scopes }: Pick<Config<never>, 'scopes'>,
+  services: Pick<Services, 'grants'>,
+): Readonly<Record<string, Operation>> {
+  const grants = appGrants(services)
+  const grantParameters = [...services.grants.values()].flatMap(({ parameters }) => Object.keys(parameters))
   return {
     'GET /oauth/authorize': {
       summary: 'Begin an authorization: to the login, the consent page, or back to the app (RFC 6749 §4.1.1)',
@@ -129,11 +135,8 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     'POST /oauth/token': {
       summary: 'Get tokens (RFC 6749 §3.2)',
       body: z.object({
-        grant_type: z.enum(['authorization_code', 'client_credentials', 'refresh_token']),
-        code: text.optional(),
-        redirect_uri: text.optional(),
-        code_verifier: text.optional(),
-        refresh_token: text.optional(),
+        grant_type: z.enum(grants.names as [string, ...string[]]),
+        ...Object.fromEntries(grantParameters.map(name => [name, text.optional()])),
         scope: text.optional(),
         resource: text.optional(),
         ...client,
@@ -272,7 +275,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'POST /oauth-clients': {
       summary: 'Create an app; its secret is shown this once',
-      body: newAppSchema(scopes),
+      body: newAppSchema(scopes, grants),
       answers: { 201: appWithSecretSchema, ...API_ERRORS, ...CHANGE },
     },
     'GET /oauth-clients/scopes': {
@@ -282,7 +285,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
       summary: 'Change an app; what is left out stays',
-      body: appChangesSchema(scopes),
+      body: appChangesSchema(scopes, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'DELETE /oauth-clients/:appId': {

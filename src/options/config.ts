@@ -5,7 +5,9 @@ import type { Store } from '../store/store.ts'
 import type { SigningSettings } from '../tokens/keys.ts'
 import { type Branding, brandingProblems } from './branding.ts'
 import { nameUnknown, quote, within } from './checks.ts'
+import { checkClientAuthentication, type HostClientAuthentication } from './client-authentication.ts'
 import { type Connectors, readConnectors } from './connectors.ts'
+import { checkGrants, type HostGrant } from './grants.ts'
 import type { AuthmountOptions } from './options.ts'
 import { readCatalogue, type Scope } from './scopes.ts'
 import { readSigning } from './signing.ts'
@@ -13,6 +15,10 @@ import { readIssuer, readPageUrl, readResourceServers, readResources } from './u
 
 /** The host's options, checked once, with every default filled in. */
 export interface Config<Native = unknown> {
+  /** The host's own grants, checked. */
+  readonly grants: readonly HostGrant[]
+  /** The host's own ways of client authentication, checked. */
+  readonly clientAuthentication: readonly HostClientAuthentication[]
   readonly issuer: string
   readonly origin: string
   readonly mountPath: string
@@ -91,6 +97,8 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
   if (logoutUrl !== undefined && !signing) problems.push('logoutUrl needs sealingKeys, or signingKeys')
   const resources = readResources(options.resources, issuer?.origin ?? '', problems)
   const config: Config<Native> = {
+    grants: checkGrants(options.grants, problems),
+    clientAuthentication: checkClientAuthentication(options.clientAuthentication, problems),
     issuer: options.issuer,
     origin: issuer?.origin ?? '',
     mountPath,
@@ -133,6 +141,8 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'store',
   'authenticate',
   'scopes',
+  'grants',
+  'clientAuthentication',
   'mountPath',
   'loginUrl',
   'consentUrl',

@@ -12,6 +12,8 @@ import type { ConsentView } from '../pages/consent-page.ts'
 import type { Store } from '../store/store.ts'
 import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
+import type { HostClientAuthentication } from './client-authentication.ts'
+import type { HostGrant } from './grants.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
@@ -101,6 +103,15 @@ export interface AuthmountOptions<Native = unknown> {
    * Every other app hears of its own tokens only.
    */
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
+
+  // Your own ways in.
+  /**
+   * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for @node-oauth/oauth2-server. No app has one
+   * unless it is registered for it. Default: none.
+   */
+  readonly grants?: readonly HostGrant[] | undefined
+  /** Ways of your own in which apps prove who they are (RFC 6749 §2.3.2). Default: none. */
+  readonly clientAuthentication?: readonly HostClientAuthentication[] | undefined
 
   // The other direction: this server as a client of outside providers.
   /** Outside accounts of your users. Needs `sealingKeys`. Default: none. */

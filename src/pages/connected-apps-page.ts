@@ -4,7 +4,7 @@ import type { PageSetting } from './page-setting.ts'
 
 export interface ConnectedAppsView {
   readonly apps: readonly {
-    readonly clientId: string
+    readonly appId: string
     readonly name: string
     readonly scopes: readonly { readonly description: string }[]
     readonly grantedAt: string
@@ -22,13 +22,13 @@ export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAp
   const { messages, tag } = setting.language
   const date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' })
   const items = apps.map(
-    ({ clientId, grantedAt, name, scopes }) => `<li>
-<h2 id="app-${clientId}">${isolated(name)}</h2>
+    ({ appId, grantedAt, name, scopes }) => `<li>
+<h2 id="app-${appId}">${isolated(name)}</h2>
 <p class="soft">${fill(messages.connectedSince, { date: `<time datetime="${grantedAt}">${escapeHtml(date.format(new Date(grantedAt)))}</time>` })}</p>
 <p class="soft">${scopes.map(({ description }) => isolated(description)).join(' · ')}</p>
-<form method="post" action="${escapeHtml(`${action}/${clientId}`)}">
+<form method="post" action="${escapeHtml(`${action}/${appId}`)}">
 <input type="hidden" name="form_id" value="${escapeHtml(formId)}">
-<button class="danger" aria-describedby="app-${clientId}">${escapeHtml(messages.removeAccess)}</button>
+<button class="danger" aria-describedby="app-${appId}">${escapeHtml(messages.removeAccess)}</button>
 </form>
 </li>`,
   )

@@ -1,4 +1,5 @@
-import { isAppId } from '../base/ids.ts'
+import { mayRunInPage } from '../clients/client-facts.ts'
+import { findClient } from '../clients/find-client.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
@@ -23,11 +24,6 @@ export function preflight(request: HttpRequest, cors: Cors, methods: string): Ht
   }
 }
 
-/** Whether a response has something to say to pages. What everyone may read says so even where no origin was sent: a cache may keep it for someone who sends one. */
-export function isShared({ headers }: HttpRequest, cors: Cors): boolean {
-  return cors === 'any' || headers.origin !== undefined
-}
-
 /** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
 export async function withCors(
   request: HttpRequest,
@@ -48,15 +44,19 @@ export async function withCors(
 /** A browser app is public, names itself in the body or by its token, and lives where one of its redirect URIs does. */
 async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { store }: Context): Promise<boolean> {
   const named = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
-  const clientId = named ?? clientOfToken(headers.authorization)
-  if (!clientId || !isAppId(clientId)) return false
-  const app = await store.apps.get(clientId).catch(() => undefined)
-  return app?.confidential === false && app.redirectUris.some(uri => uri.startsWith('http') && new URL(uri).origin === origin)
+  const appId = appOfToken(headers.authorization)
+  const found = named ? findClient(named, store) : appId === undefined ? undefined : store.apps.get(appId)
+  const app = await found?.catch(() => undefined)
+  return (
+    app !== undefined &&
+    mayRunInPage(app) &&
+    app.redirectUris.some(uri => uri.startsWith('http') && new URL(uri).origin === origin)
+  )
 }
 
-function clientOfToken(authorization = ''): string | undefined {
+function appOfToken(authorization = ''): string | undefined {
   const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
-  return token === undefined ? undefined : tokenRef(token)?.clientId
+  return token === undefined ? undefined : tokenRef(token)?.appId
 }
 
 function jsonClientId(json: unknown): string | null {

@@ -7,16 +7,18 @@ import type { SigningKey } from './signing-key.ts'
 export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' | 'expiresAt'> {
   readonly issuer: string
   readonly audience: string | string[]
-  readonly grant: Pick<Grant, 'id' | 'clientId' | 'orgId' | 'userId'>
+  /** What the app is called on the wire. */
+  readonly clientId: string
+  readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
 }
 
 /** An access token that resource servers can check by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
-  const { audience, expiresAt, grant, issuedAt, issuer, scopes } = contents
-  return new SignJWT({ client_id: grant.clientId, scope: scopes.join(' '), org_id: grant.orgId })
+  const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
+  return new SignJWT({ client_id: clientId, scope: scopes.join(' '), org_id: grant.orgId })
     .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: JWT_TYPE })
     .setIssuer(issuer)
-    .setSubject(grant.userId ?? grant.clientId)
+    .setSubject(grant.userId ?? clientId)
     .setAudience(audience)
     .setIssuedAt(Math.floor(issuedAt / 1000))
     .setExpirationTime(Math.floor(expiresAt / 1000))
