@@ -5,6 +5,7 @@ import { type AuthmountEvent, ConnectorError, type Credential, type Store, Store
 import type { Provider } from 'authmount/connectors'
 import t, { type Test } from 'tap'
 import { ANNA, begin, comeBack, withConnectors } from '../support/connectors.ts'
+import { overMemory } from '../support/everywhere.ts'
 import type { Answer } from '../support/fake-provider.ts'
 import { FakeProvider } from '../support/fake-provider.ts'
 import { FaultyStore, faults } from '../support/faulty-store.ts'
@@ -225,7 +226,7 @@ for (const [name, connect] of Object.entries(stores)) {
   })
 }
 
-t.test('a token is refreshed when it is good for less than the margin', async t => {
+overMemory('a token is refreshed when it is good for less than the margin', async t => {
   for (const [marginSeconds, stillGood, due] of [
     [undefined, 3537, 3541],
     [0, 3597, 3601],
@@ -239,7 +240,7 @@ t.test('a token is refreshed when it is good for less than the margin', async t 
   }
 })
 
-t.test('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
+overMemory('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ expires_in: _, ...tokens }) => tokens
   host.clock.advance(3600)
@@ -250,7 +251,7 @@ t.test('a token of which the provider does not say how long it lives is refreshe
   t.equal(await get('access-2'), 'access-3')
 })
 
-t.test('where the host says how long a token lives, that counts', async t => {
+overMemory('where the host says how long a token lives, that counts', async t => {
   const { get, host, provider } = await sceneOf(t, { provider: { accessTokenSeconds: 600 } })
   provider.with = ({ expires_in: _, ...tokens }) => tokens
   host.clock.advance(3600)
@@ -261,7 +262,7 @@ t.test('where the host says how long a token lives, that counts', async t => {
   t.equal(await get(), 'access-3')
 })
 
-t.test('a refresh token and scopes that are not given again are still the old ones', async t => {
+overMemory('a refresh token and scopes that are not given again are still the old ones', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ refresh_token: _, scope: __, ...tokens }) => {
     provider.live = 'refresh-1'
@@ -277,7 +278,7 @@ t.test('a refresh token and scopes that are not given again are still the old on
   t.strictSame(provider.asked, ['refresh-1', 'refresh-1', 'refresh-1'])
 })
 
-t.test('each refresh uses the refresh token that the one before brought', async t => {
+overMemory('each refresh uses the refresh token that the one before brought', async t => {
   const { get, host, provider } = await sceneOf(t)
   for (const expected of ['access-2', 'access-3', 'access-4']) {
     host.clock.advance(3600)
@@ -286,7 +287,7 @@ t.test('each refresh uses the refresh token that the one before brought', async 
   t.strictSame(provider.asked, ['refresh-1', 'refresh-2', 'refresh-3'])
 })
 
-t.test('a provider that is busy is asked again, when it says', async t => {
+overMemory('a provider that is busy is asked again, when it says', async t => {
   const cases: readonly (readonly [string, readonly Answer[], number])[] = [
     ['503 twice', [{ status: 503 }, { status: 503 }], 200],
     ['429 with Retry-After', [{ status: 429, headers: { 'retry-after': '1' } }], 1000],
@@ -312,7 +313,7 @@ t.test('a provider that is busy is asked again, when it says', async t => {
   )
 })
 
-t.test('a provider that wants to be left alone for longer than anybody waits is', async t => {
+overMemory('a provider that wants to be left alone for longer than anybody waits is', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.before = async () => ({ status: 429, headers: { 'retry-after': '60' } })
   host.clock.advance(3550)
@@ -324,7 +325,7 @@ t.test('a provider that wants to be left alone for longer than anybody waits is'
   t.equal(await get(), 'access-2', 'and it refreshes when it is back')
 })
 
-t.test('what the provider has against the host does not end what the user agreed to', async t => {
+overMemory('what the provider has against the host does not end what the user agreed to', async t => {
   const cases: readonly (readonly [string, Answer])[] = [
     ['400 invalid_client', { status: 400, body: { error: 'invalid_client' } }],
     ['401 invalid_client', { status: 401, body: { error: 'invalid_client' } }],
@@ -347,7 +348,7 @@ t.test('what the provider has against the host does not end what the user agreed
   }
 })
 
-t.test('while the provider is away, the old token is used as long as it lives', async t => {
+overMemory('while the provider is away, the old token is used as long as it lives', async t => {
   const { get, host, provider } = await sceneOf(t)
   await provider.fake.close()
   host.clock.advance(3550)
@@ -357,7 +358,7 @@ t.test('while the provider is away, the old token is used as long as it lives', 
   t.match(await host.authmount.connectorStatus('drive', ANNA), { connected: true, needsReconnect: false })
 })
 
-t.test('while another process refreshes, or the provider keeps it, the old token is used as long as it lives', async t => {
+overMemory('while another process refreshes, or the provider keeps it, the old token is used as long as it lives', async t => {
   const { get, host } = await sceneOf(t)
   host.clock.advance(3550)
   const stored = (await credential(host.store)) as Credential
@@ -365,7 +366,7 @@ t.test('while another process refreshes, or the provider keeps it, the old token
   t.equal(await get().catch(codeOf), 'access-1')
 })
 
-t.test('a token that the provider has refused is not given again', async t => {
+overMemory('a token that the provider has refused is not given again', async t => {
   const { get, provider } = await sceneOf(t)
   provider.before = async () => ({ status: 429, headers: { 'retry-after': '60' } })
   t.equal(await get('access-1').catch(codeOf), 'provider_unavailable', 'while the provider is busy')
@@ -375,7 +376,7 @@ t.test('a token that the provider has refused is not given again', async t => {
   t.equal(await get().catch(codeOf), 'needs_reconnect', 'and afterwards')
 })
 
-t.test('without a refresh token, the user connects again when the token is due', async t => {
+overMemory('without a refresh token, the user connects again when the token is due', async t => {
   const { connect, get, host, provider, types } = await sceneOf(t)
   provider.with = ({ refresh_token: _, ...tokens }) => tokens
   await connect()
@@ -388,7 +389,7 @@ t.test('without a refresh token, the user connects again when the token is due',
   t.equal(provider.asked.length, 0)
 })
 
-t.test('an ID token that comes with a refresh cannot cost the refresh token', async t => {
+overMemory('an ID token that comes with a refresh cannot cost the refresh token', async t => {
   const broken: Readonly<Record<string, (provider: FakeProvider) => Promise<unknown>>> = {
     'its keys cannot be had at the moment': async fake => {
       let failures = 1
@@ -423,7 +424,7 @@ t.test('an ID token that comes with a refresh cannot cost the refresh token', as
   }
 })
 
-t.test('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {
+overMemory('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {
   const slow = { afterMs: 0 }
   const { host, provider, registered } = await sceneOf(t, { hookTimeoutMs: 5000 })
   const hooked = async () => {
@@ -453,7 +454,7 @@ t.test('a host whose hook takes its time keeps others from refreshing for as lon
   t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, false)
 })
 
-t.test('a token that is fresh costs one question to the store', async t => {
+overMemory('a token that is fresh costs one question to the store', async t => {
   const wrapped: FaultyStore[] = []
   const { get } = await sceneOf(t, {
     wrap: inner => {
@@ -541,7 +542,7 @@ for (const [name, connect] of Object.entries(stores)) {
   })
 }
 
-t.test('a store that is away for a moment when a refresh is to be kept costs nothing', async t => {
+overMemory('a store that is away for a moment when a refresh is to be kept costs nothing', async t => {
   let failures = 0
   const wrap = (inner: Store): Store => ({
     ...inner,
@@ -566,7 +567,7 @@ t.test('a store that is away for a moment when a refresh is to be kept costs not
   t.strictSame(provider.asked, ['refresh-1', 'refresh-2'])
 })
 
-t.test('a store that fails while a refresh is being refused does not keep the refusal from being said', async t => {
+overMemory('a store that fails while a refresh is being refused does not keep the refusal from being said', async t => {
   let failing = false
   const wrap = (inner: Store): Store => ({
     ...inner,
@@ -589,7 +590,7 @@ t.test('a store that fails while a refresh is being refused does not keep the re
   t.strictSame(types(), ['connector_needs_reconnect'])
 })
 
-t.test('connectorToken rejects with ConnectorError or StoreError, whatever happens', async t => {
+overMemory('connectorToken rejects with ConnectorError or StoreError, whatever happens', async t => {
   const hook = { answer: (): Provider | null => null }
   const shared = await connectMemory(newNamespace())
   const { host, registered } = await sceneOf(t, { store: shared.store })

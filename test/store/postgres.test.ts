@@ -4,12 +4,12 @@ import type { Grant, Token } from 'authmount'
 import { Pool } from 'pg'
 import t from 'tap'
 import { postgresStore, sweep } from '../../examples/custom-store/postgres-store.ts'
+import { urlOf } from '../support/places.ts'
 import { connectPostgres, newNamespace } from '../support/stores.ts'
 
-const connectionString = process.env.POSTGRES_URL
+const connectionString = urlOf('postgres')
 
-if (!connectionString) t.comment('POSTGRES_URL is not set')
-else {
+if (connectionString) {
   const newPool = async (t: { teardown(end: () => Promise<void>): void }) => {
     const namespace = newNamespace()
     await (await connectPostgres(connectionString)(namespace)).close()
