@@ -15,7 +15,7 @@ import type { Context, Services } from './options/context.ts'
 import type { AuthmountOptions } from './options/options.ts'
 import { createTheme } from './pages/theme.ts'
 import type { Authmount } from './public.ts'
-import { dispatch } from './server/dispatch.ts'
+import { createDispatch } from './server/dispatch.ts'
 import { endpointFinder, listEndpoints } from './server/routes.ts'
 import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
@@ -63,7 +63,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     mountPath: config.mountPath,
     log: config.log,
     find: endpointFinder(endpoints),
-    dispatch: (endpoint, request) => dispatch(endpoint, request, runtime),
+    dispatch: createDispatch(runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
       return withContext(async context => tokenInfo(await findBearer(token, required, context)))

@@ -15,6 +15,19 @@ export { StoreError } from './errors/store-error.ts'
 export type { RateLimit, RateLimiter, RateLimiterResult } from './http/rate-limiter.ts'
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
 export type { Branding } from './options/branding.ts'
+export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
+export type {
+  CustomGrant,
+  EngineGrant,
+  EngineGrantClass,
+  GrantApp,
+  GrantCall,
+  GrantExtension,
+  GrantOwner,
+  HostGrant,
+  IssuedTokens,
+  IssueOrder,
+} from './options/grants.ts'
 export type { Lifetimes } from './options/lifetimes.ts'
 export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
 export type { ScopeDefinition } from './options/scopes.ts'

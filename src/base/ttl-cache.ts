@@ -1,6 +1,6 @@
 import type { EpochMs } from './time.ts'
 
-/** Remembers at most so many things, each for as long as it is good; the oldest goes first. */
+/** Bounded TTL cache; evicts the oldest entry. */
 export class TtlCache<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly until: EpochMs }>()
   readonly #limit: number
@@ -21,5 +21,9 @@ export class TtlCache<Value> {
     this.#entries.set(key, { value, until })
     const [oldest] = this.#entries.keys()
     if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest)
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
   }
 }

@@ -32,7 +32,7 @@ export async function authorizeConnector(request: HttpRequest, context: SignedIn
   // The state carries the connector's id, as it is documented to; what counts is what is stored under it.
   const state = `${randomId(32)}.${Buffer.from(connectorId).toString('base64url')}`
   const codeVerifier = provider.pkce === false ? null : randomId(32)
-  const nonce = isOpenId(provider) ? randomId(16) : null
+  const nonce = isOpenId(provider) && provider.nonce !== false ? randomId(16) : null
   const redirectUri = provider.redirectUri ?? callbackUrl(config)
   const codeChallenge = codeVerifier === null ? null : sha256(codeVerifier)
   const authorizationUrl = await upstreams.authorizationUrl(provider, { redirectUri, state, codeChallenge, nonce })

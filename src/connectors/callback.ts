@@ -10,7 +10,7 @@ import type { OneTimeData } from '../store/store.ts'
 import { clearBrowserCookie, isSameBrowser } from './browser-cookie.ts'
 import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
-import type { Provider } from './provider.ts'
+import { atSite, type Provider } from './provider.ts'
 
 type Flow = OneTimeData['connector_state']
 
@@ -77,9 +77,38 @@ async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, param
 
   const { codeVerifier, connectorId, nonce, redirectUri } = flow
   const iss = optional(params, 'iss') ?? null
-  const tokens = await upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier, nonce, iss })
-  await keepConnected(tokens, credentialKey(connectorId, flow, connectors), provider, context)
+  const site = siteOf(provider, params)
+  const there = atSite(provider, site)
+  const kept = keptOf(provider, params)
+  const tokens = await upstreams.exchangeCode(there, { code, redirectUri, codeVerifier, nonce, iss })
+  const connection = { key: credentialKey(connectorId, flow, connectors), provider: there, site }
+  await keepConnected({ ...tokens, details: { ...kept, ...tokens.details } }, connection, context)
 }
+
+/** The site that the provider says has the account: one of those it has declared. */
+function siteOf({ sites }: Provider, params: Params): string | null {
+  const site = sites && optional(params, sites.parameter)
+  if (sites === undefined || site === undefined) return null
+  if (!Object.hasOwn(sites.endpoints, site))
+    throw new ConnectorError('invalid_response', 'the callback names a site that the provider has not declared')
+  return site
+}
+
+/** The parameters of the callback that `keep` of the provider names, its own parameters (RFC 6749 §4.1.2) aside. */
+function keptOf({ keep = [] }: Provider, params: Params): Readonly<Record<string, string>> {
+  const kept = keep.flatMap(name => {
+    const value = PROTOCOL.includes(name) ? undefined : optional(params, name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  if (kept.some(([, value]) => value.length > MAX_KEPT))
+    throw new ConnectorError('invalid_response', `a parameter of the callback that is to be kept is over ${MAX_KEPT} characters`)
+  return Object.fromEntries(kept)
+}
+
+const PROTOCOL: readonly string[] = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri', 'baseUrl']
+
+/** Long enough for an id or Apple's `user`, short enough to be kept for years. */
+const MAX_KEPT = 1024
 
 /** RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6. A provider's own words go no further. */
 function refused(error: string): ConnectorError {

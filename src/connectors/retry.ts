@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Provider } from './provider.ts'
-import type { ProviderTokens, Upstreams } from './upstream.ts'
+import type { ProviderTokens } from './provider-tokens.ts'
+import type { RefreshRequest, Upstreams } from './upstream.ts'
 
 /** How long a provider is asked, in milliseconds, all tries together. */
 export const TRY_MS = 10_000
@@ -11,13 +12,13 @@ const MAX_TRIES = 4
 export async function refreshWithRetries(
   upstreams: Upstreams,
   provider: Provider,
-  refreshToken: string,
+  request: RefreshRequest,
 ): Promise<ProviderTokens> {
   const signal = AbortSignal.timeout(TRY_MS)
   const givenUp = performance.now() + TRY_MS
   for (let tries = 1; ; tries++) {
     try {
-      return await upstreams.refresh(provider, refreshToken, signal)
+      return await upstreams.refresh(provider, request, signal)
     } catch (error) {
       if (!(error instanceof ConnectorError) || error.code !== 'provider_unavailable' || tries === MAX_TRIES) throw error
       const pauseMs =
@@ -28,14 +29,14 @@ export async function refreshWithRetries(
   }
 }
 
-/** A few times, for a store that is away for a moment. */
-export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
+/** Tries `run` up to `tries` times, 200, 400 and 800 ms apart, for a store that fails for a moment. Rejects with the last error. */
+export async function withRetries<T>(run: () => Promise<T>, tries = MAX_TRIES): Promise<T> {
+  for (let tried = 1; ; tried++) {
     try {
       return await run()
     } catch (error) {
-      if (tries === MAX_TRIES) throw error
-      await sleep(100 * 2 ** tries)
+      if (tried === tries) throw error
+      await sleep(100 * 2 ** tried)
     }
   }
 }

@@ -34,7 +34,7 @@ export async function exchangeWorkspaceCode(request: HttpRequest, context: Signe
     const refused = error instanceof ConnectorError && error.code === 'provider_refused'
     throw refused ? new ApiError('VALIDATION_ERROR', 'Google refused the code', [], { cause: error }) : error
   })
-  await keepConnected(tokens, credentialKey(connectorId, principal, connectors), provider, context)
+  await keepConnected(tokens, { key: credentialKey(connectorId, principal, connectors), provider }, context)
   const { orgId, userId } = principal
   events.emit({ type: 'connector_connected', at: now, connectorId, orgId, userId })
   return json(200, { success: true, message: 'Google Workspace is connected' })

@@ -55,8 +55,8 @@ export type Route = OpenRoute | GuardedRoute
 export interface Endpoint {
   readonly path: string
   readonly routes: ReadonlyMap<string, Route>
-  /** At most how many bytes of body a flow of this method reads; 0: none. */
-  readonly bodyLimit: (method: string) => number
+  /** At most how many bytes of body the flow of each method reads. 0, or no entry: none. */
+  readonly bodyLimits: ReadonlyMap<string, number>
 }
 
 /** Every path authmount serves, once. Adapters mount this table; nothing else registers a route. */
@@ -159,13 +159,13 @@ export function listEndpoints(config: Config<never>, grants: GrantRegistry): rea
   return [...byPath].map(([path, methods]) => ({
     path,
     routes: methods,
-    bodyLimit: method => bodyLimit(methods.get(method)),
+    bodyLimits: new Map([...methods].map(([method, route]) => [method, bodyLimit(route)])),
   }))
 }
 
 /** A token request needs a few hundred bytes, the longest app about twenty thousand. */
-function bodyLimit(route: Route | undefined): number {
-  if (route?.method !== 'POST' && route?.method !== 'PUT') return 0
+function bodyLimit(route: Route): number {
+  if (route.method !== 'POST' && route.method !== 'PUT') return 0
   return route.errors === 'api' ? 64 * 1024 : 16 * 1024
 }
 

@@ -37,7 +37,7 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: issued.grant.userId === null ? undefined : await idToken(issued, context),
+    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
   })
 }
 
