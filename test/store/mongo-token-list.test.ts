@@ -46,6 +46,7 @@ else {
     t.equal(await grants.create(grant, [first]), true)
     t.same(await grants.listTokens({ userId: 'anna', limit: 9 }), { items: [{ grant, token: third }], total: 1, next: null })
     t.equal(await grants.create({ ...grant, scopes: [] }, [third]), false)
+    t.equal(await grants.create(grant, [{ ...third, scopes: [] }]), false, 'a token of that id, but another')
     t.equal((await grants.listTokens({ userId: 'anna', limit: 9 })).total, 1, 'nor does another remove anything from the list')
     await grants.revoke(grant.id)
     t.equal(await grants.rotate({ grant, token: third }, [newToken('refresh')], 'c'), 'missing')
