@@ -37,7 +37,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'The API of apps', link: '/apps-api' },
       { text: 'Connect outside accounts', link: '/connectors' },
       { text: 'Storage', link: '/storage' },
-      { text: 'A store of your own', link: '/custom-store' },
+      { text: 'A store of your own', link: '/storage#a-store-of-your-own' },
     ],
   },
   {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import type { OneTime } from '../store/store.ts'
 import { assertOneWon, defineCase, ONE_STEP, PARALLEL, type StoreCase, times } from './case.ts'
 import { newId } from './records.ts'
@@ -128,11 +129,14 @@ export const claimCases: readonly StoreCase[] = [
       for (const _ of times(5)) {
         const [entry, mine] = [newEntry(), newId()]
         await oneTime.claim(entry, mine)
-        const answers = await race(({ oneTime }, index) =>
-          index % 2 === 0
-            ? oneTime.forget('account_code', entry.id, mine).then(() => false)
-            : oneTime.claim(entry, `attempt ${index} ${entry.id}`),
-        )
+        const answers = await race(async ({ oneTime }, index) => {
+          if (index % 2 === 0) await oneTime.forget('account_code', entry.id, mine)
+          // The others ask until the entry is free, so that one of them claims it while forgetting is still under way.
+          else
+            for (let tries = 0; tries < 10; tries++, await setImmediate())
+              if (await oneTime.claim(entry, `attempt ${index} ${entry.id}`)) return true
+          return false
+        })
         const won = answers.filter(Boolean).length
         assert.ok(won <= 1, `${won} of ${PARALLEL / 2} simultaneous \`claim\` said true beside \`forget\`: ${ONE_STEP}`)
         if (won === 0) continue

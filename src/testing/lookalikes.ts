@@ -9,7 +9,7 @@ export function lookalikeGroups(): readonly (readonly [string, string, ...string
     // Case and spaces, as collations fold and columns pad them.
     [`${own}a`, `${own}A`, `${own}a `, ` ${own}a`, `${own}a\t`],
     // Accents and normal forms.
-    [`${own}e`, `${own}é`, `${own}e\u0301`, `${own}É`],
+    [`${own}é`, `${own}e\u0301`, `${own}e`, `${own}É`],
     [`${own}ss`, `${own}ß`, `${own}ſs`],
     // Lengths at which columns and indexes end.
     [long(64, 'y'), long(64, 'z')],

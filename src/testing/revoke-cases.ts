@@ -139,7 +139,7 @@ export const revokeCases: readonly StoreCase[] = [
         for (const { grant, token } of made.slice(8 * index, 8 * index + 8)) await grants.create(grant, [token])
       })
       assert.equal((await grants.listTokens({ appId, epoch: 1, limit: 0 })).total, made.length)
-      assert.equal(await grants.revokeMany(query), made.length)
+      assert.equal(await grants.revokeMany(query), made.length, ALL)
       assert.equal((await grants.listTokens({ userId, limit: 0 })).total, 0)
       const found = await race(({ grants }, index) => grants.find(refOf(...pairOf(made[8 * index]))))
       assert.equal(found.filter(Boolean).length, 0, 'grants live on after `revokeMany`')
@@ -148,7 +148,7 @@ export const revokeCases: readonly StoreCase[] = [
     await race(async ({ grants }, index) => {
       for (const { grant, token } of more.slice(24 * index, 24 * index + 24)) await grants.create(grant, [token])
     })
-    assert.equal(await grants.revokeMany({ appId }), more.length)
+    assert.equal(await grants.revokeMany({ appId }), more.length, ALL)
     assert.equal((await grants.listTokens({ appId, epoch: 1, limit: 0 })).total, 0)
   }),
 
@@ -182,6 +182,8 @@ export const revokeCases: readonly StoreCase[] = [
     },
   ),
 ]
+
+const ALL = '`revokeMany` revokes all that match, in as many steps as it needs'
 
 function pairOf<Grant, Token>(made: { readonly grant: Grant; readonly token: Token } | undefined): readonly [Grant, Token] {
   assert.ok(made)

@@ -34,7 +34,7 @@ export const rotateCases: readonly StoreCase[] = [
   defineCase('grants: a replay of 8 KiB is kept whole, and told from one whose last character differs', async ({ grants }) => {
     const { grant, refresh } = await withGrant(grants)
     const next = [newToken('refresh')]
-    const replay = (length: number, last: string) => 'é'.padEnd(length - 2, 'x') + last
+    const replay = (length: number, last: string) => 'r'.padEnd(length - 1, 'x') + last
     assert.equal(await grants.rotate({ grant, token: refresh }, next, replay(8192, 'y')), 'rotated')
     assert.equal((await grants.find(refOf(grant, refresh)))?.spent?.replay, replay(8192, 'y'))
     for (const other of [replay(8192, 'Y'), replay(8192, 'z'), replay(256, 'y'), ''])
