@@ -45,7 +45,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
     const found = find(request)
     const status = parserStatus(error)
-    if (!found || status === undefined || found.endpoint.bodyLimit(request.method) === 0) return next(error)
+    if (!found || status === undefined || !found.endpoint.bodyLimits.get(request.method)) return next(error)
     answer(request, response, found, unreadableFrom(status)).catch(next)
   }
   return [route, unreadable]
@@ -85,7 +85,7 @@ export function authmountConsole(authmount: Pick<Authmount, 'console'>): Request
 }
 
 async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
-  const limit = endpoint.bodyLimit(request.method)
+  const limit = endpoint.bodyLimits.get(request.method) ?? 0
   if (limit === 0) return NO_BODY
   // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
   const parsed: unknown = request.body

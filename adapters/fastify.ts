@@ -70,7 +70,7 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     url: endpoint.path,
     exposeHeadRoute: false,
     handler: async (request, reply) => {
-      const limit = endpoint.bodyLimit(request.method)
+      const limit = endpoint.bodyLimits.get(request.method) ?? 0
       const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
       return payloadOf(await answer(request, body), reply)
     },

@@ -15,20 +15,21 @@ import type { Context, Services } from './options/context.ts'
 import type { AuthmountOptions } from './options/options.ts'
 import { createTheme } from './pages/theme.ts'
 import type { Authmount } from './public.ts'
-import { dispatch } from './server/dispatch.ts'
+import { createDispatch } from './server/dispatch.ts'
 import { endpointFinder, listEndpoints } from './server/routes.ts'
 import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
-import { createGrantRegistry } from './token/registry.ts'
+import { createGrantRegistry, type GrantRegistry } from './token/registry.ts'
 import { createKeySource } from './tokens/keys.ts'
 
 /** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
 export function createAuthmount<Native = unknown>(options: AuthmountOptions<Native>): Authmount<Native> {
   const config = readConfig(options)
   const events = createEvents(options.onEvent, config.log)
-  const services = createServices(config, events)
+  const grants = createGrantRegistry(config.grants)
+  const services = createServices(config, { events, grants })
   const deadlines = new Deadlines(config.storeTimeoutMs)
-  const endpoints = listEndpoints(config)
+  const endpoints = listEndpoints(config, grants)
   const runtime = { config, deadlines, events, services }
 
   async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
@@ -39,6 +40,13 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
       store.release()
     }
   }
+
+  // The first key takes seconds to make on a busy machine: it must not be a request that waits for it.
+  const { keys } = services
+  if (keys)
+    withContext(({ now, store }) => keys.current(store.keys, now)).catch(cause =>
+      config.log.error('the signing keys could not be read at the start; the first request that needs them reads them', cause),
+    )
 
   const accounts = config.connectors && new ConnectorTokens({ config, services }, withContext)
   const requireAccounts = (connectorId: string, owner: ConnectorOwner): ConnectorTokens => {
@@ -55,14 +63,13 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
     mountPath: config.mountPath,
     log: config.log,
     find: endpointFinder(endpoints),
-    dispatch: (endpoint, request) => dispatch(endpoint, request, runtime),
+    dispatch: createDispatch(runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
       return withContext(async context => tokenInfo(await findBearer(token, required, context)))
     },
     guard: requirements => createGuard(requirements, runtime),
     async rotateKeys() {
-      const { keys } = services
       if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
@@ -81,22 +88,14 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
   }
 }
 
-function createServices(config: Config<never>, events: Events): Services {
-  const {
-    allowLoopbackProviders,
-    branding,
-    clientAuthentication,
-    connectors,
-    grants,
-    issuer,
-    log,
-    now,
-    signInProvider,
-    signing,
-  } = config
+function createServices(
+  config: Config<never>,
+  { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
+): Services {
+  const { allowLoopbackProviders, branding, clientAuthentication, connectors, issuer, log, now, signInProvider, signing } = config
   return {
     clientAuthentication: createClientAuthentication(clientAuthentication),
-    grants: createGrantRegistry(grants),
+    grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     theme: createTheme(branding, issuer),

@@ -1,10 +1,12 @@
 import type { Collection } from 'mongodb'
 import type { EpochMs } from '../../src/base/time.ts'
-import type { Stored } from './records.ts'
+import type { StoredDocument } from './documents.ts'
 
 /** What every part of the store works with. */
 export interface MongoContext {
-  /** A collection, once the indexes are there. */
-  readonly open: <D extends Stored>(name: string) => Promise<Collection<D>>
+  /** Resolves to a collection once the indexes exist. The name is without the prefix. */
+  readonly collection: <D extends StoredDocument>(name: CollectionName) => Promise<Collection<D>>
   readonly now: () => EpochMs
 }
+
+export type CollectionName = 'apps' | 'consents' | 'credentials' | 'grants' | 'keys' | 'one_time' | 'tokens'

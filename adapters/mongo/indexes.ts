@@ -1,23 +1,26 @@
 import type { Db, IndexDescription } from 'mongodb'
+import type { CollectionName } from './context.ts'
 
-/** Deletes what has expired, some time afterwards. */
+/** Lets the server delete documents some time after they have expired. It keeps those without a `sweepAt`. */
 const SWEEP: IndexDescription = { key: { sweepAt: 1 }, expireAfterSeconds: 0 }
 
-/** What is unique is so by its `_id`, so a store is right without these, and only slower. */
-const INDEXES: Readonly<Record<string, IndexDescription[]>> = {
-  apps: [{ key: { org: 1, createdAt: -1, _id: -1 } }],
-  consents: [{ key: { user: 1 } }],
+/**
+ * Uniqueness comes from `_id` alone, so the store is correct without these indexes, and only slower.
+ * An `expiresAt` at the end of a key lets the server count live records without reading a document.
+ */
+const INDEXES: Readonly<Partial<Record<CollectionName, IndexDescription[]>>> = {
+  apps: [{ key: { lists: 1, createdAt: -1, _id: -1, expiresAt: 1 } }, SWEEP],
+  consents: [{ key: { owner: 1, given: 1, _id: 1 } }, SWEEP],
   one_time: [SWEEP],
-  grants: [{ key: { client: 1, epoch: 1 } }, { key: { user: 1 } }, SWEEP],
-  // `expiresAt` is for counting, which then never looks at a document.
+  grants: [{ key: { app: 1, epoch: 1 } }, { key: { user: 1 } }, { key: { org: 1 } }, SWEEP],
   tokens: [
-    { key: { client: 1, epoch: 1, issuedAt: -1, _id: -1, expiresAt: 1 } },
+    { key: { app: 1, epoch: 1, issuedAt: -1, _id: -1, expiresAt: 1 } },
     { key: { user: 1, issuedAt: -1, _id: -1, expiresAt: 1 } },
     SWEEP,
   ],
 }
 
-/** Creating an index that exists does nothing, whoever else does it at the same time. */
+/** Creates the indexes that do not exist yet. Safe beside other processes that do the same. */
 export async function createIndexes(db: Db, prefix: string): Promise<void> {
   await Promise.all(
     Object.entries(INDEXES).map(([name, indexes]) =>
@@ -26,8 +29,8 @@ export async function createIndexes(db: Db, prefix: string): Promise<void> {
   )
 }
 
-/** Runs once, and again on the next call if it failed. */
-export function once(run: () => Promise<void>): () => Promise<void> {
+/** Runs at the first call only; after a failure, once more at the next. */
+export function runOnce(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined
   return () => {
     running ??= run().catch(error => {

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../src/base/time.ts'
-import type { RedisClient, ReplicaWait } from './scripts.ts'
+import type { RedisClient, ReplicaWait } from './scripts/script.ts'
 
 /** What every part of the store works with. */
 export interface RedisContext {
@@ -9,7 +9,7 @@ export interface RedisContext {
   readonly now: () => EpochMs
 }
 
-/** Milliseconds to live, which no difference between the server's clock and ours can change. */
+/** Milliseconds to live. A duration, so that a difference between the server's clock and ours does not matter. */
 export function ttl(expiresAt: EpochMs, now: EpochMs): number {
   return Math.max(1, Math.ceil(expiresAt - now))
 }

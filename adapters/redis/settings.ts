@@ -1,9 +1,9 @@
-import type { RedisClient } from './scripts.ts'
+import type { RedisClient } from './scripts/script.ts'
 
-/** Looks once, when the client is connected, at settings of the server under which authmount could not keep its promises. */
+/** Checks once, when the client is connected, whether the server's settings lose data, and warns of each that does. */
 export function warnOfSettings(redis: RedisClient, warn: (message: string) => void): void {
   const look = () => {
-    // A server that does not let itself be asked may still be right.
+    // Managed servers often refuse INFO or CONFIG. Their settings may still be right.
     settingsOf(redis).then(
       problems => {
         for (const problem of problems) warn(`authmount: ${problem}`)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { wireId } from '../base/ids.ts'
+import { makeSecret } from '../clients/authenticate/client-secret.ts'
 import { hasSecret } from '../clients/client-facts.ts'
-import { makeSecret } from '../clients/secret.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { checkJson } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'

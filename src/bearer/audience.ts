@@ -1,5 +1,6 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
+import type { Grant } from '../store/store.ts'
 
 /** Which of the host's resources a token is good for; null: all of them. */
 export type Audience = readonly string[] | null
@@ -34,11 +35,16 @@ function find(name: string, resources: readonly string[]): readonly string[] {
 }
 
 /** What a token may be for: as much as was authorized, or as little of it as is asked for (RFC 8707 §2.2). */
-export function narrowAudience(authorized: Audience, asked: Audience): Audience {
+function narrowAudience(authorized: Audience, asked: Audience): Audience {
   if (asked === null || authorized === null) return asked ?? authorized
   if (!asked.every(resource => authorized.includes(resource)))
     throw new OAuthError('invalid_target', 'resource must be among those of the authorization request')
   return asked
+}
+
+/** What a token of a grant may be for: see {@link narrowAudience}. */
+export function audienceOf({ context }: Pick<Grant, 'context'>, asked: Audience): Audience {
+  return narrowAudience((context.audience as Audience | undefined) ?? null, asked)
 }
 
 /** As `aud` says it (RFC 7519 §4.1.3). */

@@ -38,3 +38,14 @@ export function scopesWithoutUser(app: App, catalogue: Catalogue): readonly stri
 export function narrow(scopes: readonly string[], allowed: readonly string[]): readonly string[] {
   return scopes.every(name => allowed.includes(name)) ? scopes : scopes.filter(name => allowed.includes(name))
 }
+
+/**
+ * What is left of the scopes a user agreed to: an app or a catalogue that has lost one since does not get it back.
+ * Throws `invalid_scope` where nothing is left.
+ */
+export function stillAllowed(granted: readonly string[], app: App, catalogue: Catalogue): readonly string[] {
+  const scopes = narrow(granted, scopesOfApp(app, catalogue))
+  if (scopes.length === 0)
+    throw new OAuthError('invalid_scope', 'this app may no longer have any of the scopes that were granted')
+  return scopes
+}

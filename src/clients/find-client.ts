@@ -1,4 +1,4 @@
-import { appIdOf, isClientId, wireId } from '../base/ids.ts'
+import { appIdOf, isAppId, isClientId, wireId } from '../base/ids.ts'
 import type { App, AppStore } from '../store/store.ts'
 
 /**
@@ -7,6 +7,6 @@ import type { App, AppStore } from '../store/store.ts'
  * app that has another name is not found by its id. Rejects with StoreError.
  */
 export function findClient(clientId: string, { apps }: { readonly apps: Pick<AppStore, 'get'> }): Promise<App | undefined> {
-  if (!isClientId(clientId)) return Promise.resolve(undefined)
+  if (!isAppId(clientId) && !isClientId(clientId)) return Promise.resolve(undefined)
   return apps.get(appIdOf(clientId)).then(app => (app && wireId(app) === clientId ? app : undefined))
 }

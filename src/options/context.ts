@@ -5,9 +5,9 @@ import type { Upstreams } from '../connectors/upstream.ts'
 import type { Limits } from '../http/limits.ts'
 import type { Theme } from '../pages/theme.ts'
 import type { DeadlineStore } from '../store/deadline-store.ts'
-import type { GrantRegistry } from '../token/registry.ts'
 import type { KeySource } from '../tokens/keys.ts'
 import type { Config } from './config.ts'
+import type { GrantDescription } from './grants.ts'
 import type { Principal } from './options.ts'
 
 /** What is built once from the options, and used by every request. */
@@ -15,7 +15,7 @@ export interface Services {
   /** The ways in which clients prove who they are. */
   readonly clientAuthentication: readonly ClientAuthentication[]
   /** The grants of the token endpoint, by name. */
-  readonly grants: GrantRegistry
+  readonly grants: ReadonlyMap<string, GrantDescription>
   /** Null where there is no OpenID Connect. */
   readonly keys: KeySource | null
   readonly limits: Limits

@@ -1,5 +1,20 @@
 import { quote } from './checks.ts'
 
+/** What a grant says of itself: read by the token endpoint, the metadata, the OpenAPI document, the apps API and the console. */
+export interface GrantDescription {
+  /** `grant_type` on the wire. */
+  readonly name: string
+  /** What people who choose grants for an app read: a title, and a sentence whose subject is the app. */
+  readonly title: string
+  readonly summary: string
+  /** The parameters it reads beside `grant_type`, `scope`, `resource` and what authenticates the client. */
+  readonly parameters: Readonly<Record<string, { readonly required: boolean }>>
+  /** Whether a new app may use it unless its registration says otherwise. */
+  readonly byDefault: boolean
+  /** Whether only an app that proves who it is may use it. */
+  readonly provenAppsOnly: boolean
+}
+
 /** An app as a grant of the host's sees it: what its admins see, and no hash of a secret. */
 export interface GrantApp {
   readonly clientId: string

@@ -24,11 +24,6 @@ export function preflight(request: HttpRequest, cors: Cors, methods: string): Ht
   }
 }
 
-/** Whether a response has something to say to pages. What everyone may read says so even where no origin was sent: a cache may keep it for someone who sends one. */
-export function isShared({ headers }: HttpRequest, cors: Cors): boolean {
-  return cors === 'any' || headers.origin !== undefined
-}
-
 /** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
 export async function withCors(
   request: HttpRequest,

@@ -6,7 +6,7 @@ import type { Config } from '../options/config.ts'
 import type { Context, Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
-import { isShared, preflight, withCors } from './cors.ts'
+import { type Cors, preflight, withCors } from './cors.ts'
 import { resolvePrincipal } from './principal.ts'
 import { renderError } from './render-error.ts'
 import type { Endpoint, Route } from './routes.ts'
@@ -18,15 +18,18 @@ export interface Runtime<Native> {
   readonly deadlines: Deadlines
 }
 
+/** Answers requests to the endpoints of one server. */
+export type Dispatch<Native> = (endpoint: Endpoint, request: HttpRequest<Native>) => Promise<HttpResponse>
+
+export function createDispatch<Native>(runtime: Runtime<Native>): Dispatch<Native> {
+  return (endpoint, request) => answer(endpoint, request, runtime)
+}
+
 /**
- * answers one request: access, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
+ * Answers one request: access, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
  * inside in it. In one function, since each that waits costs every request.
  */
-export async function dispatch<Native>(
-  endpoint: Endpoint,
-  request: HttpRequest<Native>,
-  runtime: Runtime<Native>,
-): Promise<HttpResponse> {
+async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, runtime: Runtime<Native>): Promise<HttpResponse> {
   const { config, deadlines, events, services } = runtime
   const store = new DeadlineStore(config.store, deadlines)
   try {
@@ -95,6 +98,14 @@ function routeOf({ routes }: Endpoint, method: string): Route | undefined {
   if (asked || method !== 'HEAD') return asked
   const get = routes.get('GET')
   return get?.cors === 'any' ? get : undefined
+}
+
+/**
+ * Whether a response has something to say to pages. What everyone may read says so even where no origin was sent: a cache may
+ * keep it for someone who sends one.
+ */
+function isShared({ headers }: HttpRequest, cors: Cors): boolean {
+  return cors === 'any' || headers.origin !== undefined
 }
 
 function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {

@@ -21,7 +21,8 @@ import { userinfo } from '../oidc/userinfo.ts'
 import type { Config } from '../options/config.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { exchangeAccountCode } from '../sign-in/account-exchange.ts'
-import { token } from '../token/endpoint.ts'
+import { tokenEndpoint } from '../token/endpoint.ts'
+import type { GrantRegistry } from '../token/registry.ts'
 import type { Cors } from './cors.ts'
 import type { ErrorStyle } from './render-error.ts'
 
@@ -53,8 +54,8 @@ export type Route = OpenRoute | GuardedRoute
 export interface Endpoint {
   readonly path: string
   readonly routes: ReadonlyMap<string, Route>
-  /** At most how many bytes of body a flow of this method reads; 0: none. */
-  readonly bodyLimit: (method: string) => number
+  /** At most how many bytes of body the flow of each method reads. 0, or no entry: none. */
+  readonly bodyLimits: ReadonlyMap<string, number>
 }
 
 /** Every path authmount serves, once. Adapters mount this table; nothing else registers a route. */
@@ -62,7 +63,6 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/authorize', flow: authorize, access: 'session', errors: 'browser' },
   { method: 'POST', path: '/oauth/authorize', flow: decideConsent, access: 'session', errors: 'browser' },
   { method: 'GET', path: '/oauth/consent', flow: showConsent, access: 'session', errors: 'browser' },
-  { method: 'POST', path: '/oauth/token', flow: token, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, access: 'none', errors: 'oauth' },
   { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api' },
@@ -124,9 +124,10 @@ const DOCUMENTS: readonly { readonly name: string; readonly flow: Flow }[] = [
 ]
 
 /** The table as one host sees it: routes under its mount path, documents wherever its clients look. */
-export function listEndpoints(config: Config<never>): readonly Endpoint[] {
-  const served = [
+export function listEndpoints(config: Config<never>, grants: GrantRegistry): readonly Endpoint[] {
+  const served: readonly Route[] = [
     ...ROUTES,
+    { method: 'POST', path: '/oauth/token', flow: tokenEndpoint(grants), access: 'none', errors: 'oauth', cors: 'app' },
     ...(config.signing ? SIGN_IN_ROUTES : []),
     ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES),
     ...(config.connectors ? CONNECTOR_ROUTES : []),
@@ -157,13 +158,13 @@ export function listEndpoints(config: Config<never>): readonly Endpoint[] {
   return [...byPath].map(([path, methods]) => ({
     path,
     routes: methods,
-    bodyLimit: method => bodyLimit(methods.get(method)),
+    bodyLimits: new Map([...methods].map(([method, route]) => [method, bodyLimit(route)])),
   }))
 }
 
 /** A token request needs a few hundred bytes, the longest app about twenty thousand. */
-function bodyLimit(route: Route | undefined): number {
-  if (route?.method !== 'POST' && route?.method !== 'PUT') return 0
+function bodyLimit(route: Route): number {
+  if (route.method !== 'POST' && route.method !== 'PUT') return 0
   return route.errors === 'api' ? 64 * 1024 : 16 * 1024
 }
 

@@ -12,11 +12,16 @@ import type { App } from '../store/store.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
 import type { Issued } from './issue.ts'
+import type { GrantRegistry } from './registry.ts'
 
 /** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
-export async function token(request: HttpRequest, context: Context): Promise<HttpResponse> {
+export function tokenEndpoint(grants: GrantRegistry): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
+  return (request, context) => answer(request, grants, context)
+}
+
+async function answer(request: HttpRequest, grants: GrantRegistry, context: Context): Promise<HttpResponse> {
   const params = requireForm(request)
-  const grant = findGrant(one(params, 'grant_type'), context)
+  const grant = findGrant(one(params, 'grant_type'), grants)
   // The client and what it presents are read concurrently: each is found by what the request itself says.
   const prefetched = grant.prefetch?.(params, context)
   prefetched?.catch(() => {})
@@ -32,11 +37,11 @@ export async function token(request: HttpRequest, context: Context): Promise<Htt
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: issued.grant.userId === null ? undefined : await idToken(issued, context),
+    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
   })
 }
 
-function findGrant(name: string, { services: { grants } }: Context): TokenGrant {
+function findGrant(name: string, grants: GrantRegistry): TokenGrant {
   const grant = grants.get(name)
   if (grant) return grant
   throw new OAuthError('unsupported_grant_type', `grant_type must be one of ${[...grants.keys()].join(', ')}`)

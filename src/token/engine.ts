@@ -1,5 +1,4 @@
 import OAuth2Server from '@node-oauth/oauth2-server'
-import { wireId } from '../base/ids.ts'
 import type { Context } from '../options/context.ts'
 import type { TokenGrant, TokenRequest } from './grant.ts'
 import type { Issued } from './issue.ts'
@@ -10,17 +9,37 @@ import type { Issued } from './issue.ts'
  */
 export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
   const model = new Dispatch(grant, asked, context)
-  const body = { grant_type: grant.name, client_id: wireId(asked.app), client_secret: 'verified' }
+  const { options, request } = callOf(grant)
   try {
-    await new OAuth2Server({ model }).token(new FormRequest(body), UNREAD, {
-      extendedGrantTypes: { [grant.name]: DispatchedGrant },
-    })
+    await new OAuth2Server({ model }).token(request, UNREAD, options)
   } catch (error) {
     throw model.failure ?? error
   }
   if (!model.issued) throw new Error(`the engine accepted a request without running its grant ${grant.name}`)
   return model.issued
 }
+
+interface EngineCall {
+  readonly request: FormRequest
+  readonly options: OAuth2Server.TokenOptions
+}
+
+/** What the engine is given for a grant: the same for every request, since the grant itself reads the request. */
+const CALLS = new WeakMap<TokenGrant, EngineCall>()
+
+function callOf(grant: TokenGrant): EngineCall {
+  const known = CALLS.get(grant)
+  if (known) return known
+  const call = {
+    request: new FormRequest({ grant_type: grant.name, client_id: AUTHENTICATED, client_secret: AUTHENTICATED }),
+    options: { extendedGrantTypes: { [grant.name]: DispatchedGrant } },
+  }
+  CALLS.set(grant, call)
+  return call
+}
+
+/** Stands for the client, whom the engine need not authenticate again. */
+const AUTHENTICATED = 'authenticated'
 
 /** A form request, as classes written for the engine read one. Its media type was checked before. */
 export class FormRequest extends OAuth2Server.Request {
@@ -49,7 +68,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
   }
 
   async getClient(): Promise<OAuth2Server.Client> {
-    return { id: this.#asked.app.id, grants: [this.#grant.name] }
+    return { id: AUTHENTICATED, grants: [this.#grant.name] }
   }
 
   async run(): Promise<OAuth2Server.Token> {
@@ -59,7 +78,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
       this.failure = error
       throw error
     }
-    return { accessToken: this.issued.accessToken, client: { id: this.#asked.app.id, grants: [] }, user: NOBODY }
+    return { accessToken: this.issued.accessToken, client: NO_CLIENT, user: NOBODY }
   }
 
   /** Never called, nor is the next: grants find their users and store their tokens themselves. */
@@ -95,4 +114,5 @@ const UNREAD = new (class extends OAuth2Server.Response {
   override set(): void {}
 })()
 
+const NO_CLIENT: OAuth2Server.Client = Object.freeze({ id: AUTHENTICATED, grants: [] })
 const NOBODY = Object.freeze({})

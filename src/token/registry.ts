@@ -6,7 +6,7 @@ import { refreshToken } from './grants/refresh-token.ts'
 import { grantOfHost } from './host-grant.ts'
 
 /** Every grant that authmount itself has. */
-const BUILT_IN: readonly TokenGrant[] = [authorizationCode, clientCredentials, refreshToken]
+const BUILT_IN: readonly TokenGrant[] = [authorizationCode, refreshToken, clientCredentials]
 
 /** By name. */
 export type GrantRegistry = ReadonlyMap<string, TokenGrant>

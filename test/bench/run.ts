@@ -149,7 +149,7 @@ async function connectorTokens(): Promise<void> {
   const sealed = await sealTokens({ ...tokens, expiresInSeconds: 3600, scopes: ['a', 'b'], details: {} }, null, key, {
     sealingKeys,
   } as never)
-  const credential = { ...key, sealed, expiresAt: Date.now() + 3_600_000, leaseUntil: null, needsReconnect: false }
+  const credential = { ...key, sealed, accessExpiresAt: Date.now() + 3_600_000, leaseUntil: null, needsReconnect: false }
   await store.credentials.save({ ...credential, version: 1 })
   for (let index = 0; index < 2000; index++) await authmount.connectorToken('drive', owner)
   const began = performance.now()
@@ -223,7 +223,7 @@ async function revokeAll(): Promise<void> {
     const scopes = Object.freeze(['read:records'])
     for (let index = 0; index < count; index++) {
       const id = `${clientId}${String(index).padStart(22, '0')}`
-      const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+      const grant = { id, appId: clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
       await store.grants.create(grant, [{ id: `t${index}`, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
     }
     const found = authmount.find(`/oauth-clients/${clientId}/revoke-all-tokens`)
@@ -270,7 +270,7 @@ async function bytesInRedis(url: string): Promise<void> {
           const clientId = clientIdOf(start + offset)
           const now = Date.now()
           const id = clientId + randomBytes(16).toString('base64url')
-          const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+          const grant = { id, appId: clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
           const tokenId = randomBytes(32).toString('base64url')
           return store.grants.create(grant, [{ id: tokenId, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
         }),

@@ -66,7 +66,7 @@ const APART: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Types that a room takes from a later one: what the host's options and one request's context are made of. */
-const BORROWED = ['options -> connectors', 'options -> pages']
+const BORROWED = ['options -> clients', 'options -> connectors', 'options -> pages']
 
 /** The files that put the rooms together. */
 const ROOF = ['src/authmount.ts', 'src/public.ts', 'src/index.ts']

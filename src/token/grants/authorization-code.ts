@@ -1,11 +1,12 @@
 import { randomId, sha256 } from '../../base/crypto.ts'
 import { wireId } from '../../base/ids.ts'
+import { audienceOf } from '../../bearer/audience.ts'
 import { endFound, findEndMark } from '../../bearer/end-grant.ts'
+import { stillAllowed } from '../../clients/allowed-scopes.ts'
 import { optional } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
-import { audienceOf, stillAllowed } from '../granted-scopes.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { announceGrant, createGrant, requireSigningKeys } from '../issue.ts'
 import { verifyPkce } from '../pkce.ts'
@@ -29,7 +30,7 @@ export const authorizationCode: TokenGrant = {
   async handle({ app, audience: asked, params, prefetched }, context) {
     const entry = await find({ app, params, prefetched })
     const { data: code } = entry
-    const scopes = stillAllowed(code.scopes, app, context)
+    const scopes = stillAllowed(code.scopes, app, context.config.scopes)
     const audience = audienceOf(code, asked)
     // Before the code is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)

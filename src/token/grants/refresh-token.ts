@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import { wireId } from '../../base/ids.ts'
+import { audienceOf } from '../../bearer/audience.ts'
 import { endFound } from '../../bearer/end-grant.ts'
+import { requestedScopes, stillAllowed } from '../../clients/allowed-scopes.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
+import type { Params } from '../../http/params.ts'
 import { one } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, FoundToken, Grant, Spent } from '../../store/store.ts'
 import { openSuccessor, sealSuccessor } from '../../tokens/sealed-successor.ts'
 import { tokenRef } from '../../tokens/token-ref.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
-import { audienceOf, scopesOfRefresh } from '../granted-scopes.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { type Issued, makeTokens, requireSigningKeys } from '../issue.ts'
 
@@ -55,6 +57,13 @@ async function find(value: string, app: App, { store }: Context): Promise<FoundT
   const found = await store.grants.find(ref)
   if (found?.token.kind !== 'refresh' || found.grant.appId !== app.id || found.grant.epoch !== app.epoch) throw invalidGrant()
   return found
+}
+
+/** RFC 6749 §6: as much as was granted, or as little of it as is asked for. Throws `invalid_scope` for more. */
+function scopesOfRefresh(grant: Grant, app: App, params: Params, context: Context): readonly string[] {
+  const allowed = stillAllowed(grant.scopes, app, context.config.scopes)
+  const scope = params.get('scope')
+  return scope === undefined ? allowed : requestedScopes(scope, allowed)
 }
 
 /**
