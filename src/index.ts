@@ -15,6 +15,19 @@ export { StoreError } from './errors/store-error.ts'
 export type { RateLimit } from './http/limits.ts'
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
 export type { Branding } from './options/branding.ts'
+export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
+export type {
+  CustomGrant,
+  EngineGrant,
+  EngineGrantClass,
+  GrantApp,
+  GrantCall,
+  GrantExtension,
+  GrantOwner,
+  HostGrant,
+  IssuedTokens,
+  IssueOrder,
+} from './options/grants.ts'
 export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage, ScopeDefinition } from './options/options.ts'
 export type { OutboundSettings } from './options/outbound.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'

@@ -17,7 +17,9 @@ export interface GrantDescription {
 
 /** An app as a grant of the host's sees it: what its admins see, and no hash of a secret. */
 export interface GrantApp {
+  /** Its `client_id`. */
   readonly clientId: string
+  /** The organisation that manages it. */
   readonly orgId: string
   readonly name: string
   readonly redirectUris: readonly string[]
@@ -71,7 +73,8 @@ export interface GrantCall {
   issue(order: IssueOrder): Promise<IssuedTokens>
 }
 
-interface GrantExtension {
+/** What every grant of the host's has. */
+export interface GrantExtension {
   /** `grant_type` on the wire: an absolute URI, or a name of letters, digits and `. _ ~ -` (RFC 6749 §4.5, §8.3). */
   readonly name: string
   /** Its title for the people who choose grants for an app. Default: the name. */
@@ -107,6 +110,7 @@ export interface EngineGrant extends GrantExtension {
   readonly legacyClient?: ((app: GrantApp) => object | Promise<object>) | undefined
 }
 
+/** A member of the option `grants`. */
 export type HostGrant = CustomGrant | EngineGrant
 
 /** Names that are taken: by grants of authmount, now or soon, or by what no server should offer any more. */

@@ -1,7 +1,6 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { api, createApp, NEW_APP } from '../support/apps-api.ts'
-import { everywhere } from '../support/everywhere.ts'
-import { connectMemory } from '../support/stores.ts'
+import { everyFramework, everywhere } from '../support/everywhere.ts'
 
 everywhere('an admin makes ten changes a minute, and is told when to go on', async (t, host) => {
   const app = await createApp(host)
@@ -45,16 +44,14 @@ for (const [what, consume] of Object.entries({
   rejects: () => Promise.reject(new Error('ECONNREFUSED')),
   hangs: () => new Promise<never>(() => {}),
 })) {
-  everywhere(
+  everyFramework(
     `when the limiter’s store ${what}, this process counts for itself and says so`,
     async (t, host) => {
       for (let index = 0; index < 10; index++) t.equal((await api(host, 'POST', '', { body: NEW_APP })).status, 201)
       t.equal((await api(host, 'POST', '', { body: NEW_APP })).status, 429)
       t.equal(host.events.filter(({ type }) => type === 'rate_limiter_unavailable').length, 11)
     },
-    // Not over a server, for which a limiter that hangs leaves too little time.
     {
-      connect: connectMemory,
       storeTimeoutMs: 40,
       rateLimiter: limit => Object.assign(new RateLimiterMemory(limit), { consume }),
     },

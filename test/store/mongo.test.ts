@@ -5,12 +5,12 @@ import { type Db, MongoClient } from 'mongodb'
 import t, { type Test } from 'tap'
 import { freePort } from '../servers/server.ts'
 import { Clock } from '../support/clock.ts'
+import { urlOf } from '../support/places.ts'
 import { newApp, newAppId, newConsent, newGrant, newToken } from '../support/records.ts'
 import { newNamespace } from '../support/stores.ts'
 
-const url = process.env.MONGO_URL
-if (!url) t.comment('MONGO_URL is not set')
-else {
+const url = urlOf('mongo')
+if (url) {
   const connected = async (t: Test, namespace = newNamespace()): Promise<Db> => {
     const client = await new MongoClient(url).connect()
     t.teardown(() => client.close())
