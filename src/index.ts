@@ -29,6 +29,7 @@ export type {
   IssueOrder,
 } from './options/grants.ts'
 export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage, ScopeDefinition } from './options/options.ts'
+export type { OutboundSettings } from './options/outbound.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
 export type { Authmount } from './public.ts'
 export type { Endpoint } from './server/routes.ts'

@@ -9,6 +9,7 @@ import { checkClientAuthentication, type HostClientAuthentication } from './clie
 import { type Connectors, readConnectors } from './connectors.ts'
 import { checkGrants, type HostGrant } from './grants.ts'
 import type { AuthmountOptions } from './options.ts'
+import { type OutboundConfig, readOutbound } from './outbound.ts'
 import { readCatalogue, type Scope } from './scopes.ts'
 import { readSigning } from './signing.ts'
 import { readIssuer, readPageUrl, readResourceServers, readResources } from './urls.ts'
@@ -48,6 +49,7 @@ export interface Config<Native = unknown> {
   readonly connectors: Connectors | null
   readonly signInProvider: AuthmountOptions['signInProvider'] | null
   readonly allowLoopbackProviders: boolean
+  readonly outbound: OutboundConfig
   readonly rotationGraceSeconds: number
   readonly storeTimeoutMs: number
   readonly hookTimeoutMs: number
@@ -125,6 +127,7 @@ export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Na
     connectors: readConnectors(options, problems),
     signInProvider: options.signInProvider ?? null,
     allowLoopbackProviders,
+    outbound: readOutbound(options.outbound, problems),
     rotationGraceSeconds: within('rotationGraceSeconds', options.rotationGraceSeconds ?? 10, [0, 60], problems),
     storeTimeoutMs: within('storeTimeoutMs', options.storeTimeoutMs ?? 2000, [10, 60_000], problems),
     hookTimeoutMs: within('hookTimeoutMs', options.hookTimeoutMs ?? 5000, [10, 60_000], problems),
@@ -156,6 +159,7 @@ const KNOWN: readonly (keyof AuthmountOptions)[] = [
   'connectors',
   'signInProvider',
   'allowLoopbackProviders',
+  'outbound',
   'lenientAuthorize',
   'allowPlainPkce',
   'loopbackLocalhost',

@@ -14,6 +14,7 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { HostGrant } from './grants.ts'
+import type { OutboundSettings } from './outbound.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
@@ -122,6 +123,8 @@ export interface AuthmountOptions<Native = unknown> {
     | undefined
   /** Let providers be on this machine, without https: for tests and development. Default false. */
   readonly allowLoopbackProviders?: boolean | undefined
+  /** How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: as the usual variables say; to none. */
+  readonly outbound?: OutboundSettings | undefined
 
   // Optional.
   /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
