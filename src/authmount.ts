@@ -92,13 +92,24 @@ function createServices(
   config: Config<never>,
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
-  const { allowLoopbackProviders, branding, clientAuthentication, connectors, issuer, log, now, signInProvider, signing } = config
+  const {
+    allowLoopbackProviders,
+    branding,
+    clientAuthentication,
+    connectors,
+    issuer,
+    log,
+    now,
+    outbound,
+    signInProvider,
+    signing,
+  } = config
   return {
     clientAuthentication: createClientAuthentication(clientAuthentication),
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     theme: createTheme(branding, issuer),
-    upstreams: connectors || signInProvider ? new Upstreams({ allowLoopback: allowLoopbackProviders, now }) : null,
+    upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
   }
 }

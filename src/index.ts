@@ -30,6 +30,7 @@ export type {
 } from './options/grants.ts'
 export type { Lifetimes } from './options/lifetimes.ts'
 export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
+export type { OutboundSettings } from './options/outbound.ts'
 export type { ScopeDefinition } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'

@@ -14,6 +14,7 @@ import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
+import type { OutboundSettings } from './outbound.ts'
 import type { ScopeDefinition } from './scopes.ts'
 import type { KeyRotation } from './signing.ts'
 
@@ -209,6 +210,12 @@ export interface AuthmountOptions<Native = unknown> {
     | undefined
   /** Let providers be on this machine, without https: for tests and development, never in production. Default false. */
   readonly allowLoopbackProviders?: boolean | undefined
+  /**
+   * How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: through the
+   * proxy that the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name, and to no private host.
+   * @see docs/connectors.md#behind-a-proxy
+   */
+  readonly outbound?: OutboundSettings | undefined
 
   // Running it.
   /**

@@ -9,6 +9,7 @@ import { flag, hook, type Kind, number, oneOf } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
 import { consoleLog, log } from './log.ts'
 import type { AuthmountOptions } from './options.ts'
+import { OUTBOUND, type OutboundSettings } from './outbound.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
@@ -64,6 +65,7 @@ export const OPTIONS = {
   connectors: optional(members<ConnectorOptions, typeof CONNECTORS>(CONNECTORS), null),
   signInProvider: optional(hook<HookOf<'signInProvider'>>(), null),
   allowLoopbackProviders: optional(flag, false),
+  outbound: group<OutboundSettings, typeof OUTBOUND>(OUTBOUND),
 
   rateLimiter: optional(hook<(limit: RateLimit) => RateLimiter>(), null),
   onEvent: optional(hook<HookOf<'onEvent'>>(), null),

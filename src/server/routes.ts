@@ -9,7 +9,7 @@ import { introspect } from '../bearer/introspect.ts'
 import { revoke } from '../bearer/revoke.ts'
 import { disconnectApp, listConnectedApps, removeApp } from '../connected-apps/list.ts'
 import { authorizeConnector } from '../connectors/authorize.ts'
-import { connectorCallback } from '../connectors/callback.ts'
+import { connectorCallback, postedConnectorCallback } from '../connectors/callback.ts'
 import { CALLBACK_PATH } from '../connectors/callback-url.ts'
 import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
 import type { LimitName } from '../http/limits.ts'
@@ -104,6 +104,7 @@ const LOGOUT_ROUTES: readonly Route[] = [
 const CONNECTOR_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/connectors/:connectorId/oauth/authorize', flow: authorizeConnector, access: 'user', errors: 'api' },
   { method: 'GET', path: CALLBACK_PATH, flow: connectorCallback, access: 'session', errors: 'browser' },
+  { method: 'POST', path: CALLBACK_PATH, flow: postedConnectorCallback, access: 'none', errors: 'browser' },
   {
     method: 'POST',
     path: '/connectors/getTokenFromCode',
