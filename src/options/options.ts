@@ -125,7 +125,7 @@ export interface AuthmountOptions<Native = unknown> {
    * sign. RSA of 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
    */
   readonly signingKeys?: readonly JWK[] | undefined
-  /** What managed keys sign with. Every client knows `RS256`; `ES256` and `EdDSA` cost much less. Default `RS256`. */
+  /** The algorithm of managed keys: `RS256`, which every client knows, or `ES256` or `EdDSA`, which cost much less. Default `RS256`. */
   readonly signingAlg?: SigningAlgorithm | undefined
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined
@@ -174,7 +174,7 @@ export interface AuthmountOptions<Native = unknown> {
 
   // Your own ways in.
   /**
-   * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for @node-oauth/oauth2-server. No app has one
+   * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for `@node-oauth/oauth2-server`. No app has one
    * unless it is registered for it. Default: none.
    */
   readonly grants?: readonly HostGrant[] | undefined
