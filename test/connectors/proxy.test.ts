@@ -44,11 +44,13 @@ async function startProxy(t: Test, port: number): Promise<Proxy> {
     client.on('end', () => target.destroy())
     for (const socket of [client, target]) {
       open.add(socket)
-      socket.on('error', () => {}).on('close', () => {
-        open.delete(socket)
-        client.destroy()
-        target.destroy()
-      })
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          open.delete(socket)
+          client.destroy()
+          target.destroy()
+        })
     }
   })
   return { url: `http://127.0.0.1:${await listen(t, server)}`, asked, open }
