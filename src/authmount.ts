@@ -25,7 +25,7 @@ import { createKeySource } from './tokens/keys.ts'
 /** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
 export function createAuthmount<Native = unknown>(options: AuthmountOptions<Native>): Authmount<Native> {
   const config = readConfig(options)
-  const events = createEvents(options.onEvent, config.log)
+  const events = createEvents(config.onEvent, config.log)
   const grants = createGrantRegistry(config.grants)
   const services = createServices(config, { events, grants })
   const deadlines = new Deadlines(config.storeTimeoutMs)
@@ -92,13 +92,24 @@ function createServices(
   config: Config<never>,
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
-  const { allowLoopbackProviders, branding, clientAuthentication, connectors, issuer, log, now, signInProvider, signing } = config
+  const {
+    allowLoopbackProviders,
+    branding,
+    clientAuthentication,
+    connectors,
+    issuer,
+    log,
+    now,
+    outbound,
+    signInProvider,
+    signing,
+  } = config
   return {
     clientAuthentication: createClientAuthentication(clientAuthentication),
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     theme: createTheme(branding, issuer),
-    upstreams: connectors || signInProvider ? new Upstreams({ allowLoopback: allowLoopbackProviders, now }) : null,
+    upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
   }
 }

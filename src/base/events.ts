@@ -89,7 +89,7 @@ export interface Events {
  * Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the request; what a
  * subscriber of the channel throws, Node reports as an uncaught exception, as it does for every channel.
  */
-export function createEvents(sink: ((event: AuthmountEvent) => void) | undefined, log: Log): Events {
+export function createEvents(sink: ((event: AuthmountEvent) => void) | null, log: Log): Events {
   const published = channel('authmount:event')
   return {
     emit(event) {

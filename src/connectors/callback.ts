@@ -1,12 +1,14 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { one, optional, type Params, readParams } from '../http/params.ts'
+import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
+import type { Connectors } from '../options/connectors.ts'
 import type { Context } from '../options/context.ts'
 import type { OneTimeData } from '../store/store.ts'
+import { open, seal } from '../tokens/sealing.ts'
 import { clearBrowserCookie, isSameBrowser } from './browser-cookie.ts'
 import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
@@ -15,13 +17,13 @@ import { atSite, type Provider } from './provider.ts'
 type Flow = OneTimeData['connector_state']
 
 /**
- * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). What does not belong to a flow of this browser is
- * refused here; everything else ends on the front end's page, in words of ours.
+ * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). A request that does not belong to a flow of this
+ * browser is refused here; everything else ends on the front end's success or error page.
  */
 export async function connectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, store } = context
   const { connectors } = requireConnectors(context)
-  const params = readParams(request.query)
+  const params = await openPosted(readParams(request.query), connectors)
   const state = one(params, 'state')
   const id = sha256(state)
   const entry = await store.oneTime.peek('connector_state', id)
@@ -55,6 +57,40 @@ export async function connectorCallback(request: HttpRequest, context: Context):
     config.log.error('an outside account could not be connected', cause)
     events.emit({ type: 'connector_failed', ...of, error: cause.code })
     return back(connectors.errorPath, { error: cause.code })
+  }
+}
+
+/**
+ * POST /connectors/oauth/callback: the same by OAuth 2.0 Form Post Response Mode, as Apple has it.
+ *
+ * A browser sends no `SameSite=Lax` cookie with a POST from another site: neither ours nor the host's session. So the answer is a
+ * redirect to the GET of the same address, with which it does. The parameters travel sealed, as Apple posts name and e-mail
+ * address, which must not stand in logs and histories.
+ */
+export async function postedConnectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { sealingKeys } = requireConnectors(context).connectors
+  const params = requireForm(request)
+  one(params, 'state')
+  const text = JSON.stringify([...params])
+  if (Buffer.byteLength(text) > MAX_POSTED) throw new OAuthError('invalid_request', 'the body is too large', { status: 413 })
+  // Relative: whatever host and path the browser knows this server by.
+  return redirect(303, `?${POSTED}=${await seal(text, POSTED_PURPOSE, sealingKeys)}`)
+}
+
+const POSTED = 'posted'
+const POSTED_PURPOSE = 'posted connector callback'
+
+/** In bytes. Sealed it is a third longer, and must fit into the 8 kB that servers take for a request line. */
+const MAX_POSTED = 4096
+
+/** The parameters as they are, or those that were posted. */
+async function openPosted(params: Params, { sealingKeys }: Connectors): Promise<Params> {
+  const sealed = optional(params, POSTED)
+  if (sealed === undefined) return params
+  try {
+    return new Map(JSON.parse(await open(sealed, POSTED_PURPOSE, sealingKeys)))
+  } catch (cause) {
+    throw new OAuthError('invalid_request', `${POSTED} is not of this server`, { cause })
   }
 }
 

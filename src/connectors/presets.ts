@@ -1,3 +1,4 @@
+import { createPrivateKey, sign } from 'node:crypto'
 import { z } from 'zod'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Provider, ProviderCall, RevocableTokens, SignInProvider } from './provider.ts'
@@ -267,6 +268,49 @@ export function figma({ scopes = ['current_user:read'], ...registered }: PresetO
     clientAuthentication: 'client_secret_basic',
     quirks: [plainBasic, bearerUnsaid],
     keep: ['user_id_string'],
+  }
+}
+
+/** Apple takes a client secret for six months at most; this is a little less. */
+const APPLE_SECRET_SECONDS = 15_552_000
+
+/**
+ * Sign in with Apple. Default scopes: who the user is. `privateKey` is the text of the key file (.p8), which signs the client
+ * secret. Apple posts its callback, and `user` of the details has the name, at the first connection only.
+ */
+export function apple({
+  clientId,
+  keyId,
+  privateKey,
+  scopes = ['openid', 'name', 'email'],
+  teamId,
+}: Omit<PresetOptions, 'clientSecret'> & {
+  readonly teamId: string
+  readonly keyId: string
+  readonly privateKey: string
+}): SignInPreset {
+  const issuer = 'https://appleid.apple.com'
+  const now = Math.floor(Date.now() / 1000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const claims = { iss: teamId, iat: now, exp: now + APPLE_SECRET_SECONDS, aud: issuer, sub: clientId }
+  const input = `${part({ alg: 'ES256', kid: keyId })}.${part(claims)}`
+  const key = createPrivateKey(privateKey)
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+  return {
+    clientId,
+    clientSecret: `${input}.${signature}`,
+    scopes,
+    issuer,
+    endpoints: {
+      authorization: `${issuer}/auth/authorize`,
+      token: `${issuer}/auth/token`,
+      jwks: `${issuer}/auth/keys`,
+      revocation: `${issuer}/auth/revoke`,
+    },
+    pkce: false,
+    // Without it, Apple refuses a request for name or e-mail address.
+    authorizationParams: { response_mode: 'form_post' },
+    keep: ['user'],
   }
 }
 

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
+import type { OutboundRules } from '../outbound/outbound-url.ts'
 import { checkProvider, isOpenId, type Provider, type ProviderCall } from './provider.ts'
 import { withConnectorErrors } from './upstream-errors.ts'
 
@@ -11,8 +12,7 @@ export interface RequestOptions {
   readonly [oauth.allowInsecureRequests]: boolean
 }
 
-export interface ProviderMetadataOptions {
-  readonly allowLoopback: boolean
+export interface ProviderMetadataOptions extends OutboundRules {
   readonly now: () => EpochMs
   readonly requestOptions: () => RequestOptions
 }
@@ -25,15 +25,15 @@ const FORGET_MS = 60_000
 
 /** What providers say of themselves (RFC 8414, OpenID Connect Discovery), and the keys that they sign with. */
 export class ProviderMetadata {
-  readonly #allowLoopback: boolean
   readonly #discovered = new TtlCache<oauth.AuthorizationServer>(100)
   readonly #forgotten = new TtlCache<true>(100)
   readonly #keys = new TtlCache<oauth.JWKSCacheInput>(100)
   readonly #now: () => EpochMs
   readonly #requestOptions: () => RequestOptions
+  readonly #rules: OutboundRules
 
-  constructor({ allowLoopback, now, requestOptions }: ProviderMetadataOptions) {
-    this.#allowLoopback = allowLoopback
+  constructor({ now, requestOptions, ...rules }: ProviderMetadataOptions) {
+    this.#rules = rules
     this.#now = now
     this.#requestOptions = requestOptions
   }
@@ -43,7 +43,7 @@ export class ProviderMetadata {
    * Rejects with ConnectorError.
    */
   async of(provider: Provider): Promise<oauth.AuthorizationServer> {
-    const problems = checkProvider(provider, { allowLoopback: this.#allowLoopback })
+    const problems = checkProvider(provider, this.#rules)
     if (problems.length > 0) throw new ConnectorError('not_configured', `the provider cannot work: ${problems.join('; ')}`)
     const { endpoints = {}, issuer } = provider
     const complete = endpoints.authorization && endpoints.token && (endpoints.jwks || !isOpenId(provider))

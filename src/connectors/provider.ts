@@ -1,6 +1,6 @@
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Outbound } from '../outbound/outbound.ts'
-import { checkOutboundUrl, OutboundError } from '../outbound/outbound-url.ts'
+import { checkOutboundUrl, OutboundError, type OutboundRules } from '../outbound/outbound-url.ts'
 import type { Quirk } from './quirks.ts'
 
 /** An outside provider, as the host is registered there: any OAuth 2 or OpenID Connect server. */
@@ -113,7 +113,7 @@ export function atSite(provider: Provider, site: string | null): Provider {
 }
 
 /** What is wrong with a provider, in words for whoever configures it: every problem, or none. Nothing is called. */
-export function checkProvider(provider: Provider, options: { readonly allowLoopback?: boolean } = {}): readonly string[] {
+export function checkProvider(provider: Provider, rules: Partial<OutboundRules> = {}): readonly string[] {
   const problems: string[] = []
   const { clientId, clientSecret, endpoints = {}, issuer, scopes } = provider
   if (typeof clientId !== 'string' || clientId === '') problems.push('clientId must be the id the provider gave you')
@@ -137,7 +137,7 @@ export function checkProvider(provider: Provider, options: { readonly allowLoopb
   for (const [name, url] of [...Object.entries({ issuer, ...endpoints }), ...sites]) {
     if (url === undefined) continue
     try {
-      checkOutboundUrl(url, { allowLoopback: options.allowLoopback ?? false })
+      checkOutboundUrl(url, { allowLoopback: false, ...rules })
     } catch (error) {
       problems.push(`${name}: ${error instanceof OutboundError ? error.message : 'it is not a URL'}`)
     }

@@ -3,7 +3,8 @@ import * as oauth from 'oauth4webapi'
 import type { EpochMs } from '../base/time.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Outbound } from '../outbound/outbound.ts'
-import { checkOutboundUrl } from '../outbound/outbound-url.ts'
+import { checkOutboundUrl, type OutboundRules } from '../outbound/outbound-url.ts'
+import type { ProxySetting } from '../outbound/proxy.ts'
 import { isOpenId, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
 import { ProviderMetadata, type RequestOptions } from './provider-metadata.ts'
 import { identityOf, type ProviderTokens, readTokens, type UnverifiedClaims, unverifiedClaims } from './provider-tokens.ts'
@@ -34,8 +35,8 @@ export interface AuthorizationRequest {
   readonly nonce: string | null
 }
 
-export interface UpstreamsOptions {
-  readonly allowLoopback: boolean
+export interface UpstreamsOptions extends OutboundRules {
+  readonly proxy?: ProxySetting
   readonly now: () => EpochMs
   /** Default: one that vets every address. */
   readonly outbound?: Outbound
@@ -45,13 +46,13 @@ export interface UpstreamsOptions {
 export class Upstreams {
   /** Loaded when the first provider is called: a server that calls none needs nothing of it. */
   #outbound: Promise<Outbound> | undefined
-  readonly #allowLoopback: boolean
+  readonly #options: Omit<UpstreamsOptions, 'outbound'>
   readonly #metadata: ProviderMetadata
 
-  constructor({ allowLoopback, now, outbound }: UpstreamsOptions) {
+  constructor({ outbound, ...options }: UpstreamsOptions) {
     this.#outbound = outbound && Promise.resolve(outbound)
-    this.#allowLoopback = allowLoopback
-    this.#metadata = new ProviderMetadata({ allowLoopback, now, requestOptions: () => this.#options() })
+    this.#options = options
+    this.#metadata = new ProviderMetadata({ ...options, requestOptions: () => this.#requestOptions() })
   }
 
   /** Where to send the browser (RFC 6749 §4.1.1). */
@@ -60,7 +61,7 @@ export class Upstreams {
     if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
     const url = await withConnectorErrors(async () => {
       if (typeof authorization_endpoint !== 'string') throw new TypeError('authorization_endpoint')
-      return checkOutboundUrl(authorization_endpoint, { allowLoopback: this.#allowLoopback })
+      return checkOutboundUrl(authorization_endpoint, this.#options)
     })
     const params: Readonly<Record<string, string | null>> = {
       ...provider.authorizationParams,
@@ -148,7 +149,7 @@ export class Upstreams {
       const as = await this.#metadata.of(provider)
       if (!as.revocation_endpoint) return false
       const token = tokens.refreshToken ?? tokens.accessToken
-      const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
+      const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#requestOptions())
       if (!response.ok) await oauth.processRevocationResponse(await mendAnswer(response, [])).catch(ignoreDeadToken)
       return true
     })
@@ -176,7 +177,7 @@ export class Upstreams {
     if (!as.userinfo_endpoint) return {}
     return withConnectorErrors(async () => {
       const client = clientOf(provider)
-      const response = await oauth.userInfoRequest(as, client, accessToken, this.#options())
+      const response = await oauth.userInfoRequest(as, client, accessToken, this.#requestOptions())
       return oauth.processUserInfoResponse(as, client, subject ?? oauth.skipSubjectCheck, response)
     })
   }
@@ -186,7 +187,7 @@ export class Upstreams {
    * may have been replaced at once: one retry with a freshly read set, at most once a minute per provider.
    */
   async #verifySignature(provider: Provider, as: oauth.AuthorizationServer, response: Response): Promise<void> {
-    const options = { ...this.#options(), [oauth.jwksCache]: this.#metadata.keysOf(provider) }
+    const options = { ...this.#requestOptions(), [oauth.jwksCache]: this.#metadata.keysOf(provider) }
     try {
       await oauth.validateApplicationLevelSignature(as, response, options)
     } catch (error) {
@@ -199,9 +200,9 @@ export class Upstreams {
     }
   }
 
-  #options(): RequestOptions {
+  #requestOptions(): RequestOptions {
     // Whether plain http is allowed, and where, the outbound rules decide.
-    return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#allowLoopback }
+    return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#options.allowLoopback }
   }
 
   /** The provider's quirks apply to its token endpoint. */
@@ -212,12 +213,11 @@ export class Upstreams {
       const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)
       return mendAnswer(await this.#call(url, { ...init, headers, body }), quirks)
     }
-    return { ...this.#options(), [oauth.customFetch]: call }
+    return { ...this.#requestOptions(), [oauth.customFetch]: call }
   }
 
   readonly #call: ProviderCall = async (url, init) => {
-    const allowLoopback = this.#allowLoopback
-    this.#outbound ??= import('../outbound/outbound.ts').then(({ createOutbound }) => createOutbound({ allowLoopback }))
+    this.#outbound ??= import('../outbound/outbound.ts').then(({ createOutbound }) => createOutbound(this.#options))
     const response = await (await this.#outbound).fetch(url, init)
     // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
     if (response.status === 429 || response.status >= 500) throw new ProviderBusyError(response)

@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
@@ -37,6 +38,11 @@ const NO_TOKEN = Object.freeze({
 /** Any thrown value as an error that may be told. What is not ours is logged and said in fixed words. */
 export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (thrown instanceof OAuthError) return thrown
+  // RFC 6585 §4 has no error code. Of those registered, this one says to try again (RFC 6749 §4.1.2.1); the status is that of RFC 9126 §2.3.
+  if (thrown instanceof RateLimitError) {
+    const { message, retryAfterSeconds } = thrown
+    return new OAuthError('temporarily_unavailable', message, { status: 429, retryAfterSeconds })
+  }
   if (thrown instanceof StoreError) {
     log.error(thrown.message, thrown.cause)
     return new OAuthError('temporarily_unavailable', 'the server cannot answer at the moment: try again shortly')
@@ -46,11 +52,12 @@ export function toOAuthError(thrown: unknown, log: Log): OAuthError {
 }
 
 export function asJson(error: OAuthError, headers?: Readonly<Record<string, string>>): HttpResponse {
-  return withRetryAfter(json(error.status, bodyOf(error), headers))
+  return withRetryAfter(json(error.status, bodyOf(error), headers), error.retryAfterSeconds)
 }
 
-export function withRetryAfter(response: HttpResponse): HttpResponse {
-  return response.status === 503 ? { ...response, headers: { 'retry-after': '1', ...response.headers } } : response
+/** Adds Retry-After where it is known when to try again. A 503 that does not say is worth another try in a second. */
+export function withRetryAfter(response: HttpResponse, seconds = response.status === 503 ? 1 : undefined): HttpResponse {
+  return seconds === undefined ? response : { ...response, headers: { 'retry-after': String(seconds), ...response.headers } }
 }
 
 function bodyOf(error: OAuthError): object {

@@ -218,8 +218,16 @@ export function describeOperations(
     },
     'GET /connectors/oauth/callback': {
       summary: 'The provider’s answer; ends on a page of the front end',
-      query: z.object({ code: text.optional(), state: text.optional(), error: text.optional(), baseUrl: text.optional() }),
+      query: z.object({
+        ...Object.fromEntries(['code', 'state', 'error', 'baseUrl', 'posted'].map(name => [name, text.optional()])),
+      }),
       answers: { 302: null, ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'POST /connectors/oauth/callback': {
+      summary: 'The same, posted by the browser (OAuth 2.0 Form Post Response Mode); leads to the GET',
+      body: z.looseObject({ code: text.optional(), state: text, error: text.optional() }),
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS },
     },
     'POST /connectors/getTokenFromCode': {
       summary: 'Redeem a code of Google Workspace',

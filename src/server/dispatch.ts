@@ -71,9 +71,9 @@ async function answerSomeone<Native>(
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
   if (route.access === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
-  if (route.limited && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
-  if (!route.limited) return route.flow(request, { ...context, principal })
-  const headers = await services.limits.countMutation(principal)
+  if (route.method !== 'GET' && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+  if (!route.limit) return route.flow(request, { ...context, principal })
+  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId])
   try {
     const response = await route.flow(request, { ...context, principal })
     return { ...response, headers: { ...response.headers, ...headers } }

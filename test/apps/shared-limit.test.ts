@@ -4,12 +4,13 @@ import { RateLimiterRedis } from 'rate-limiter-flexible'
 import t from 'tap'
 import { api, NEW_APP } from '../support/apps-api.ts'
 import { frameworks, type HostOptions, startHost } from '../support/host.ts'
+import { urlOf } from '../support/places.ts'
 import { connectRedis, newNamespace } from '../support/stores.ts'
 
-const url = process.env.REDIS_URL
+const url = urlOf('redis')
 t.test(
   'four hosts over one Redis let an admin make ten changes a minute, not forty',
-  { skip: !url && 'needs REDIS_URL' },
+  { skip: !url && 'needs Redis' },
   async t => {
     const namespace = newNamespace()
     const hosts = await Promise.all(

@@ -145,11 +145,20 @@ async function connectorTokens(): Promise<void> {
   const authmount = newAuthmount({ store, sealingKeys, signingAlg: 'ES256', connectors })
   const owner = { userId: 'anna', orgId: 'bench' }
   const key = { connectorId: 'drive', ownerId: JSON.stringify([owner.orgId, owner.userId]) }
-  const tokens = { accessToken: 'a'.repeat(1000), refreshToken: 'r'.repeat(200), idToken: undefined, tokenType: 'Bearer' }
-  const sealed = await sealTokens({ ...tokens, expiresInSeconds: 3600, scopes: ['a', 'b'], details: {} }, null, key, {
-    sealingKeys,
-  } as never)
-  const credential = { ...key, sealed, accessExpiresAt: Date.now() + 3_600_000, leaseUntil: null, needsReconnect: false }
+  const tokens = {
+    accessToken: 'a'.repeat(1000),
+    refreshToken: 'r'.repeat(200),
+    idToken: undefined,
+    identity: undefined,
+    tokenType: 'Bearer',
+    expiresInSeconds: 3600,
+    scopes: ['a', 'b'],
+    details: {},
+  }
+  const before = { refreshToken: null, scopes: null, requestedScopes: null, details: {}, identity: null, site: null }
+  const sealing = { connectors: { sealingKeys }, key, now: Date.now(), provider: {} } as never
+  const sealed = await sealTokens(tokens, before, sealing)
+  const credential = { ...key, ...sealed, leaseUntil: null, needsReconnect: false }
   await store.credentials.save({ ...credential, version: 1 })
   for (let index = 0; index < 2000; index++) await authmount.connectorToken('drive', owner)
   const began = performance.now()

@@ -665,10 +665,11 @@ scene(
     const headers = { authorization: 'Bearer host-anna' }
     for (const [path, allow] of [
       ['/connectors/drive/oauth/authorize', 'GET'],
-      ['/connectors/oauth/callback', 'GET'],
+      ['/connectors/oauth/callback', 'GET, POST'],
       ['/connectors/getTokenFromCode', 'POST'],
     ] as const) {
-      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].filter(method => method !== allow)) {
+      const allowed = allow.split(', ')
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].filter(name => !allowed.includes(name))) {
         const answer = await host.send(path, { method, headers })
         t.equal(answer.status, 405, `${method} ${path}`)
         t.equal(answer.headers.get('allow'), allow, `${method} ${path}`)
@@ -788,6 +789,73 @@ scene(
       refused(t, (await begin(host, 'drive')).answer, 400, JSON.stringify(sites))
     }
   },
+)
+
+const post = (host: TestHost, form: Readonly<Record<string, string>> | string, headers = {}): Promise<Answer> =>
+  host.send('/connectors/oauth/callback', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: 'https://provider.example', ...headers },
+    body: String(new URLSearchParams(form)),
+  })
+
+/** What a browser does with the answer to a POST: it goes to the same address, with its cookies. */
+const follow = (host: TestHost, { headers }: Answer, cookie: string): Promise<Answer> =>
+  host.send(new URL(headers.get('location') ?? '', 'http://x/connectors/oauth/callback').href.slice('http://x'.length), {
+    headers: { cookie },
+  })
+
+scene('a callback that is posted is bound to its browser like any other', async (t, { drive, host, providers }) => {
+  providers.drive = at(drive, { keep: ['user'] })
+  const user = '{"name":{"firstName":"canary-Änna"},"email":"canary@outside.example"}'
+  const begun = await begin(host, 'drive')
+  // The browser leaves its cookies at home when another site makes it post.
+  const posted = await post(host, { ...answerTo(begun), user })
+  t.equal(posted.status, 303)
+  t.match(posted.headers.get('location'), /^\?posted=[\w.-]+$/, 'and what was posted stands in no log')
+  t.equal(posted.headers.get('cache-control'), 'no-store')
+  t.equal(posted.headers.get('set-cookie'), null)
+  t.equal(drive.countOf('/token'), 0)
+  refused(t, await follow(host, posted, ''), 403, 'nobody')
+  refused(t, await follow(host, posted, 'session=bert'), 403, 'another user')
+  refused(t, await follow(host, posted, (await begin(host, 'drive')).cookie), 403, 'another browser')
+  connected(t, await follow(host, posted, begun.cookie))
+  t.strictSame((await host.authmount.connectorToken('drive', ANNA)).details, { user })
+  refused(t, await follow(host, posted, begun.cookie), 400, 'again')
+
+  const second = await begin(host, 'drive')
+  connected(t, await follow(host, await post(host, answerTo(second)), 'session=anna'), 'by the session')
+  const third = await begin(host, 'drive')
+  const denied = await follow(host, await post(host, { state: third.state, error: 'user_cancelled_authorize' }), third.cookie)
+  failed(t, denied, 'provider_refused', 'an error')
+})
+
+scene(
+  'nothing but a callback can be posted, and nothing but what was posted opens',
+  async (t, { host }) => {
+    const begun = await begin(host, 'drive')
+    const good = answerTo(begun)
+    const { code = '', state = '' } = good
+    refused(t, await post(host, {}), 400, 'nothing')
+    refused(t, await post(host, { code }), 400, 'no state')
+    refused(t, await post(host, `code=a&code=b&state=${state}`), 400, 'twice')
+    refused(t, await post(host, { ...good, more: 'x'.repeat(4096) }), 413, 'over four kibibytes')
+    refused(t, await post(host, { ...good, more: 'x'.repeat(20_000) }), 413, 'over the limit of bodies')
+    refused(t, await post(host, good, { 'content-type': 'text/plain' }), 415, 'text')
+    refused(t, await host.send(`/connectors/oauth/callback?state=${state}`, { method: 'POST' }), 400, 'in the URL')
+    t.equal((await post(host, { ...good, more: 'x'.repeat(3600) })).status, 303, 'long')
+
+    connected(t, await connectAccount(host))
+    const others = (await stored(host))?.sealed ?? ''
+    for (const posted of ['x', 'a.b.c.d.e', others, `${others}x`])
+      refused(t, await comeBack(host, { posted }, { cookie: begun.cookie }), 400, posted.slice(0, 20))
+    const sealed = (await post(host, good)).headers.get('location')?.slice('?posted='.length) ?? ''
+    connected(
+      t,
+      await comeBack(host, { posted: sealed, state: 'x', error: 'access_denied' }, { cookie: begun.cookie }),
+      'alone counts',
+    )
+  },
+  { where: overOneStore },
 )
 
 // ── Providers that lead elsewhere ────────────────────────────────────────────

@@ -3,7 +3,7 @@ import { ConnectorError } from 'authmount'
 import type { Provider } from 'authmount/connectors'
 import t from 'tap'
 import { ANNA, BERT, begin, CALLBACK, comeBack, FRONT, OTHER_FRONT, withConnectors } from '../support/connectors.ts'
-import { settings } from '../support/everywhere.ts'
+import { overMemory, settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
 import { OUTSIDE_CLIENT, startOutsideProvider } from '../support/outside-provider.ts'
 
@@ -176,6 +176,6 @@ async function codeOf(outside: Awaited<ReturnType<typeof startOutsideProvider>>,
   return back.searchParams.get('code') ?? ''
 }
 
-t.test('a connector that does not exist is an error of its own', async t => {
+overMemory('a connector that does not exist is an error of its own', async t => {
   t.equal(new ConnectorError('not_connected', 'x').code, 'not_connected')
 })

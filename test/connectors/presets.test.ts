@@ -1,4 +1,6 @@
 /** Every preset as it is, at the addresses it has, against what its provider answers: one server stands for all of them. */
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import * as presets from '../../src/connectors/presets.ts'
 import { atSite, checkProvider, type Provider } from '../../src/connectors/provider.ts'
@@ -14,6 +16,11 @@ const BASIC = `Basic ${Buffer.from('463558a3-725e.4f37:s_cr~t!').toString('base6
 const REDIRECT = 'https://host.example/connectors/oauth/callback'
 const TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
 const REFRESH = { refreshToken: 'the-refresh-token', scopes: ['asked', 'for'] }
+const APPLE_KEY = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+})
 const NOTION_VERSION = { 'notion-version': '2022-06-28' }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -492,6 +499,28 @@ Object.assign(CASES, {
       ['refresh', { status: 403, body: { status: 403, message: 'invalid client secret' } }, 'provider_refused', 'invalid_client'],
     ],
   },
+  apple: {
+    provider: { ...appleOf(), clientSecret: CLIENT.clientSecret },
+    authorize: 'https://appleid.apple.com/auth/authorize',
+    asks: { scope: 'openid name email', response_mode: 'form_post' },
+    token: 'https://appleid.apple.com/auth/token',
+    pkce: false,
+    identity: { issuer: 'https://appleid.apple.com', jwks: 'https://appleid.apple.com/auth/keys' },
+    answersCode: { access_token: 'adg6', token_type: 'Bearer', expires_in: 3600, refresh_token: 'rca7' },
+    connected: { accessToken: 'adg6', refreshToken: 'rca7', expiresInSeconds: 3600 },
+    answersRefresh: { access_token: 'adg7', token_type: 'Bearer', expires_in: 3600 },
+    refreshed: { accessToken: 'adg7', refreshToken: undefined },
+    revocation: {
+      url: 'https://appleid.apple.com/auth/revoke',
+      form: { token: 'rca7', ...formOf() },
+      answer: { status: 200 },
+    },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant'), 'needs_reconnect'],
+      ['refresh', bad('invalid_client'), 'provider_refused'],
+    ],
+  },
   quickbooks: {
     provider: presets.quickbooks(CLIENT),
     authorize: 'https://appcenter.intuit.com/connect/oauth2',
@@ -525,6 +554,10 @@ Object.assign(CASES, {
   'zoho, of Europe': zohoAt('zoho.eu', 'https://accounts.zoho.eu'),
   'zoho, of Canada': zohoAt('zohocloud.ca', 'https://accounts.zohocloud.ca'),
 } satisfies Record<string, Case>)
+
+function appleOf() {
+  return presets.apple({ clientId: CLIENT.clientId, teamId: 'TEAM', keyId: 'KEY', privateKey: APPLE_KEY.privateKey })
+}
 
 function zohoAt(domain: string, site: string | null): Case {
   return {
@@ -659,6 +692,17 @@ t.test('anything of a preset can be said otherwise', async t => {
   t.match(presets.gitlab(CLIENT), { issuer: 'https://gitlab.com' })
   t.match(presets.salesforce(CLIENT), { issuer: 'https://login.salesforce.com' })
   t.strictSame(presets.microsoft({ ...CLIENT, scopes: ['offline_access'] }).scopes, ['offline_access'])
+})
+
+t.test('the secret of an app at Apple is signed by its key', async t => {
+  const { clientSecret = '' } = appleOf()
+  const { payload, protectedHeader } = await jwtVerify(clientSecret, createPublicKey(APPLE_KEY.publicKey), {
+    audience: 'https://appleid.apple.com',
+    issuer: 'TEAM',
+    subject: CLIENT.clientId,
+  })
+  t.strictSame(protectedHeader, { alg: 'ES256', kid: 'KEY' })
+  t.ok(Number(payload.exp) - Number(payload.iat) < 15_777_000)
 })
 
 t.test('LinkedIn names itself in two ways, and nobody else can', async t => {

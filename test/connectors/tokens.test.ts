@@ -5,6 +5,7 @@ import { type AuthmountEvent, ConnectorError, type Credential, type Store, Store
 import type { Provider } from 'authmount/connectors'
 import t, { type Test } from 'tap'
 import { ANNA, begin, comeBack, withConnectors } from '../support/connectors.ts'
+import { overMemory } from '../support/everywhere.ts'
 import type { Answer } from '../support/fake-provider.ts'
 import { FakeProvider } from '../support/fake-provider.ts'
 import { FaultyStore, faults } from '../support/faulty-store.ts'
@@ -225,7 +226,7 @@ for (const [name, connect] of Object.entries(stores)) {
   })
 }
 
-t.test('a token is refreshed when it is good for less than the margin', async t => {
+overMemory('a token is refreshed when it is good for less than the margin', async t => {
   for (const [marginSeconds, stillGood, due] of [
     [undefined, 3537, 3541],
     [0, 3597, 3601],
@@ -239,7 +240,7 @@ t.test('a token is refreshed when it is good for less than the margin', async t 
   }
 })
 
-t.test('a token that lives shorter than the margin is refreshed at half its life, and not by every call', async t => {
+overMemory('a token that lives shorter than the margin is refreshed at half its life, and not by every call', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = tokens => ({ ...tokens, expires_in: 40 })
   host.clock.advance(3600)
@@ -256,7 +257,7 @@ t.test('a token that lives shorter than the margin is refreshed at half its life
   t.equal(provider.asked.length, 3)
 })
 
-t.test('a refresh goes to the address that the provider has for it', async t => {
+overMemory('a refresh goes to the address that the provider has for it', async t => {
   const { get, host, provider, registered } = await sceneOf(t, { provider: { endpoints: {} } })
   const { fake } = provider
   Object.assign(registered, { endpoints: { refresh: `${fake.url}/refresh` } })
@@ -267,7 +268,7 @@ t.test('a refresh goes to the address that the provider has for it', async t => 
   t.strictSame(provider.asked, [], 'the token endpoint is for codes')
 })
 
-t.test('a refresh names the scopes of the connection where the provider wants them, not those of today', async t => {
+overMemory('a refresh names the scopes of the connection where the provider wants them, not those of today', async t => {
   const { connect, get, host, provider, registered } = await sceneOf(t, {
     provider: { scopes: ['files', 'mail'], scopeOnRefresh: true, scopeSeparator: ',' },
   })
@@ -288,7 +289,7 @@ t.test('a refresh names the scopes of the connection where the provider wants th
   t.equal(sent(), null)
 })
 
-t.test('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
+overMemory('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ expires_in: _, ...tokens }) => tokens
   host.clock.advance(3600)
@@ -299,7 +300,7 @@ t.test('a token of which the provider does not say how long it lives is refreshe
   t.equal(await get('access-2'), 'access-3')
 })
 
-t.test('where the host says how long a token lives, that counts', async t => {
+overMemory('where the host says how long a token lives, that counts', async t => {
   const { get, host, provider } = await sceneOf(t, { provider: { accessTokenSeconds: 600 } })
   provider.with = ({ expires_in: _, ...tokens }) => tokens
   host.clock.advance(3600)
@@ -310,7 +311,7 @@ t.test('where the host says how long a token lives, that counts', async t => {
   t.equal(await get(), 'access-3')
 })
 
-t.test('a refresh token and scopes that are not given again are still the old ones', async t => {
+overMemory('a refresh token and scopes that are not given again are still the old ones', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ refresh_token: _, scope: __, ...tokens }) => {
     provider.live = 'refresh-1'
@@ -326,7 +327,7 @@ t.test('a refresh token and scopes that are not given again are still the old on
   t.strictSame(provider.asked, ['refresh-1', 'refresh-1', 'refresh-1'])
 })
 
-t.test('each refresh uses the refresh token that the one before brought', async t => {
+overMemory('each refresh uses the refresh token that the one before brought', async t => {
   const { get, host, provider } = await sceneOf(t)
   for (const expected of ['access-2', 'access-3', 'access-4']) {
     host.clock.advance(3600)
@@ -335,7 +336,7 @@ t.test('each refresh uses the refresh token that the one before brought', async 
   t.strictSame(provider.asked, ['refresh-1', 'refresh-2', 'refresh-3'])
 })
 
-t.test('a provider that is busy is asked again, when it says', async t => {
+overMemory('a provider that is busy is asked again, when it says', async t => {
   const cases: readonly (readonly [string, readonly Answer[], number])[] = [
     ['503 twice', [{ status: 503 }, { status: 503 }], 200],
     ['429 with Retry-After', [{ status: 429, headers: { 'retry-after': '1' } }], 1000],
@@ -361,7 +362,7 @@ t.test('a provider that is busy is asked again, when it says', async t => {
   )
 })
 
-t.test('a provider that wants to be left alone for longer than anybody waits is', async t => {
+overMemory('a provider that wants to be left alone for longer than anybody waits is', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.before = async () => ({ status: 429, headers: { 'retry-after': '60' } })
   host.clock.advance(3550)
@@ -373,7 +374,7 @@ t.test('a provider that wants to be left alone for longer than anybody waits is'
   t.equal(await get(), 'access-2', 'and it refreshes when it is back')
 })
 
-t.test('what the provider has against the host does not end what the user agreed to', async t => {
+overMemory('what the provider has against the host does not end what the user agreed to', async t => {
   const cases: readonly (readonly [string, Answer])[] = [
     ['400 invalid_client', { status: 400, body: { error: 'invalid_client' } }],
     ['401 invalid_client', { status: 401, body: { error: 'invalid_client' } }],
@@ -396,7 +397,7 @@ t.test('what the provider has against the host does not end what the user agreed
   }
 })
 
-t.test('the code in the body says what is wrong, whatever challenge a gateway adds', async t => {
+overMemory('the code in the body says what is wrong, whatever challenge a gateway adds', async t => {
   const challenged = { 'www-authenticate': 'Key realm="gateway"' }
   for (const [status, error, code] of [
     [400, 'invalid_grant', 'needs_reconnect'],
@@ -419,7 +420,7 @@ t.test('the code in the body says what is wrong, whatever challenge a gateway ad
   t.match(await host.authmount.disconnect('drive', ANNA), { revoked: true }, 'a token that is over has been ended')
 })
 
-t.test('scopes are read from a text or a list', async t => {
+overMemory('scopes are read from a text or a list', async t => {
   const { get, host, provider } = await sceneOf(t)
   for (const [scope, expected] of [
     ['files mail', ['files', 'mail']],
@@ -443,7 +444,7 @@ t.test('scopes are read from a text or a list', async t => {
   }
 })
 
-t.test('while the provider is away, the old token is used as long as it lives', async t => {
+overMemory('while the provider is away, the old token is used as long as it lives', async t => {
   const { get, host, provider } = await sceneOf(t)
   await provider.fake.close()
   host.clock.advance(3550)
@@ -453,7 +454,7 @@ t.test('while the provider is away, the old token is used as long as it lives', 
   t.match(await host.authmount.connectorStatus('drive', ANNA), { connected: true, needsReconnect: false })
 })
 
-t.test('while another process refreshes, or the provider keeps it, the old token is used as long as it lives', async t => {
+overMemory('while another process refreshes, or the provider keeps it, the old token is used as long as it lives', async t => {
   const { get, host } = await sceneOf(t)
   host.clock.advance(3550)
   const stored = (await credential(host.store)) as Credential
@@ -461,7 +462,7 @@ t.test('while another process refreshes, or the provider keeps it, the old token
   t.equal(await get().catch(codeOf), 'access-1')
 })
 
-t.test('a token that the provider has refused is not given again', async t => {
+overMemory('a token that the provider has refused is not given again', async t => {
   const { get, provider } = await sceneOf(t)
   provider.before = async () => ({ status: 429, headers: { 'retry-after': '60' } })
   t.equal(await get('access-1').catch(codeOf), 'provider_unavailable', 'while the provider is busy')
@@ -471,7 +472,7 @@ t.test('a token that the provider has refused is not given again', async t => {
   t.equal(await get().catch(codeOf), 'needs_reconnect', 'and afterwards')
 })
 
-t.test('without a refresh token, the user connects again when the token is due', async t => {
+overMemory('without a refresh token, the user connects again when the token is due', async t => {
   const { connect, get, host, provider, types } = await sceneOf(t)
   provider.with = ({ refresh_token: _, ...tokens }) => tokens
   await connect()
@@ -484,7 +485,7 @@ t.test('without a refresh token, the user connects again when the token is due',
   t.equal(provider.asked.length, 0)
 })
 
-t.test('an ID token that comes with a refresh cannot cost the refresh token', async t => {
+overMemory('an ID token that comes with a refresh cannot cost the refresh token', async t => {
   const broken: Readonly<Record<string, (provider: FakeProvider) => Promise<unknown>>> = {
     'its keys cannot be had at the moment': async fake => {
       let failures = 1
@@ -519,7 +520,7 @@ t.test('an ID token that comes with a refresh cannot cost the refresh token', as
   }
 })
 
-t.test('a refresh that brings another account than the connected one ends the connection', async t => {
+overMemory('a refresh that brings another account than the connected one ends the connection', async t => {
   const cases: readonly (readonly [string, object, boolean])[] = [
     ['the same account', {}, false],
     ['the same account, in a token that is not for us', { aud: 'other', exp: 1 }, false],
@@ -548,7 +549,7 @@ t.test('a refresh that brings another account than the connected one ends the co
   }
 })
 
-t.test('what cannot be read of an ID token of a refresh is not held against it', async t => {
+overMemory('what cannot be read of an ID token of a refresh is not held against it', async t => {
   const { get, host, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
   for (const [index, id_token] of ['garbage', 'a.b.c', 5, {}, ['x'], null, undefined, ''].entries()) {
     provider.with = tokens => ({ ...tokens, id_token })
@@ -557,7 +558,7 @@ t.test('what cannot be read of an ID token of a refresh is not held against it',
   }
 })
 
-t.test('keys that a provider has replaced at once are read again, once a minute', async t => {
+overMemory('keys that a provider has replaced at once are read again, once a minute', async t => {
   const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
   const { fake } = provider
   const read = () => fake.countOf('/jwks')
@@ -573,14 +574,14 @@ t.test('keys that a provider has replaced at once are read again, once a minute'
   t.equal(read(), 2)
 })
 
-t.test('a key that a provider has replaced under its old name is read again', async t => {
+overMemory('a key that a provider has replaced under its old name is read again', async t => {
   const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
   provider.fake.replaceKeys()
   await connect()
   t.equal(provider.fake.countOf('/jwks'), 2)
 })
 
-t.test('an address of keys that a provider has replaced is found', async t => {
+overMemory('an address of keys that a provider has replaced is found', async t => {
   const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
   const { fake } = provider
   fake.replaceKeys('another-kid')
@@ -591,7 +592,7 @@ t.test('an address of keys that a provider has replaced is found', async t => {
   t.equal(fake.countOf('/new-jwks'), 1)
 })
 
-t.test('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {
+overMemory('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {
   const slow = { afterMs: 0 }
   const { host, provider, registered } = await sceneOf(t, { hookTimeoutMs: 5000 })
   const hooked = async () => {
@@ -621,7 +622,7 @@ t.test('a host whose hook takes its time keeps others from refreshing for as lon
   t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, false)
 })
 
-t.test('a token that is fresh costs one question to the store', async t => {
+overMemory('a token that is fresh costs one question to the store', async t => {
   const wrapped: FaultyStore[] = []
   const { get } = await sceneOf(t, {
     wrap: inner => {
@@ -709,7 +710,7 @@ for (const [name, connect] of Object.entries(stores)) {
   })
 }
 
-t.test('a store that is away for a moment when a refresh is to be kept costs nothing', async t => {
+overMemory('a store that is away for a moment when a refresh is to be kept costs nothing', async t => {
   let failures = 0
   const wrap = (inner: Store): Store => ({
     ...inner,
@@ -734,7 +735,7 @@ t.test('a store that is away for a moment when a refresh is to be kept costs not
   t.strictSame(provider.asked, ['refresh-1', 'refresh-2'])
 })
 
-t.test('a store that fails while a refresh is being refused does not keep the refusal from being said', async t => {
+overMemory('a store that fails while a refresh is being refused does not keep the refusal from being said', async t => {
   let failing = false
   const wrap = (inner: Store): Store => ({
     ...inner,
@@ -757,7 +758,7 @@ t.test('a store that fails while a refresh is being refused does not keep the re
   t.strictSame(types(), ['connector_needs_reconnect'])
 })
 
-t.test('connectorToken rejects with ConnectorError or StoreError, whatever happens', async t => {
+overMemory('connectorToken rejects with ConnectorError or StoreError, whatever happens', async t => {
   const hook = { answer: (): Provider | null => null }
   const shared = await connectMemory(newNamespace())
   const { host, registered } = await sceneOf(t, { store: shared.store })

@@ -1,5 +1,4 @@
-import t from 'tap'
-import { everywhere } from '../support/everywhere.ts'
+import { everywhere, overMemory } from '../support/everywhere.ts'
 import { frameworks, mounts, startHost } from '../support/host.ts'
 
 everywhere('the metadata says what works, and all it names is there', async (t, host) => {
@@ -41,7 +40,7 @@ everywhere('the metadata says what works, and all it names is there', async (t, 
 })
 
 for (const [framework, mount] of Object.entries(frameworks)) {
-  t.test(`${framework}: documents stand wherever a client may look, for an issuer with a path and a mount path`, async t => {
+  overMemory(`${framework}: documents stand wherever a client may look, for an issuer with a path and a mount path`, async t => {
     const host = await startHost(mount, { issuer: 'https://issuer.example/tenant', mountPath: '/api/v1' })
     t.teardown(host.close)
     for (const name of ['openid-configuration', 'oauth-authorization-server']) {
@@ -57,7 +56,7 @@ for (const [framework, mount] of Object.entries(frameworks)) {
   })
 }
 
-t.test('express: mounted below its mount path, the server says that the root documents are missing', async t => {
+overMemory('express: mounted below its mount path, the server says that the root documents are missing', async t => {
   const mount = mounts['express, below its mount path']
   if (!mount) throw new Error('no such mount')
   const host = await startHost(mount, { mountPath: '/api/v1' })

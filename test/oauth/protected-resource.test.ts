@@ -2,8 +2,7 @@
 import { createAuthmount } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import * as oauth from 'oauth4webapi'
-import t from 'tap'
-import { everywhere } from '../support/everywhere.ts'
+import { everywhere, overMemory } from '../support/everywhere.ts'
 import { SCOPES } from '../support/host.ts'
 
 const AT = 'https://issuer.example/.well-known/oauth-protected-resource'
@@ -42,7 +41,7 @@ everywhere(
   { resources: ['https://issuer.example/mcp', 'https://issuer.example/api/v2/', 'https://api.example/elsewhere'] },
 )
 
-t.test('a resource that makes no sense is refused where it is said', async t => {
+overMemory('a resource that makes no sense is refused where it is said', async t => {
   const options = { issuer: 'https://a.example', store: memoryStore(), authenticate: () => null, scopes: SCOPES }
   for (const resources of [
     [],

@@ -8,10 +8,9 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { decodeProtectedHeader, type JWK, type JWTPayload } from 'jose'
 import t, { type Test } from 'tap'
 import { type Answer, CHALLENGE, type Fields, REDIRECT_URI, type TestApp, VERIFIER } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
-import { connectMemory } from '../support/stores.ts'
 
 /** The modules of the two test plans, in their order. */
 const BASIC_OP = [
@@ -85,8 +84,6 @@ const CLAIMS = {
 /** The host as it would be certified: RS256 and every standard scope. Its key is made once, because RSA takes a while. */
 const OP: HostOptions = {
   ...SIGN_IN,
-  // What is certified is the protocol: one store will do.
-  connect: connectMemory,
   signingKeys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }) as JWK],
   scopes: {
     ...SIGN_IN.scopes,
@@ -98,7 +95,8 @@ const OP: HostOptions = {
 
 function module(name: Module, fact: string, run: (t: Test, suite: Suite) => Promise<void>, options: HostOptions = OP): void {
   tested.add(name)
-  everywhere(`${name}: ${fact}`, async (t, host) => run(t, new Suite(t, host, await certifiedApp(host))), options)
+  // The protocol is what is certified, so one store is enough.
+  everyFramework(`${name}: ${fact}`, async (t, host) => run(t, new Suite(t, host, await certifiedApp(host))), options)
 }
 
 function certifiedApp(host: TestHost): Promise<TestApp> {

@@ -4,7 +4,7 @@ import { createAuthmount, type OptionsError, type Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import { decodeProtectedHeader, type JWK } from 'jose'
 import t from 'tap'
-import { settings } from '../support/everywhere.ts'
+import { overMemory, settings } from '../support/everywhere.ts'
 import { frameworks, type HostOptions, SCOPES, startHost, type TestHost } from '../support/host.ts'
 import { SEALING_KEY, SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
 import { newNamespace, sharedStores } from '../support/stores.ts'
@@ -62,7 +62,7 @@ for (const [store, connect] of Object.entries(sharedStores)) {
   })
 }
 
-t.test('a key is replaced by itself when it is old, or when another algorithm is chosen', async t => {
+overMemory('a key is replaced by itself when it is old, or when another algorithm is chosen', async t => {
   const store = memoryStore()
   const host = await startHost(express, { ...SIGN_IN, store, keyRotation: { everyDays: 10 } })
   t.teardown(host.close)
@@ -80,7 +80,7 @@ t.test('a key is replaced by itself when it is old, or when another algorithm is
   t.equal((await verify(other, token)).sub, 'anna')
 })
 
-t.test('two instances that disagree about the algorithm each sign with theirs, and do not outdo each other', async t => {
+overMemory('two instances that disagree about the algorithm each sign with theirs, and do not outdo each other', async t => {
   const store = memoryStore()
   const hosts = await Promise.all(
     (['ES256', 'EdDSA'] as const).map(signingAlg => startHost(express, { ...SIGN_IN, store, signingAlg })),
@@ -100,7 +100,7 @@ t.test('two instances that disagree about the algorithm each sign with theirs, a
   }
 })
 
-t.test('no private key leaves: not in a response, a log, an event or the store', async t => {
+overMemory('no private key leaves: not in a response, a log, an event or the store', async t => {
   const store = memoryStore()
   const host = await startHost(express, { ...SIGN_IN, store, signingAlg: 'RS256' })
   t.teardown(host.close)
@@ -115,7 +115,7 @@ t.test('no private key leaves: not in a response, a log, an event or the store',
   for (const text of [JSON.stringify(host.logged), JSON.stringify(host.events)]) t.notMatch(text, /"d":|PRIVATE/)
 })
 
-t.test('sealing keys are changed by putting a new one first', async t => {
+overMemory('sealing keys are changed by putting a new one first', async t => {
   const store = memoryStore()
   const other = Buffer.from(SEALING_KEY).reverse()
   const open = async (sealingKeys: readonly Uint8Array[]) => {
@@ -135,7 +135,7 @@ t.test('sealing keys are changed by putting a new one first', async t => {
   t.equal((await store.keys.get())?.version, 2, 'what cannot be opened is not replaced')
 })
 
-t.test('a key that cannot do its work is refused at the start, and says why', async t => {
+overMemory('a key that cannot do its work is refused at the start, and says why', async t => {
   const jwkOf = (key: { readonly privateKey: { export(options: { format: 'jwk' }): unknown } }) =>
     key.privateKey.export({ format: 'jwk' }) as JWK
   const good = jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }))

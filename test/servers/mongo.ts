@@ -4,8 +4,6 @@ import { Daemon, freePort, installed, run, type Server, type ServerKind, tempora
 
 /** mongod where it is installed; else one in Java, which speaks the same protocol and keeps everything in memory. */
 export const mongoServer: ServerKind = {
-  name: 'mongo',
-  variable: 'MONGO_URL',
   hint: 'install MongoDB 4.4 or later (mongodb.com/docs/manual/installation), or Java 17 and Maven',
   start: async () => (await startMongod()) ?? (await startJavaServer()),
 }

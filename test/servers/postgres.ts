@@ -7,8 +7,6 @@ import { Daemon, freePort, installed, run, type ServerKind, temporaryFolder } fr
 const DEBIAN = '/usr/lib/postgresql'
 
 export const postgresServer: ServerKind = {
-  name: 'postgres',
-  variable: 'POSTGRES_URL',
   hint: 'install PostgreSQL (apt-get install postgresql, brew install postgresql)',
   async start() {
     const bin = await binFolder()

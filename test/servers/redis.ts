@@ -4,8 +4,6 @@ import { Daemon, freePort, installed, run, type Server, type ServerKind, tempora
 const HINT = 'install Redis 6.2 or later (apt-get install redis-server, brew install redis)'
 
 export const redisServer: ServerKind = {
-  name: 'redis',
-  variable: 'REDIS_URL',
   hint: HINT,
   async start() {
     if (!(await installed('redis-server', '--version'))) return undefined
@@ -16,8 +14,6 @@ export const redisServer: ServerKind = {
 
 /** Three primaries, each with a replica. */
 export const redisCluster: ServerKind = {
-  name: 'redis cluster',
-  variable: 'REDIS_CLUSTER_URL',
   hint: HINT,
   async start() {
     if (!(await installed('redis-server', '--version'))) return undefined

@@ -13,9 +13,6 @@ export interface Server {
 }
 
 export interface ServerKind {
-  readonly name: string
-  /** The variable that names one to use instead of starting one. */
-  readonly variable: string
   /** How to get one, for a laptop that has none. */
   readonly hint: string
   /** Undefined where it is not installed. */
@@ -45,6 +42,14 @@ export async function freePort(): Promise<number> {
 export async function temporaryFolder(name: string): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), `authmount-${name}-`))
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) }
+}
+
+/** The exit code of a child; 1 when a signal ended it. */
+export function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', code => resolve(code ?? 1))
+  })
 }
 
 /** A process of ours; what it said is part of the error when it ends too early. */

@@ -6,12 +6,12 @@ import t from 'tap'
 import { keyOf } from '../../examples/custom-store/database.ts'
 import { postgresStore, sweep } from '../../examples/custom-store/postgres-store.ts'
 import { newApp, newConsent } from '../../src/testing/records.ts'
+import { urlOf } from '../support/places.ts'
 import { connectPostgres, newNamespace } from '../support/stores.ts'
 
-const connectionString = process.env.POSTGRES_URL
+const connectionString = urlOf('postgres')
 
-if (!connectionString) t.comment('POSTGRES_URL is not set')
-else {
+if (connectionString) {
   const newPool = async (t: { teardown(end: () => Promise<void>): void }, settings = '') => {
     const namespace = newNamespace()
     await (await connectPostgres(connectionString)(namespace)).close()

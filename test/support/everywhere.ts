@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from './host.ts'
+import { runsOn } from './places.ts'
 import { type Connect, connectMemory, stores } from './stores.ts'
 
-/** Every framework over every store. */
+/** Every framework over every store of this run. */
 export const settings: readonly { readonly name: string; readonly mount: Mount; readonly connect: Connect }[] = Object.entries(
   frameworks,
 ).flatMap(([framework, mount]) =>
@@ -23,7 +24,12 @@ export function everywhere(name: string, run: (t: Test, host: TestHost) => Promi
   }
 }
 
-/** The same over one store, for what depends on none: every other suite has every store do its part. */
+/** The same over memory alone, for what depends on no store. */
 export function everyFramework(name: string, run: (t: Test, host: TestHost) => Promise<void>, options: HostOptions = {}): void {
   everywhere(name, run, { connect: connectMemory, ...options })
+}
+
+/** A test that sets up its own hosts over memory, in a suite that also runs on servers. */
+export function overMemory(name: string, run: (t: Test) => Promise<void>): void {
+  if (runsOn('memory')) t.test(name, run)
 }

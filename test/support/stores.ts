@@ -8,6 +8,7 @@ import { Cluster, Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { Pool } from 'pg'
 import { postgresStore } from '../../examples/custom-store/postgres-store.ts'
+import { runsOn, SERVER_NAMES, type ServerName, urlOf } from './places.ts'
 
 export interface Connection {
   readonly store: Store
@@ -66,21 +67,23 @@ export function connectMongo(url: string): Connect {
   }
 }
 
-/** Stores that live in a server, where the environment names one. */
-const servers: readonly (readonly [string, string | undefined, (url: string) => Connect])[] = [
-  ['redis', process.env.REDIS_URL, connectRedis],
-  ['redis cluster', process.env.REDIS_CLUSTER_URL, connectCluster],
-  ['postgres', process.env.POSTGRES_URL, connectPostgres],
-  ['mongo', process.env.MONGO_URL, connectMongo],
-]
+const connectors: Readonly<Record<ServerName, (url: string) => Connect>> = {
+  redis: connectRedis,
+  'redis-cluster': connectCluster,
+  mongo: connectMongo,
+  postgres: connectPostgres,
+}
 
-/** The stores several processes can share. */
+/** The stores of this run that several processes can share. */
 export const sharedStores: Readonly<Record<string, Connect>> = Object.fromEntries(
-  servers.flatMap(([name, url, connect]) => (url ? [[name, connect(url)]] : [])),
+  SERVER_NAMES.flatMap(name => {
+    const url = urlOf(name)
+    return url ? [[name, connectors[name](url)]] : []
+  }),
 )
 
-/** Every store the suites run on. */
+/** The stores of this run; which those are is decided in places.ts. */
 export const stores: Readonly<Record<string, Connect>> = {
-  memory: connectMemory,
+  ...(runsOn('memory') ? { memory: connectMemory } : {}),
   ...sharedStores,
 }

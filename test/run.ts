@@ -1,0 +1,87 @@
+/**
+ * Runs the tests: `npm test` over memory, `npm run test:all` on everything, `SERVERS=redis,mongo npm run test:all` only on
+ * those. Arguments are test files, and options for tap. test/README.md says which suite runs where.
+ */
+import { spawn } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { exitOf } from './servers/server.ts'
+import { startServers } from './servers/start.ts'
+import { findChromium } from './support/browser.ts'
+import { isServer, PLACES, type Place, placesOf, TEST_ON } from './support/places.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** What the summary calls each place. */
+const WORDS: Readonly<Record<Place, string>> = {
+  memory: 'the memory store',
+  redis: 'Redis',
+  'redis-cluster': 'Redis Cluster',
+  mongo: 'MongoDB',
+  postgres: 'PostgreSQL',
+  browser: 'browser tests',
+  site: 'the build of the documentation site',
+}
+
+const [command, ...args] = process.argv.slice(2)
+const options = args.filter(arg => arg.startsWith('-'))
+const files = args.filter(arg => !arg.startsWith('-')).map(path => relative(ROOT, resolve(path)))
+const chosen = command === 'all' ? chosenPlaces() : (['memory'] as const)
+
+const suites = await Promise.all((files.length > 0 ? files : await allSuites()).map(read))
+const places = PLACES.filter(place => suites.some(suite => suite.places.includes(place)))
+const wanted = places.filter(place => chosen.includes(place))
+const servers = await startServers(wanted.filter(isServer))
+const missing = new Map<Place, string>(servers.missing.map(({ hint, name }) => [name, hint]))
+if (wanted.includes('browser') && findChromium() === undefined) missing.set('browser', 'install chromium')
+const running = wanted.filter(place => !missing.has(place))
+
+try {
+  if (missing.size > 0 && process.env.CI) throw new Error(`not installed, and CI is set: ${words([...missing.keys()])}`)
+  const paths = suites.filter(suite => suite.places.some(place => running.includes(place))).map(({ path }) => path)
+  process.exitCode = paths.length > 0 ? await tap(paths) : 1
+  summarize()
+} finally {
+  await servers.stop()
+}
+
+/** The places that SERVERS names; without it, all. */
+function chosenPlaces(): readonly Place[] {
+  const names = process.env.SERVERS?.split(',').filter(Boolean)
+  const unknown = names?.find(name => !PLACES.includes(name as Place))
+  if (unknown !== undefined) throw new Error(`SERVERS names ${unknown}; it may name ${PLACES.join(', ')}`)
+  return names?.length ? (names as Place[]) : PLACES
+}
+
+async function allSuites(): Promise<readonly string[]> {
+  const names = await readdir(import.meta.dirname, { recursive: true })
+  return names
+    .filter(name => name.endsWith('.test.ts'))
+    .toSorted()
+    .map(name => join('test', name))
+}
+
+async function read(path: string): Promise<{ readonly path: string; readonly places: readonly Place[] }> {
+  return { path, places: placesOf(await readFile(join(ROOT, path), 'utf8')) }
+}
+
+function tap(paths: readonly string[]): Promise<number> {
+  // Nobody reads tens of thousands of assertions in a log. In CI a test that is skipped fails: it proves nothing.
+  const defaults = [...(process.stdout.isTTY ? [] : ['--reporter=terse']), ...(process.env.CI ? ['--fail-skip'] : [])]
+  const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(',') }
+  return exitOf(spawn('tap', [...defaults, ...options, ...paths], { cwd: ROOT, stdio: 'inherit', env }))
+}
+
+/** Says what ran and what did not, and how to run the rest. */
+function summarize(): void {
+  const lines = running.length > 0 ? [`Run: ${words(running)}.`] : ['Nothing was run.']
+  for (const [place, hint] of missing) lines.push(`Not run: ${words([place])}, which is not installed here. To run it, ${hint}.`)
+  const others = places.filter(place => !wanted.includes(place))
+  const rest = ['npm run test:all', ...(files.length > 0 ? ['--', ...files] : [])].join(' ')
+  if (others.length > 0) lines.push(`Not run: ${words(others)}. Run them with: ${rest}`)
+  process.stdout.write(`\n${lines.join('\n')}\n`)
+}
+
+function words(names: readonly Place[]): string {
+  return names.map(name => WORDS[name]).join(', ')
+}
