@@ -1,10 +1,10 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node.ts'
-import type { Endpoint, FoundEndpoint } from '../src/http/routes.ts'
+import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
-import type { TokenInfo } from '../src/oauth/bearer.ts'
+import type { Authmount } from '../src/public.ts'
+import type { Endpoint, FoundEndpoint } from '../src/server/routes.ts'
+import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
 declare global {
   namespace Express {
@@ -45,7 +45,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
     const found = find(request)
     const status = parserStatus(error)
-    if (!found || status === undefined || found.endpoint.bodyLimit(request.method) === 0) return next(error)
+    if (!found || status === undefined || !found.endpoint.bodyLimits.get(request.method)) return next(error)
     answer(request, response, found, unreadableFrom(status)).catch(next)
   }
   return [route, unreadable]
@@ -58,7 +58,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
-    guard(readHeaders(request).authorization).then(result => {
+    guard({ method: request.method, url: request.originalUrl, headers: readHeaders(request) }).then(result => {
       try {
         if ('refusal' in result) return send(response, result.refusal)
         request.oauth = result.oauth
@@ -85,7 +85,7 @@ export function authmountConsole(authmount: Pick<Authmount, 'console'>): Request
 }
 
 async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
-  const limit = endpoint.bodyLimit(request.method)
+  const limit = endpoint.bodyLimits.get(request.method) ?? 0
   if (limit === 0) return NO_BODY
   // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
   const parsed: unknown = request.body

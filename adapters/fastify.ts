@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Authmount, Guarding, TokenRequirements } from '../src/authmount.ts'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node.ts'
-import type { Endpoint } from '../src/http/routes.ts'
+import { readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
-import type { TokenInfo } from '../src/oauth/bearer.ts'
+import type { Authmount } from '../src/public.ts'
+import type { Endpoint } from '../src/server/routes.ts'
+import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -70,7 +70,7 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     url: endpoint.path,
     exposeHeadRoute: false,
     handler: async (request, reply) => {
-      const limit = endpoint.bodyLimit(request.method)
+      const limit = endpoint.bodyLimits.get(request.method) ?? 0
       const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
       return payloadOf(await answer(request, body), reply)
     },
@@ -96,7 +96,7 @@ interface GuardedReply {
 
 /** A preHandler of any Fastify instance. */
 export type TokenPreHandler = (
-  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'rawHeaders'>; oauth: TokenInfo | null },
+  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'rawHeaders' | 'url'>; oauth: TokenInfo | null },
   reply: GuardedReply,
 ) => Promise<unknown>
 
@@ -106,12 +106,14 @@ export type TokenPreHandler = (
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
   const guard = authmount.guard(requirements)
-  return (request, reply) =>
-    guard(readHeaders(request.raw).authorization).then(result => {
+  return (request, reply) => {
+    const { method = '', url = '' } = request.raw
+    return guard({ method, url, headers: readHeaders(request.raw) }).then(result => {
       if ('refusal' in result) return send(reply, result.refusal)
       request.oauth = result.oauth
       return undefined
     })
+  }
 }
 
 /**

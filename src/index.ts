@@ -1,6 +1,10 @@
 export type { NewApp } from './apps/app-input.ts'
 export type { AppOwner, RegisteredApp } from './apps/register-app.ts'
-export { type Authmount, createAuthmount, type TokenGuard, type TokenRequirements } from './authmount.ts'
+export { createAuthmount } from './authmount.ts'
+export type { AuthmountEvent } from './base/events.ts'
+export type { Json, JsonObject } from './base/json.ts'
+export type { Log } from './base/log.ts'
+export type { EpochMs } from './base/time.ts'
 export type { ConnectorStatus, ConnectorToken } from './connectors/connector-tokens.ts'
 export type { ConnectorOptions, ConnectorOwner } from './connectors/options.ts'
 export { ApiError, type ApiErrorCode, type Problem } from './errors/api-error.ts'
@@ -8,12 +12,29 @@ export { ConnectorError, type ConnectorErrorCode } from './errors/connector-erro
 export { OAuthError, type OAuthErrorCode } from './errors/oauth-error.ts'
 export { OptionsError } from './errors/options-error.ts'
 export { StoreError } from './errors/store-error.ts'
-export type { AuthmountEvent } from './events.ts'
-export type { Endpoint } from './http/routes.ts'
+export type { RateLimit, RateLimiter, RateLimiterResult } from './http/rate-limiter.ts'
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
-export type { RateLimit } from './limits.ts'
-export type { TokenInfo } from './oauth/bearer.ts'
-export type { AuthmountOptions, ClaimsRequest, Log, Principal, RenderedPage, ScopeDefinition } from './options.ts'
+export type { Branding } from './options/branding.ts'
+export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
+export type {
+  CustomGrant,
+  EngineGrant,
+  EngineGrantClass,
+  GrantApp,
+  GrantCall,
+  GrantExtension,
+  GrantOwner,
+  HostGrant,
+  IssuedTokens,
+  IssueOrder,
+} from './options/grants.ts'
+export type { Lifetimes } from './options/lifetimes.ts'
+export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
+export type { OutboundSettings } from './options/outbound.ts'
+export type { ScopeDefinition } from './options/scopes.ts'
+export type { KeyRotation } from './options/signing.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
-export type { Branding } from './pages/theme.ts'
-export type * from './store.ts'
+export type { Authmount } from './public.ts'
+export type { Endpoint } from './server/routes.ts'
+export type * from './store/store.ts'
+export type { GuardedRequest, Guarding, TokenGuard, TokenInfo, TokenRequirements } from './tokens/token-guard.ts'

@@ -152,12 +152,14 @@ t.test(
   },
 )
 
-overMemory('what the README of the custom store shows is in its files', async t => {
-  const folder = join(ROOT, 'examples', 'custom-store')
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8').replaceAll(/^ +/gm, '')
-  const files = ['postgres-store.ts', 'schema.sql', 'contract.test.ts'].map(read)
-  const excerpts = [...read('README.md').matchAll(/^```(?:ts|sql)\n([\s\S]*?)^```/gm)].map(([, code = '']) => code)
-  t.ok(excerpts.length >= 5)
+overMemory('what the documents show of the custom store is in its files', async t => {
+  const folder = join('examples', 'custom-store')
+  const read = (...path: readonly string[]) => readFileSync(join(ROOT, ...path), 'utf8').replaceAll(/^ +/gm, '')
+  const files = ['postgres-store.ts', 'grants.ts', 'database.ts', 'schema.sql', 'contract.test.ts'].map(name =>
+    read(folder, name),
+  )
+  const excerpts = [...read('docs', 'storage.md').matchAll(/^```(?:ts|sql)\n([\s\S]*?)^```/gm)].map(([, code = '']) => code)
+  t.ok(excerpts.length >= 8)
   for (const excerpt of excerpts)
     t.ok(
       files.some(file => file.includes(excerpt)),

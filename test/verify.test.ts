@@ -131,7 +131,7 @@ for (const format of ['opaque', 'jwt'] as const) {
     const { access } = await host.tokens(await host.confidentialApp())
     network.down = true
     t.equal(await outcome(verifier, access), 'temporarily_unavailable')
-    const refused = await verifier.guard()(`Bearer ${access}`)
+    const refused = await verifier.guard()(bearing(access))
     t.match(refused, { refusal: { status: 503, headers: { 'retry-after': '1' } } })
     network.down = false
     t.equal(await outcome(verifier, access), 'anna')
@@ -204,7 +204,7 @@ t.test('a verifier knows what may be required of a token', async t => {
   for (const wrong of [{ scope: ['admin'] }, { resource: 'https://other.example' }, { scopes: 'read:records' }])
     await t.rejects(verifier.verify(access, wrong as never), TypeError)
   const { guard } = verifier
-  t.match(await guard()(`Bearer ${access}`), { oauth: { userId: 'anna' } })
+  t.match(await guard()(bearing(access)), { oauth: { userId: 'anna' } })
 })
 
 t.test('a server that begins to sign is noticed', async t => {
@@ -335,4 +335,8 @@ async function serveFastify(verifier: Verifier): Promise<Listening> {
   app.get('/read', { preHandler: requireTokenHook(verifier, { scopes: ['read:records'] }) }, async request => request.oauth)
   app.get('/write', { preHandler: requireTokenHook(verifier, { scopes: ['write:records'] }) }, async request => request.oauth)
   return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
+}
+
+function bearing(token: string) {
+  return { method: 'GET', url: '/', headers: { authorization: `Bearer ${token}` } }
 }

@@ -36,8 +36,9 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Pages people see', link: '/pages' },
       { text: 'The API of apps', link: '/apps-api' },
       { text: 'Connect outside accounts', link: '/connectors' },
+      { text: 'Ways in of your own', link: '/extending' },
       { text: 'Storage', link: '/storage' },
-      { text: 'A store of your own', link: '/custom-store' },
+      { text: 'A store of your own', link: '/storage#a-store-of-your-own' },
     ],
   },
   {
@@ -48,6 +49,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Security', link: '/security' },
       { text: 'Troubleshooting', link: '/troubleshooting' },
       { text: 'Changelog', link: '/changelog' },
+      { text: 'Inside authmount', link: '/inside' },
     ],
   },
   {

@@ -14,8 +14,11 @@ if (connectionString) {
   before(async () => void (await pools[0].query(await readFile(new URL('schema.sql', import.meta.url), 'utf8'))))
   after(() => Promise.all(pools.map(pool => pool.end())))
 
-  const [store, ...peers] = pools
-  runStoreContract(test, () => [postgresStore(store), ...peers.map(pool => postgresStore(pool))])
+  // Called once for each case, with the clock of that case.
+  runStoreContract(test, now => {
+    const [store, ...peers] = pools
+    return [postgresStore(store, { now }), ...peers.map(pool => postgresStore(pool, { now }))]
+  })
 } else {
   test('the storage contract', { skip: 'set POSTGRES_URL to a database for tests' })
 }

@@ -1,11 +1,22 @@
 import { z } from 'zod'
-import type { Config } from '../config.ts'
-import type { GrantType } from '../store.ts'
+import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 type Catalogue = Config<never>['scopes']
 
-const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const satisfies readonly GrantType[]
+/** Wire names of the grants that apps can be registered for. */
+export interface AppGrants {
+  readonly names: readonly string[]
+  /** Those that a new app has unless its registration says otherwise. */
+  readonly byDefault: readonly string[]
+}
+
+/** From the registry of grants. */
+export function appGrants({ grants }: Pick<Services, 'grants'>): AppGrants {
+  const all = [...grants.values()]
+  return { names: all.map(({ name }) => name), byDefault: all.filter(({ byDefault }) => byDefault).map(({ name }) => name) }
+}
 
 /** What may be said of a new app. Lifetimes are in seconds. */
 export interface NewApp {
@@ -20,10 +31,18 @@ export interface NewApp {
   readonly redirectUris?: readonly string[] | undefined
   /** At least one, each from the catalogue. */
   readonly allowedScopes: readonly string[]
-  /** Default: all three. */
-  readonly allowedGrantTypes?: readonly GrantType[] | undefined
+  /**
+   * Names of grants. Default: `authorization_code`, `refresh_token` and `client_credentials`; a grant of the host's own is
+   * never a default.
+   */
+  readonly allowedGrantTypes?: readonly string[] | undefined
   /** Whether the app can keep a secret; one that cannot must use PKCE. Default true. */
   readonly isConfidential?: boolean | undefined
+  /**
+   * How the app authenticates, where that is not a secret (`client_secret_basic`, `client_secret_post`) or `none`: the name of
+   * a method in the option `clientAuthentication`. Only from your own code. Default: as `isConfidential` says.
+   */
+  readonly tokenEndpointAuthMethod?: string | undefined
   /** 300–86,400; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** 3600–31,536,000; default 604,800. */
@@ -36,14 +55,14 @@ export interface NewApp {
 }
 
 /** The fields of a new app, with their rules and defaults. */
-export function newAppSchema(scopes: Catalogue) {
-  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(scopes)
+export function newAppSchema(scopes: Catalogue, grants: AppGrants) {
+  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(scopes, grants)
   return z
     .strictObject({
       ...fields,
       description: description.default(''),
       redirectUris: redirectUris.default([]),
-      allowedGrantTypes: allowedGrantTypes.default([...GRANT_TYPES]),
+      allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
@@ -55,15 +74,15 @@ export function newAppSchema(scopes: Catalogue) {
 }
 
 /** The fields that can be changed: those that are left out stay, and a URL that is null is cleared. */
-export function appChangesSchema(scopes: Catalogue) {
-  const { url, ...fields } = appFields(scopes)
+export function appChangesSchema(scopes: Catalogue, grants: AppGrants) {
+  const { url, ...fields } = appFields(scopes, grants)
   const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
   return z.strictObject({ ...fields, ...links }).partial()
 }
 
 /** Whoever is sent back with a code needs somewhere to be sent. */
 export function checkRedirectsOfGrants(
-  app: { readonly redirectUris: readonly string[]; readonly allowedGrantTypes: readonly GrantType[] },
+  app: { readonly redirectUris: readonly string[]; readonly allowedGrantTypes: readonly string[] },
   context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
 ): void {
   if (app.redirectUris.length > 0 || !app.allowedGrantTypes.includes('authorization_code')) return
@@ -71,7 +90,7 @@ export function checkRedirectsOfGrants(
   context.addIssue({ code: 'custom', path: ['redirectUris'], message })
 }
 
-function appFields(scopes: Catalogue) {
+function appFields(scopes: Catalogue, grants: AppGrants) {
   return {
     name: z.string().trim().min(1, 'must have 1 to 100 characters').max(100, 'must have 1 to 100 characters'),
     description: z.string().max(500, 'must have at most 500 characters'),
@@ -81,7 +100,7 @@ function appFields(scopes: Catalogue) {
       .min(1, 'must have at least one entry')
       .overwrite(unique),
     allowedGrantTypes: z
-      .array(z.enum(GRANT_TYPES, `must be one of ${GRANT_TYPES.join(', ')}`))
+      .array(z.enum(grants.names as [string, ...string[]], `must be one of ${grants.names.join(', ')}`))
       .min(1, 'must have at least one entry')
       .overwrite(unique),
     accessTokenLifetime: seconds(300, 86_400),

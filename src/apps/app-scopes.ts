@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { SignedInContext } from '../context.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { SignedInContext } from '../options/context.ts'
 
 export const scopeViewSchema = z.object({ name: z.string(), description: z.string(), category: z.string() })
 

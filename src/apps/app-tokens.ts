@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import type { SignedInContext } from '../context.ts'
-import { sha256 } from '../crypto.ts'
+import { sha256 } from '../base/crypto.ts'
+import { wireId } from '../base/ids.ts'
 import { checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import type { Grant, Token } from '../store.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { Grant, Token } from '../store/store.ts'
 import { actor } from './apps.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { sweepRevoked } from './sweep-revoked.ts'
@@ -28,11 +29,11 @@ export const tokenViewSchema = z.object({
 export async function listTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, store } = context
   const { after, limit } = checkQuery(listTokensQuery, request)
-  const { epoch, id: clientId } = await findApp(request, context)
-  const page = await store.grants.listTokens({ clientId, epoch, limit, ...(after === undefined ? {} : { after }) })
+  const { epoch, id: appId } = await findApp(request, context)
+  const page = await store.grants.listTokens({ appId, epoch, limit, ...(after === undefined ? {} : { after }) })
   if (page.next === null) return json(200, page.items.map(viewToken))
   const next = new URLSearchParams({ limit: String(limit), after: page.next })
-  const url = `${config.origin}${config.mountPath}/oauth-clients/${clientId}/tokens?${next}`
+  const url = `${config.origin}${config.mountPath}/oauth-clients/${appId}/tokens?${next}`
   return json(200, page.items.map(viewToken), { link: `<${url}>; rel="next"` })
 }
 
@@ -40,9 +41,9 @@ export async function listTokens(request: HttpRequest, context: SignedInContext)
 export async function revokeAllTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, ({ epoch }) => ({ epoch: epoch + 1 }))
   // Counted after the write: nothing joins an epoch that is over.
-  const { total: count } = await context.store.grants.listTokens({ clientId: app.id, epoch: app.epoch - 1, limit: 0 })
+  const { total: count } = await context.store.grants.listTokens({ appId: app.id, epoch: app.epoch - 1, limit: 0 })
   sweepRevoked(app, context)
-  context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: app.id, count })
+  context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: wireId(app), count })
   return json(200, { message: 'All tokens revoked successfully', count })
 }
 

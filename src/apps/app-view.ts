@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { App, AppStatus } from '../store.ts'
+import { wireId } from '../base/ids.ts'
+import { provesItself } from '../clients/client-facts.ts'
+import type { App, AppStatus } from '../store/store.ts'
 
 /** What the API calls the statuses of an app. */
 export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 'revoked' } as const satisfies Record<
@@ -40,7 +42,7 @@ export function viewApp(app: App): AppView {
   return {
     id: app.id,
     slug: typeof app.profile.slug === 'string' ? app.profile.slug : app.id,
-    clientId: app.id,
+    clientId: wireId(app),
     name: app.name,
     ...(app.description ? { description: app.description } : {}),
     redirectUris: [...app.redirectUris],
@@ -51,7 +53,7 @@ export function viewApp(app: App): AppView {
     ...link('homepageUrl'),
     ...link('privacyPolicyUrl'),
     ...link('termsOfServiceUrl'),
-    isConfidential: app.confidential,
+    isConfidential: provesItself(app),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
     createdAt: new Date(app.createdAt).toISOString(),

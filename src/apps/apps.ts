@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import type { SignedInContext } from '../context.ts'
+import { wireId } from '../base/ids.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { checkJson, checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import type { App, AppStatus } from '../store.ts'
-import { appChangesSchema, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { App, AppStatus } from '../store/store.ts'
+import { appChangesSchema, appGrants, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -35,7 +36,7 @@ export async function listApps(request: HttpRequest, { principal, store }: Signe
 
 /** POST /oauth-clients */
 export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const fields = checkJson(newAppSchema(context.config.scopes), request)
+  const fields = checkJson(newAppSchema(context.config.scopes, appGrants(context.services)), request)
   const { app, clientSecret } = await registerApp(fields, context.principal, context)
   return json(201, { ...viewApp(app), clientSecret: clientSecret ?? undefined })
 }
@@ -50,7 +51,7 @@ export async function getApp(request: HttpRequest, context: SignedInContext): Pr
  * when both change the same field, the second is answered 409.
  */
 export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const input = checkJson(appChangesSchema(context.config.scopes), request)
+  const input = checkJson(appChangesSchema(context.config.scopes, appGrants(context.services)), request)
   let seen: App | undefined
   const app = await changeApp(request, context, current => {
     const changes = changesOf(input, current)
@@ -65,7 +66,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
     return changes
   })
   const changed = Object.keys(input)
-  context.events.emit({ type: 'app_updated', ...actor(context), clientId: app.id, changed })
+  context.events.emit({ type: 'app_updated', ...actor(context), clientId: wireId(app), changed })
   return json(200, viewApp(app))
 }
 
@@ -73,21 +74,21 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
 export async function deleteApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, ({ epoch }) => ({ status: 'deleted', epoch: epoch + 1, secrets: [] }))
   sweepRevoked(app, context)
-  context.events.emit({ type: 'app_deleted', ...actor(context), clientId: app.id })
+  context.events.emit({ type: 'app_deleted', ...actor(context), clientId: wireId(app) })
   return json(200, { message: 'OAuth app deleted successfully' })
 }
 
 /** POST /oauth-clients/{appId}/suspend: no codes, tokens or refreshes from now on; tokens already issued live on. */
 export async function suspendApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, () => ({ status: 'suspended' }))
-  context.events.emit({ type: 'app_suspended', ...actor(context), clientId: app.id })
+  context.events.emit({ type: 'app_suspended', ...actor(context), clientId: wireId(app) })
   return json(200, viewApp(app))
 }
 
 /** POST /oauth-clients/{appId}/activate */
 export async function activateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, () => ({ status: 'active' }))
-  context.events.emit({ type: 'app_activated', ...actor(context), clientId: app.id })
+  context.events.emit({ type: 'app_activated', ...actor(context), clientId: wireId(app) })
   return json(200, viewApp(app))
 }
 

@@ -1,8 +1,8 @@
-import type { SignedInContext } from '../context.ts'
+import { isAppId } from '../base/ids.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { HttpRequest } from '../http/types.ts'
-import type { App } from '../store.ts'
-import { isAppId } from './app-id.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { App } from '../store/store.ts'
 
 /** The app a request names. One of another organisation is as absent as one that never was, or was deleted. */
 export async function findApp({ params }: HttpRequest, { principal, store }: SignedInContext): Promise<App> {

@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import type { SignedInContext } from '../context.ts'
+import { wireId } from '../base/ids.ts'
+import { makeSecret } from '../clients/authenticate/client-secret.ts'
+import { hasSecret } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { checkJson } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import { makeSecret } from './app-secret.ts'
+import type { SignedInContext } from '../options/context.ts'
 import { viewApp } from './app-view.ts'
 import { actor } from './apps.ts'
 import { changeApp } from './change-app.ts'
@@ -26,14 +28,16 @@ export async function regenerateSecret(request: HttpRequest, context: SignedInCo
   const { now } = context
   const { overlapSeconds } = request.body.kind === 'none' ? { overlapSeconds: 0 } : checkJson(regenerateInput, request)
   const secret = makeSecret(now)
-  const app = await changeApp(request, context, ({ confidential, secrets }) => {
-    if (!confidential) throw new ApiError('VALIDATION_ERROR', 'a public app has no secret')
+  const app = await changeApp(request, context, current => {
+    if (!hasSecret(current)) throw new ApiError('VALIDATION_ERROR', 'this app has no secret')
     const until = now + overlapSeconds * 1000
-    const kept = secrets
-      .map(old => ({ ...old, expiresAt: old.expiresAt === null ? until : Math.min(old.expiresAt, until) }))
-      .filter(old => old.expiresAt > now)
+    // Two at most: every one is compared at each request.
+    const kept = current.secrets
+      .slice(0, 1)
+      .map(old => ({ ...old, usableUntil: old.usableUntil === null ? until : Math.min(old.usableUntil, until) }))
+      .filter(old => old.usableUntil > now)
     return { secrets: [secret.stored, ...kept] }
   })
-  context.events.emit({ type: 'app_secret_regenerated', ...actor(context), clientId: app.id, overlapSeconds })
+  context.events.emit({ type: 'app_secret_regenerated', ...actor(context), clientId: wireId(app), overlapSeconds })
   return json(200, { ...viewApp(app), clientSecret: secret.value })
 }

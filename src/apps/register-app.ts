@@ -1,10 +1,13 @@
 import { z } from 'zod'
-import type { Context } from '../context.ts'
-import { randomText } from '../crypto.ts'
+import { newAppId, wireId } from '../base/ids.ts'
+import { makeSecret } from '../clients/authenticate/client-secret.ts'
+import type { ClientAuthentication } from '../clients/authenticate/method.ts'
+import { hasSecret, provesItself } from '../clients/client-facts.ts'
+import { ApiError } from '../errors/api-error.ts'
 import { checkInput } from '../http/check-input.ts'
-import type { App } from '../store.ts'
-import { type NewApp, newAppSchema } from './app-input.ts'
-import { makeSecret } from './app-secret.ts'
+import type { Context } from '../options/context.ts'
+import type { App, AuthMethod } from '../store/store.ts'
+import { appGrants, type NewApp, newAppSchema } from './app-input.ts'
 
 const ownerSchema = z.object({ orgId: z.string().min(1).max(255), userId: z.string().min(1).max(255) })
 
@@ -30,16 +33,17 @@ export interface RegisteredApp {
 
 /** Stores a new app. Rejects with ApiError VALIDATION_ERROR, naming every problem, or with StoreError. */
 export async function registerApp(
-  { logoUrl: logo, ...input }: NewApp,
+  { logoUrl: logo, tokenEndpointAuthMethod, ...input }: NewApp,
   owner: AppOwner,
-  { config, store, events, now }: Omit<Context, 'principal'>,
+  { config, services, store, events, now }: Omit<Context, 'principal'>,
 ): Promise<RegisteredApp> {
-  const fields = checkInput(newAppSchema(config.scopes), input)
+  const fields = checkInput(newAppSchema(config.scopes, appGrants(services)), input)
   const { logoUrl } = checkInput(logoSchema, { logoUrl: logo })
   const { orgId, userId } = checkInput(ownerSchema, owner)
-  const secret = fields.isConfidential ? makeSecret(now) : null
+  const authMethod = authMethodOf(tokenEndpointAuthMethod, fields.isConfidential, services.clientAuthentication)
+  const secret = hasSecret({ authMethod }) ? makeSecret(now) : null
   const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
-  const id = randomText(12, 'hex')
+  const id = newAppId()
   const profile = { slug: slugOf(fields.name, id), logoUrl, homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
   const app: App = {
     id,
@@ -48,7 +52,8 @@ export async function registerApp(
     name: fields.name,
     description: fields.description,
     status: 'active',
-    confidential: fields.isConfidential,
+    origin: 'host',
+    authMethod,
     secrets: secret ? [secret.stored] : [],
     redirectUris: fields.redirectUris,
     grantTypes: fields.allowedGrantTypes,
@@ -63,8 +68,29 @@ export async function registerApp(
   }
   // Random ids of 96 bits do not meet; an id that is taken would be a fault worth hearing about.
   if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
-  events.emit({ type: 'app_created', at: now, clientId: app.id, orgId, actorId: userId })
-  return { clientId: app.id, clientSecret: secret?.value ?? null, app }
+  events.emit({ type: 'app_created', at: now, clientId: wireId(app), orgId, actorId: userId })
+  return { clientId: wireId(app), clientSecret: secret?.value ?? null, app }
+}
+
+/** The registered method of a name on the wire. Throws ApiError VALIDATION_ERROR for one that this server does not have. */
+function authMethodOf(
+  wireName: string | undefined,
+  isConfidential: boolean,
+  methods: readonly ClientAuthentication[],
+): AuthMethod {
+  if (wireName === undefined) return isConfidential ? 'client_secret' : 'none'
+  const method = methods.find(({ wireNames }) => wireNames.includes(wireName))
+  const known = methods.flatMap(({ wireNames }) => wireNames).join(', ')
+  const message = !method
+    ? `must be one of ${known}`
+    : provesItself({ authMethod: method.name }) === isConfidential
+      ? undefined
+      : 'does not fit isConfidential'
+  if (!method || message !== undefined)
+    throw new ApiError('VALIDATION_ERROR', `not valid: tokenEndpointAuthMethod ${message}`, [
+      { path: 'tokenEndpointAuthMethod', message: message ?? '' },
+    ])
+  return method.name
 }
 
 /** A name for URLs and file names, told apart from others of the same name by the end of the id. */

@@ -1,12 +1,12 @@
-import type { SignedInContext } from '../context.ts'
-import type { App } from '../store.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { App } from '../store/store.ts'
 
 /**
  * Removes what a new epoch has already killed, after the answer has been sent: how long it takes is nobody's wait.
  * When it fails nothing comes back to life; the records go when they expire.
  */
 export function sweepRevoked(app: App, { config }: SignedInContext): void {
-  const query = { clientId: app.id, epochBelow: app.epoch }
+  const query = { appId: app.id, epochBelow: app.epoch }
   setImmediate(() => {
     // Not through the guarded store: this may take longer than a request.
     Promise.resolve()

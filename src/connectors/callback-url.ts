@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config } from '../options/config.ts'
 
 export const CALLBACK_PATH = '/connectors/oauth/callback'
 

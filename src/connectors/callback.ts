@@ -1,27 +1,29 @@
-import type { Context } from '../context.ts'
-import { randomId, sha256 } from '../crypto.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { one, optional, type Params, readParams } from '../http/params.ts'
+import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
-import type { OneTimeData } from '../store.ts'
-import { isBound, removeBinding } from './binding.ts'
+import type { Connectors } from '../options/connectors.ts'
+import type { Context } from '../options/context.ts'
+import type { OneTimeData } from '../store/store.ts'
+import { open, seal } from '../tokens/sealing.ts'
+import { clearBrowserCookie, isSameBrowser } from './browser-cookie.ts'
 import { credentialKey, keepConnected, requireConnectors } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
-import type { Provider } from './provider.ts'
+import { atSite, type Provider } from './provider.ts'
 
 type Flow = OneTimeData['connector_state']
 
 /**
- * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). What does not belong to a flow of this browser is
- * refused here; everything else ends on the front end's page, in words of ours.
+ * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). A request that does not belong to a flow of this
+ * browser is refused here; everything else ends on the front end's success or error page.
  */
 export async function connectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, store } = context
-  const { connectors } = requireConnectors(config)
-  const params = readParams(request.query)
+  const { connectors } = requireConnectors(context)
+  const params = await openPosted(readParams(request.query), connectors)
   const state = one(params, 'state')
   const id = sha256(state)
   const entry = await store.oneTime.peek('connector_state', id)
@@ -44,7 +46,7 @@ export async function connectorCallback(request: HttpRequest, context: Context):
   const of = { at: now, connectorId, orgId, userId }
   const back = (path: string, extra: Readonly<Record<string, string>>) => {
     const response = redirect(302, withParams(`${returnTo}${path}`, { connectorId, ...extra }))
-    return { ...response, headers: { ...response.headers, 'set-cookie': removeBinding(state, config) } }
+    return { ...response, headers: { ...response.headers, 'set-cookie': clearBrowserCookie(state, config) } }
   }
   try {
     await connect(provider, entry.data, params, context)
@@ -58,17 +60,51 @@ export async function connectorCallback(request: HttpRequest, context: Context):
   }
 }
 
+/**
+ * POST /connectors/oauth/callback: the same by OAuth 2.0 Form Post Response Mode, as Apple has it.
+ *
+ * A browser sends no `SameSite=Lax` cookie with a POST from another site: neither ours nor the host's session. So the answer is a
+ * redirect to the GET of the same address, with which it does. The parameters travel sealed, as Apple posts name and e-mail
+ * address, which must not stand in logs and histories.
+ */
+export async function postedConnectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { sealingKeys } = requireConnectors(context).connectors
+  const params = requireForm(request)
+  one(params, 'state')
+  const text = JSON.stringify([...params])
+  if (Buffer.byteLength(text) > MAX_POSTED) throw new OAuthError('invalid_request', 'the body is too large', { status: 413 })
+  // Relative: whatever host and path the browser knows this server by.
+  return redirect(303, `?${POSTED}=${await seal(text, POSTED_PURPOSE, sealingKeys)}`)
+}
+
+const POSTED = 'posted'
+const POSTED_PURPOSE = 'posted connector callback'
+
+/** In bytes. Sealed it is a third longer, and must fit into the 8 kB that servers take for a request line. */
+const MAX_POSTED = 4096
+
+/** The parameters as they are, or those that were posted. */
+async function openPosted(params: Params, { sealingKeys }: Connectors): Promise<Params> {
+  const sealed = optional(params, POSTED)
+  if (sealed === undefined) return params
+  try {
+    return new Map(JSON.parse(await open(sealed, POSTED_PURPOSE, sealingKeys)))
+  } catch (cause) {
+    throw new OAuthError('invalid_request', `${POSTED} is not of this server`, { cause })
+  }
+}
+
 /** The browser is that of the user who began: by the host's session, or where that knows nobody, by the cookie. */
 function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config, principal }: Context): void {
   const own = principal ? principal.userId === flow.userId && principal.orgId === flow.orgId : undefined
-  const bound = flow.binding === null || isBound(flow.binding, state, request, config)
+  const bound = flow.binding === null || isSameBrowser(flow.binding, state, request, config)
   if (own === false || (own === undefined && !bound))
     throw new OAuthError('access_denied', 'this flow was begun by someone else: start again', { status: 403 })
 }
 
 /** Redeems the code, and keeps what it was for. Rejects with ConnectorError, or StoreError. */
 async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, params: Params, context: Context): Promise<void> {
-  const { connectors, upstreams } = requireConnectors(context.config)
+  const { connectors, upstreams } = requireConnectors(context)
   if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
   const error = optional(params, 'error')
   if (error !== undefined) throw refused(error)
@@ -77,9 +113,38 @@ async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, param
 
   const { codeVerifier, connectorId, nonce, redirectUri } = flow
   const iss = optional(params, 'iss') ?? null
-  const tokens = await upstreams.exchangeCode(provider, { code, redirectUri, codeVerifier, nonce, iss })
-  await keepConnected(tokens, credentialKey(connectorId, flow, connectors), provider, context)
+  const site = siteOf(provider, params)
+  const there = atSite(provider, site)
+  const kept = keptOf(provider, params)
+  const tokens = await upstreams.exchangeCode(there, { code, redirectUri, codeVerifier, nonce, iss })
+  const connection = { key: credentialKey(connectorId, flow, connectors), provider: there, site }
+  await keepConnected({ ...tokens, details: { ...kept, ...tokens.details } }, connection, context)
 }
+
+/** The site that the provider says has the account: one of those it has declared. */
+function siteOf({ sites }: Provider, params: Params): string | null {
+  const site = sites && optional(params, sites.parameter)
+  if (sites === undefined || site === undefined) return null
+  if (!Object.hasOwn(sites.endpoints, site))
+    throw new ConnectorError('invalid_response', 'the callback names a site that the provider has not declared')
+  return site
+}
+
+/** The parameters of the callback that `keep` of the provider names, its own parameters (RFC 6749 §4.1.2) aside. */
+function keptOf({ keep = [] }: Provider, params: Params): Readonly<Record<string, string>> {
+  const kept = keep.flatMap(name => {
+    const value = PROTOCOL.includes(name) ? undefined : optional(params, name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  if (kept.some(([, value]) => value.length > MAX_KEPT))
+    throw new ConnectorError('invalid_response', `a parameter of the callback that is to be kept is over ${MAX_KEPT} characters`)
+  return Object.fromEntries(kept)
+}
+
+const PROTOCOL: readonly string[] = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri', 'baseUrl']
+
+/** Long enough for an id or Apple's `user`, short enough to be kept for years. */
+const MAX_KEPT = 1024
 
 /** RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6. A provider's own words go no further. */
 function refused(error: string): ConnectorError {

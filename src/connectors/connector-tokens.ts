@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connectors } from '../config/connectors.ts'
-import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { Credential, EpochMs, JsonObject } from '../store.ts'
+import type { Config } from '../options/config.ts'
+import type { Connectors } from '../options/connectors.ts'
+import type { Context } from '../options/context.ts'
+import type { Credential } from '../store/store.ts'
 import {
   type CredentialKey,
   credentialKey,
-  expiryOf,
   openSecrets,
   requireConnectors,
   resealed,
@@ -17,9 +18,10 @@ import {
 } from './credentials.ts'
 import { findProvider } from './find-provider.ts'
 import type { ConnectorOwner } from './options.ts'
-import { patiently, refreshPatiently, TRY_MS } from './patience.ts'
-import type { Provider } from './provider.ts'
-import type { ProviderTokens, Upstreams } from './upstream.ts'
+import { atSite, type Provider } from './provider.ts'
+import type { Identity, ProviderTokens } from './provider-tokens.ts'
+import { refreshWithRetries, TRY_MS, withRetries } from './retry.ts'
+import type { Upstreams } from './upstream.ts'
 
 /** A provider's access token that can be used now. */
 export interface ConnectorToken {
@@ -58,9 +60,9 @@ export class ConnectorTokens {
   /** Refreshes of this process: each is done once for all who wait. */
   readonly #refreshing = new Map<string, Promise<ConnectorToken>>()
 
-  constructor(config: Config<never>, withContext: WithContext) {
-    const { connectors, upstreams } = requireConnectors(config)
-    this.#config = config
+  constructor(context: Pick<Context, 'config' | 'services'>, withContext: WithContext) {
+    const { connectors, upstreams } = requireConnectors(context)
+    this.#config = context.config
     this.#connectors = connectors
     this.#upstreams = upstreams
     this.#withContext = withContext
@@ -82,12 +84,15 @@ export class ConnectorTokens {
     const key = credentialKey(connectorId, owner, this.#connectors)
     const credential = await this.#store(store => store.credentials.get(key.connectorId, key.ownerId))
     if (!credential) return { connected: false, needsReconnect: false, expiresAt: null, scopes: null }
-    const { expiresAt, needsReconnect } = credential
+    const { accessExpiresAt, needsReconnect } = credential
     const { scopes } = await this.#secretsOf(credential)
-    return { connected: true, needsReconnect, expiresAt, scopes }
+    return { connected: true, needsReconnect, expiresAt: accessExpiresAt, scopes }
   }
 
-  /** What is kept goes first, so that nothing uses it any more whatever the provider answers. */
+  /**
+   * Deletes the record first, so that nothing uses the tokens whatever the provider answers. Where the store fails, the tokens
+   * are ended at the provider all the same: the user wanted that, and the call may not be repeated.
+   */
   async disconnect(
     connectorId: string,
     owner: ConnectorOwner,
@@ -101,13 +106,19 @@ export class ConnectorTokens {
     })
     // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
     let tries = 0
-    const found = await patiently(() => {
+    const deleting = withRetries(() => {
       tries += 1
       return this.#store(store => store.credentials.delete(key.connectorId, key.ownerId))
     })
+    let failure: unknown
+    const found = await deleting.catch(error => {
+      failure = error
+      return false
+    })
     const disconnected = found || tries > 1
-    const expired = credential.expiresAt !== null && credential.expiresAt <= this.#config.now()
+    const expired = credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()
     const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
+    if (failure !== undefined) throw failure
     if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     return { disconnected, revoked }
   }
@@ -124,11 +135,12 @@ export class ConnectorTokens {
       const now = this.#config.now()
       if (credential.leaseUntil === null || credential.leaseUntil <= now) {
         const before = await this.#secretsOf(credential)
+        const there = atSite(provider, before.site)
         // Sealed again, it is a record of this process's own: identical ones of two that came at once would both be let in.
         const sealed = await sealAgain(before, credential, this.#connectors)
         const leased = { ...credential, sealed, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
         if (await this.#save(leased)) {
-          const token = await this.#refreshLeased(leased, { before, owner, provider, refused })
+          const token = await this.#refreshLeased(leased, { before, owner, provider: there, refused })
           if (token) return token
         }
       }
@@ -147,22 +159,28 @@ export class ConnectorTokens {
     try {
       // Nothing to refresh it with: the same end as a refusal.
       if (before.refreshToken === null) throw needsReconnect()
-      tokens = await refreshPatiently(this.#upstreams, provider, before.refreshToken)
+      tokens = await this.#refresh(provider, before, before.refreshToken)
+      if (isAnother(before.identity, tokens.identity)) {
+        await this.#revoke(issuedTo(before, tokens), leased.connectorId, owner)
+        throw new ConnectorError(
+          'needs_reconnect',
+          'the provider refreshed the token for another account: the user must connect it again',
+        )
+      }
     } catch (error) {
       return this.#failed(leased, error, owner, refused)
     }
-    const sealed = await sealTokens(tokens, before, leased, this.#connectors)
-    const expiresAt = expiryOf(tokens, provider.accessTokenSeconds, this.#config.now())
+    const sealing = { connectors: this.#connectors, key: leased, now: this.#config.now(), provider }
+    const fresh = await sealTokens(tokens, before, sealing)
     for (let tries = 0; tries < 10; tries++) {
-      const stored = await patiently(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
+      const stored = await withRetries(() => this.#store(store => store.credentials.get(leased.connectorId, leased.ownerId)))
       if (!stored) {
-        const issued = { ...before, accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? null }
-        await this.#revoke(issued, leased.connectorId, owner)
+        await this.#revoke(issuedTo(before, tokens), leased.connectorId, owner)
         return undefined
       }
       if ((await this.#secretsOf(stored)).refreshToken !== before.refreshToken) return undefined
-      const next = { ...stored, sealed, expiresAt, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
-      if (await patiently(() => this.#save(next))) {
+      const next = { ...stored, ...fresh, leaseUntil: null, needsReconnect: false, version: stored.version + 1 }
+      if (await withRetries(() => this.#save(next))) {
         await this.#emit({ type: 'connector_refreshed', connectorId: leased.connectorId }, owner)
         return this.#open(next)
       }
@@ -194,17 +212,25 @@ export class ConnectorTokens {
 
   /** The old token, while it lives and is not the one that was refused. */
   async #whileAlive(credential: Credential, refused: string | undefined, otherwise: Error): Promise<ConnectorToken> {
-    if (credential.expiresAt !== null && credential.expiresAt <= this.#config.now()) throw otherwise
+    if (credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()) throw otherwise
     const token = await this.#open(credential)
     if (token.accessToken === refused) throw otherwise
     return token
   }
 
-  /** The token, if it is good for long enough and is not one that the provider has just refused. */
+  /** The token, if it is fresh and not the one that the provider has just refused. */
   async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
-    const { expiresAt } = credential
+    const { accessExpiresAt } = credential
     if (credential.needsReconnect) throw needsReconnect()
-    if (expiresAt !== null && expiresAt - this.#connectors.marginMs <= this.#config.now()) return undefined
+    if (accessExpiresAt !== null) {
+      const leftMs = accessExpiresAt - this.#config.now()
+      if (leftMs <= 0) return undefined
+      // A token whose whole life is shorter than the margin would otherwise be refreshed by every call.
+      if (leftMs <= this.#connectors.marginMs) {
+        const { lifetimeSeconds } = await this.#secretsOf(credential)
+        if (lifetimeSeconds === null || leftMs <= lifetimeSeconds * 500) return undefined
+      }
+    }
     const token = await this.#open(credential)
     return token.accessToken === refused ? undefined : token
   }
@@ -215,7 +241,7 @@ export class ConnectorTokens {
     // Lost to somebody else's write, it is done the next time.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
     const { accessToken, details, scopes, tokenType } = secrets
-    return { accessToken, tokenType, expiresAt: credential.expiresAt, scopes, details }
+    return { accessToken, tokenType, expiresAt: credential.accessExpiresAt, scopes, details }
   }
 
   /** What cannot be opened is the host's to mend: a sealing key is gone, or a record is another's. */
@@ -236,19 +262,19 @@ export class ConnectorTokens {
   /** Whether the provider has ended the tokens; it may be unable to, or away. Some end what they issued only for a token that lives. */
   async #revoke(secrets: Secrets, connectorId: string, owner: ConnectorOwner, expired = false): Promise<boolean> {
     try {
-      const provider = await this.#providerOf(connectorId, owner)
+      const provider = atSite(await this.#providerOf(connectorId, owner), secrets.site)
       const before = { accessToken: secrets.accessToken, refreshToken: secrets.refreshToken ?? undefined }
       if (!expired || !provider.revoke || !before.refreshToken) return await this.#upstreams.revoke(provider, before)
-      const { accessToken, refreshToken = before.refreshToken } = await refreshPatiently(
-        this.#upstreams,
-        provider,
-        before.refreshToken,
-      )
+      const { accessToken, refreshToken = before.refreshToken } = await this.#refresh(provider, secrets, before.refreshToken)
       return await this.#upstreams.revoke(provider, { accessToken, refreshToken })
     } catch (cause) {
       this.#config.log.error('the provider could not be told that a connector is over', cause)
       return false
     }
+  }
+
+  #refresh(provider: Provider, { requestedScopes }: Secrets, refreshToken: string): Promise<ProviderTokens> {
+    return refreshWithRetries(this.#upstreams, provider, { refreshToken, scopes: requestedScopes ?? provider.scopes })
   }
 
   async #read({ connectorId, ownerId }: CredentialKey): Promise<Credential> {
@@ -281,6 +307,15 @@ interface Refreshing {
 type OwnEvent =
   | { readonly type: 'connector_refreshed' | 'connector_needs_reconnect'; readonly connectorId: string }
   | { readonly type: 'connector_disconnected'; readonly connectorId: string; readonly revoked: boolean }
+
+function issuedTo(before: Secrets, { accessToken, refreshToken }: ProviderTokens): Secrets {
+  return { ...before, accessToken, refreshToken: refreshToken ?? null }
+}
+
+/** OpenID Connect Core §12.2: the ID token of a refresh has the `iss` and the `sub` of the first. One that is not there says nothing. */
+function isAnother(before: Identity | null, now: Identity | undefined): boolean {
+  return before !== null && now !== undefined && (before.iss !== now.iss || before.sub !== now.sub)
+}
 
 function needsReconnect(): ConnectorError {
   return new ConnectorError('needs_reconnect', 'the provider no longer accepts what was granted: the user must connect it again')

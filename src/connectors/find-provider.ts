@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts'
-import { inTime } from '../in-time.ts'
+import { withTimeout } from '../base/timeout.ts'
+import type { Config } from '../options/config.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
 
@@ -10,5 +10,5 @@ export async function findProvider(
   { connectors, hookTimeoutMs }: Pick<Config<never>, 'connectors' | 'hookTimeoutMs'>,
 ): Promise<Provider | 'no-oauth' | null> {
   const ask = async () => connectors?.provider(connectorId, { userId, orgId })
-  return (await inTime(ask, hookTimeoutMs, 'connectors.provider')) ?? null
+  return (await withTimeout(ask, hookTimeoutMs, 'connectors.provider')) ?? null
 }

@@ -2,7 +2,15 @@ export { ConnectorError, type ConnectorErrorCode } from '../errors/connector-err
 export type { ConnectorStatus, ConnectorToken } from './connector-tokens.ts'
 export type { ConnectorOptions, ConnectorOwner } from './options.ts'
 export * from './presets.ts'
-export { checkProvider, type Provider, type ProviderCall, type ProviderEndpoints, type SignInProvider } from './provider.ts'
+export {
+  checkProvider,
+  type Provider,
+  type ProviderCall,
+  type ProviderEndpoints,
+  type ProviderSites,
+  type RevocableTokens,
+  type SignInProvider,
+} from './provider.ts'
 export {
   bearerUnsaid,
   errorCodeIn,
@@ -14,6 +22,7 @@ export {
   nullsForAbsent,
   plainBasic,
   type Quirk,
+  scopeLists,
   scopesSeparatedBy,
   type TokenAnswer,
   type TokenRequest,

@@ -1,35 +1,45 @@
 import type { Provider } from './provider.ts'
 
-/** Whose outside account it is. */
+/** The user whose outside account it is, and the organisation they act in. */
 export interface ConnectorOwner {
+  /** As `authenticate` returned it. */
   readonly userId: string
+  /** As `authenticate` returned it. */
   readonly orgId: string
 }
 
+/** Outside accounts of the host's users: this server is the OAuth client of other providers. */
 export interface ConnectorOptions {
   /**
-   * The provider behind a connector of this user's, with the host's credentials there. null: there is none (404);
-   * `no-oauth`: it is connected in another way (400). Asked again for the callback and for every refresh.
+   * Returns the provider behind a connector of this user's, with your credentials there. null: there is none (404);
+   * `no-oauth`: it is connected in another way (400). Called again for the callback and for every refresh.
    */
   readonly provider: (
     connectorId: string,
     owner: ConnectorOwner,
   ) => Promise<Provider | 'no-oauth' | null | undefined> | Provider | 'no-oauth' | null | undefined
-  /** Origins of your front ends, such as `https://app.example.com`: the only places a callback returns to. The first is the default. */
+  /** Origins of your front ends, such as `https://app.example.com`: the only places a callback returns to. The first is used where a request names none. */
   readonly baseUrls: readonly string[]
-  /** Where the front end says that it worked; gets `connectorId`. Default `/connectors/oauth/success`. */
+  /** The page of the front end that says that it worked; gets `connectorId`. Default `/connectors/oauth/success`. */
   readonly successPath?: string | undefined
-  /** Where it says that it did not; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
+  /** The page of the front end that says that it failed; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
   readonly errorPath?: string | undefined
-  /** Who shares an outside account: nobody, or everyone of an organisation. Default `user`. */
+  /** `user`: each user has an account of their own. `organization`: all users of an organisation share one. Default `user`. */
   readonly ownedBy?: 'user' | 'organization' | undefined
-  /** The connector of POST /connectors/getTokenFromCode, whose front end redeems a code by `redirectUri` of its own. Default: not served. */
-  readonly googleWorkspace?: { readonly connectorId: string; readonly redirectUri?: string | undefined } | undefined
+  /** For a front end that redeems codes of Google Workspace itself. Default: `POST /connectors/getTokenFromCode` is not served. */
+  readonly googleWorkspace?:
+    | {
+        /** The connector of `POST /connectors/getTokenFromCode`. */
+        readonly connectorId: string
+        /** The redirect URI with which the front end asked for the code, absolute. Default: this server's connector callback. */
+        readonly redirectUri?: string | undefined
+      }
+    | undefined
   /**
    * Accept a callback although nothing shows that it came to the browser of the user who began: where neither your session nor
-   * a cookie of this server reaches it. Somebody else's account can then be connected to theirs. Default false.
+   * a cookie of this server reaches it. Somebody else's account can then be connected to theirs. Default `false`.
    */
   readonly unboundCallbacks?: boolean | undefined
-  /** How long a token of `connectorToken` is still good for, at least. 0–3600 seconds; default 60. */
+  /** A token returned by `connectorToken` is good for at least this long. 0–3,600 seconds; default 60. */
   readonly marginSeconds?: number | undefined
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey, sign } from 'node:crypto'
 import { z } from 'zod'
 import { ConnectorError } from '../errors/connector-error.ts'
 import type { Provider, ProviderCall, RevocableTokens, SignInProvider } from './provider.ts'
@@ -59,7 +60,8 @@ export function googleWorkspace({ domain, ...options }: PresetOptions & { readon
 /**
  * GitHub, for OAuth apps and GitHub Apps. Default scopes: who the user is. `baseUrl` is that of an Enterprise Server, or at ghe.com.
  *
- * Revoking ends all that the user granted the app, tokens of other connections included.
+ * Revoking ends all that the user granted the app, tokens of other connections included. `installation_id`, which a GitHub App
+ * may get with the callback, is kept: ask GitHub whether the user has it before you believe it.
  */
 export function github({
   baseUrl = 'https://github.com',
@@ -80,6 +82,7 @@ export function github({
       }),
       scopesSeparatedBy(','),
     ],
+    keep: ['installation_id'],
     revoke: async (tokens, call) => {
       const request = { method: 'DELETE', ...signedJson(tokens, { access_token: tokens.accessToken }) }
       accept(204, await call(`${api}/applications/${tokens.clientId}/grant`, request))
@@ -127,6 +130,7 @@ export function microsoft({
     },
     // ID tokens name the user's tenant, by its id.
     expectedIssuer: ({ tid }) => `https://login.microsoftonline.com/${TENANT_ID.test(tenant) ? tenant.toLowerCase() : tid}/v2.0`,
+    scopeOnRefresh: true,
     quirks: [errorCodes({ invalid_grant: ['interaction_required'] })],
   }
 }
@@ -225,6 +229,163 @@ export function salesforce({
     // Where its API is.
     keep: ['instance_url'],
     quirks: [errorCodes({ invalid_grant: ['inactive_user', 'inactive_org'], invalid_client: ['invalid_client_id'] })],
+  }
+}
+
+const LINKEDIN = 'https://www.linkedin.com/oauth'
+
+/** LinkedIn. Default scopes: who the user is. Only some partners of LinkedIn get refresh tokens. */
+export function linkedin({ scopes = IDENTITY, ...registered }: PresetOptions): SignInPreset {
+  return {
+    ...registered,
+    scopes,
+    issuer: LINKEDIN,
+    endpoints: {
+      authorization: `${LINKEDIN}/v2/authorization`,
+      token: `${LINKEDIN}/v2/accessToken`,
+      jwks: `${LINKEDIN}/openid/jwks`,
+      userinfo: 'https://api.linkedin.com/v2/userinfo',
+    },
+    // Its ID tokens have no nonce, and it takes PKCE from native apps alone.
+    nonce: false,
+    pkce: false,
+    quirks: [scopesSeparatedBy(',')],
+    // Its documentation names the host alone, its metadata the path as well.
+    expectedIssuer: ({ iss }) => (iss === 'https://www.linkedin.com' ? iss : LINKEDIN),
+  }
+}
+
+/** Figma. Default scope: who the user is. A refresh brings no new refresh token. */
+export function figma({ scopes = ['current_user:read'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: {
+      authorization: 'https://www.figma.com/oauth',
+      token: 'https://api.figma.com/v1/oauth/token',
+      refresh: 'https://api.figma.com/v1/oauth/refresh',
+    },
+    clientAuthentication: 'client_secret_basic',
+    quirks: [plainBasic, bearerUnsaid],
+    keep: ['user_id_string'],
+  }
+}
+
+/** Apple takes a client secret for six months at most; this is a little less. */
+const APPLE_SECRET_SECONDS = 15_552_000
+
+/**
+ * Sign in with Apple. Default scopes: who the user is. `privateKey` is the text of the key file (.p8), which signs the client
+ * secret. Apple posts its callback, and `user` of the details has the name, at the first connection only.
+ */
+export function apple({
+  clientId,
+  keyId,
+  privateKey,
+  scopes = ['openid', 'name', 'email'],
+  teamId,
+}: Omit<PresetOptions, 'clientSecret'> & {
+  readonly teamId: string
+  readonly keyId: string
+  readonly privateKey: string
+}): SignInPreset {
+  const issuer = 'https://appleid.apple.com'
+  const now = Math.floor(Date.now() / 1000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const claims = { iss: teamId, iat: now, exp: now + APPLE_SECRET_SECONDS, aud: issuer, sub: clientId }
+  const input = `${part({ alg: 'ES256', kid: keyId })}.${part(claims)}`
+  const key = createPrivateKey(privateKey)
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+  return {
+    clientId,
+    clientSecret: `${input}.${signature}`,
+    scopes,
+    issuer,
+    endpoints: {
+      authorization: `${issuer}/auth/authorize`,
+      token: `${issuer}/auth/token`,
+      jwks: `${issuer}/auth/keys`,
+      revocation: `${issuer}/auth/revoke`,
+    },
+    pkce: false,
+    // Without it, Apple refuses a request for name or e-mail address.
+    authorizationParams: { response_mode: 'form_post' },
+    keep: ['user'],
+  }
+}
+
+/** Twitch. Default scopes: who the user is. */
+export function twitch({ scopes = ['openid', 'user:read:email'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    issuer: 'https://id.twitch.tv/oauth2',
+    pkce: false,
+    quirks: [
+      errorCodes({
+        invalid_grant: ['Invalid refresh token', 'Invalid authorization code'],
+        invalid_client: ['invalid client', 'invalid client secret'],
+      }),
+    ],
+    revoke: async ({ accessToken, clientId }, call) => {
+      const body = new URLSearchParams({ client_id: clientId, token: accessToken })
+      accept(200, await call('https://id.twitch.tv/oauth2/revoke', { method: 'POST', body }))
+    },
+  }
+}
+
+/** QuickBooks, of Intuit. Default scope: accounting. `realmId` of the details is the company, which every call needs. */
+export function quickbooks({ scopes = ['com.intuit.quickbooks.accounting'], ...registered }: PresetOptions): Provider {
+  return {
+    ...registered,
+    scopes,
+    endpoints: {
+      authorization: 'https://appcenter.intuit.com/connect/oauth2',
+      token: 'https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer',
+    },
+    clientAuthentication: 'client_secret_basic',
+    pkce: false,
+    quirks: [plainBasic],
+    keep: ['realmId'],
+    revoke: async (tokens, call) => {
+      const request = { method: 'POST', ...signedJson(tokens, { token: tokens.refreshToken ?? tokens.accessToken }) }
+      accept(200, await call('https://developer.api.intuit.com/v2/oauth2/tokens/revoke', request))
+    },
+  }
+}
+
+const ZOHO_SITES = [
+  'zoho.com',
+  'zoho.eu',
+  'zoho.in',
+  'zoho.com.au',
+  'zoho.jp',
+  'zoho.uk',
+  'zoho.sa',
+  'zoho.ae',
+  'zoho.com.cn',
+  'zohocloud.ca',
+]
+
+/** Zoho, for accounts of every data center that the app is enabled for. `api_domain` of the details is where its API is. */
+export function zoho({ scopes = ['AaaServer.profile.READ'], ...registered }: PresetOptions): Provider {
+  const at = (domain: string) => ({
+    token: `https://accounts.${domain}/oauth/v2/token`,
+    revocation: `https://accounts.${domain}/oauth/v2/token/revoke`,
+  })
+  return {
+    ...registered,
+    scopes,
+    endpoints: { authorization: 'https://accounts.zoho.com/oauth/v2/auth', ...at('zoho.com') },
+    sites: {
+      parameter: 'accounts-server',
+      endpoints: Object.fromEntries(ZOHO_SITES.map(domain => [`https://accounts.${domain}`, at(domain)])),
+    },
+    pkce: false,
+    scopeSeparator: ',',
+    authorizationParams: { access_type: 'offline', prompt: 'consent' },
+    quirks: [errorsUnder200, errorCodes({ invalid_grant: ['invalid_code'], invalid_client: ['invalid_client_secret'] })],
+    keep: ['api_domain', 'location'],
   }
 }
 

@@ -29,13 +29,14 @@ export const errorsUnder200: Quirk = {
   },
 }
 
-/** The provider's own words for a standard error code, in `error` or `error_description`: `{ invalid_grant: ['bad_code'] }`. */
+/** The provider's own words for a standard error code, in `error`, `error_description` or `message`: `{ invalid_grant: ['bad_code'] }`. */
 export function errorCodes(words: Readonly<Record<string, readonly string[]>>): Quirk {
   const standard = new Map(Object.entries(words).flatMap(([code, own]) => own.map(word => [word, code])))
   return {
     name: 'error codes of its own',
     answer: ({ status, fields }) => {
-      const code = standard.get(String(fields.error)) ?? standard.get(String(fields.error_description))
+      const said = [fields.error, fields.error_description, status >= 400 ? fields.message : undefined]
+      const code = said.map(word => standard.get(String(word))).find(code => code !== undefined)
       return { status, fields: code === undefined ? fields : { ...fields, error: code } }
     },
   }
@@ -61,6 +62,16 @@ export const nullsForAbsent: Quirk = {
       Object.entries(fields).filter(([name, value]) => value !== null && !(name === 'refresh_token' && value === '')),
     ),
   }),
+}
+
+/** `scope` is a list, as Twitch's is. Always on. A list of anything but texts is left for the protocol library to refuse. */
+export const scopeLists: Quirk = {
+  name: 'scope lists',
+  answer: ({ status, fields }) => {
+    const { scope } = fields
+    const texts = Array.isArray(scope) && scope.every(name => typeof name === 'string')
+    return { status, fields: texts ? { ...fields, scope: scope.join(' ') } : fields }
+  },
 }
 
 /** An ID token that nobody asked for, and that nothing here could verify. */
@@ -149,10 +160,14 @@ export async function mendAnswer(response: Response, quirks: readonly Quirk[]): 
   if (!fields) return new Response(text || null, response) // a 204 may not even have an empty body
   let answer: TokenAnswer = { status: response.status, fields }
   for (const quirk of quirks) answer = quirk.answer?.(answer) ?? answer
+  const headers = new Headers(response.headers)
+  headers.set('content-type', 'application/json')
+  // RFC 6749 §5.2: the body says which error it is. A gateway's challenge would be read first, as bad client credentials.
+  if (typeof answer.fields.error === 'string') headers.delete('www-authenticate')
   return new Response(JSON.stringify(answer.fields), {
     // RFC 6749 §5.1 says 200; what says that something was made says the same.
     status: answer.status === 201 ? 200 : answer.status,
-    headers: { ...Object.fromEntries(response.headers), 'content-type': 'application/json' },
+    headers,
   })
 }
 

@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
-import { OutboundError } from './outbound-url.ts'
+import { OutboundError } from '../outbound/outbound-url.ts'
 
 /** The provider has no time for anybody now (RFC 6585 §4, RFC 9110 §15.6). */
-export class Busy extends Error {
+export class ProviderBusyError extends Error {
   readonly retryAfterSeconds: number | undefined
 
   constructor({ headers, status }: Response) {
@@ -15,7 +15,7 @@ export class Busy extends Error {
 }
 
 /** Runs what talks to a provider; every failure is a ConnectorError in our own words. `refusal`: what `invalid_grant` means. */
-export async function guarded<T>(
+export async function withConnectorErrors<T>(
   run: () => Promise<T>,
   refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
 ): Promise<T> {
@@ -28,7 +28,7 @@ export async function guarded<T>(
 
 /** Whatever went wrong with a provider as a ConnectorError, in words that quote nothing of its answer. */
 function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
-  if (error instanceof Busy) {
+  if (error instanceof ProviderBusyError) {
     const { message, retryAfterSeconds } = error
     return new ConnectorError('provider_unavailable', message, { retryAfterSeconds })
   }

@@ -1,27 +1,15 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
+import type { EpochMs } from '../base/time.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
-import type { EpochMs, Json, JsonObject } from '../store.ts'
-import type { Outbound } from './outbound.ts'
-import { checkOutboundUrl } from './outbound-url.ts'
+import type { Outbound } from '../outbound/outbound.ts'
+import { checkOutboundUrl, type OutboundRules } from '../outbound/outbound-url.ts'
+import type { ProxySetting } from '../outbound/proxy.ts'
 import { isOpenId, type Provider, type ProviderCall, type SignInProvider } from './provider.ts'
 import { ProviderMetadata, type RequestOptions } from './provider-metadata.ts'
-import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent } from './quirks.ts'
-import { Busy, guarded } from './upstream-errors.ts'
-
-/** What a provider issued. */
-export interface ProviderTokens {
-  readonly accessToken: string
-  /** Undefined where the provider gave none (again). */
-  readonly refreshToken: string | undefined
-  readonly idToken: string | undefined
-  readonly tokenType: string
-  /** Undefined where the provider does not say; so is the next. */
-  readonly expiresInSeconds: number | undefined
-  readonly scopes: readonly string[] | undefined
-  /** What else of the answer the host wants to keep. */
-  readonly details: JsonObject
-}
+import { identityOf, type ProviderTokens, readTokens, type UnverifiedClaims, unverifiedClaims } from './provider-tokens.ts'
+import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent, type Quirk, scopeLists } from './quirks.ts'
+import { ProviderBusyError, withConnectorErrors } from './upstream-errors.ts'
 
 export interface CodeExchange {
   readonly code: string
@@ -34,6 +22,12 @@ export interface CodeExchange {
   readonly iss: string | null | 'unknown'
 }
 
+export interface RefreshRequest {
+  readonly refreshToken: string
+  /** What the user was asked for when the account was connected. */
+  readonly scopes: readonly string[]
+}
+
 export interface AuthorizationRequest {
   readonly redirectUri: string
   readonly state: string
@@ -41,8 +35,8 @@ export interface AuthorizationRequest {
   readonly nonce: string | null
 }
 
-export interface UpstreamsOptions {
-  readonly allowLoopback: boolean
+export interface UpstreamsOptions extends OutboundRules {
+  readonly proxy?: ProxySetting
   readonly now: () => EpochMs
   /** Default: one that vets every address. */
   readonly outbound?: Outbound
@@ -52,22 +46,22 @@ export interface UpstreamsOptions {
 export class Upstreams {
   /** Loaded when the first provider is called: a server that calls none needs nothing of it. */
   #outbound: Promise<Outbound> | undefined
-  readonly #allowLoopback: boolean
+  readonly #options: Omit<UpstreamsOptions, 'outbound'>
   readonly #metadata: ProviderMetadata
 
-  constructor({ allowLoopback, now, outbound }: UpstreamsOptions) {
+  constructor({ outbound, ...options }: UpstreamsOptions) {
     this.#outbound = outbound && Promise.resolve(outbound)
-    this.#allowLoopback = allowLoopback
-    this.#metadata = new ProviderMetadata({ allowLoopback, now, requestOptions: () => this.#options() })
+    this.#options = options
+    this.#metadata = new ProviderMetadata({ ...options, requestOptions: () => this.#requestOptions() })
   }
 
   /** Where to send the browser (RFC 6749 §4.1.1). */
   async authorizationUrl(provider: Provider, asked: AuthorizationRequest): Promise<string> {
     const { authorization_endpoint } = await this.#metadata.of(provider)
     if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
-    const url = await guarded(async () => {
+    const url = await withConnectorErrors(async () => {
       if (typeof authorization_endpoint !== 'string') throw new TypeError('authorization_endpoint')
-      return checkOutboundUrl(authorization_endpoint, { allowLoopback: this.#allowLoopback })
+      return checkOutboundUrl(authorization_endpoint, this.#options)
     })
     const params: Readonly<Record<string, string | null>> = {
       ...provider.authorizationParams,
@@ -88,7 +82,7 @@ export class Upstreams {
   async exchangeCode(provider: Provider, { code, codeVerifier, iss, nonce, redirectUri }: CodeExchange): Promise<ProviderTokens> {
     const as = await this.#metadata.of(provider)
     const client = clientOf(provider)
-    return this.#answer(provider, async () => {
+    return withConnectorErrors(async () => {
       // Where the host names no issuer, there is nothing to compare with.
       const named = iss === 'unknown' || provider.issuer === undefined ? as.issuer : iss
       const answered = new URLSearchParams(iss === null || named === null ? { code } : { code, iss: named })
@@ -105,33 +99,40 @@ export class Upstreams {
         verifier,
         options,
       )
-      const claims = await unverifiedClaims(response)
+      const claims = unverifiedClaims(await idTokenOf(response))
       const expectedNonce = nonce === 'unknown' ? (claims?.nonce ?? oauth.expectNoNonce) : (nonce ?? oauth.expectNoNonce)
       const requireIdToken = isOpenId(provider)
       const tokens = await oauth.processAuthorizationCodeResponse(issuing(as, provider, claims), client, response, {
         expectedNonce,
         requireIdToken,
       })
-      if (tokens.id_token !== undefined) await oauth.validateApplicationLevelSignature(as, response, options)
-      return tokens
+      if (tokens.id_token !== undefined) await this.#verifySignature(provider, as, response)
+      return readTokens(tokens, provider)
     })
   }
 
   /** RFC 6749 §6. Rejects with ConnectorError `needs_reconnect` where the provider says `invalid_grant`. */
-  async refresh(provider: Provider, refreshToken: string, signal: AbortSignal): Promise<ProviderTokens> {
-    const as = await this.#metadata.of(provider)
+  async refresh(provider: Provider, { refreshToken, scopes }: RefreshRequest, signal: AbortSignal): Promise<ProviderTokens> {
+    const found = await this.#metadata.of(provider)
+    const as = { ...found, ...(provider.endpoints?.refresh && { token_endpoint: provider.endpoints.refresh }) }
+    const additionalParameters = provider.scopeOnRefresh ? { scope: scopes.join(provider.scopeSeparator ?? ' ') } : {}
     const client = clientOf(provider)
-    return this.#answer(
-      provider,
-      async () => {
-        // Nothing needs the ID token of a refresh, and one that cannot be verified now must not cost the refresh token.
-        const quirks = [...(provider.quirks ?? []), idTokenUnasked]
-        const options = { ...this.#tokenOptions({ ...provider, quirks }), signal }
-        const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
-        return oauth.processRefreshTokenResponse(as, client, response)
+    let idToken: unknown
+    // Set aside before the protocol library reads the answer: an ID token that cannot be verified must not cost the refresh token.
+    const setAside: Quirk = {
+      name: 'ID token of a refresh',
+      answer: ({ status, fields: { id_token, ...fields } }) => {
+        idToken = id_token
+        return { status, fields }
       },
-      'needs_reconnect',
-    )
+    }
+    return withConnectorErrors(async () => {
+      const options = { ...this.#tokenOptions(provider, setAside), additionalParameters, signal }
+      const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
+      const tokens = readTokens(await oauth.processRefreshTokenResponse(as, client, response), provider)
+      // It came from the token endpoint itself, over TLS (OpenID Connect Core §3.1.3.7, 6), so its claims can be compared unverified.
+      return { ...tokens, identity: isOpenId(provider) ? identityOf(idToken) : undefined }
+    }, 'needs_reconnect')
   }
 
   /** Ends what was issued, where the provider can. False: it cannot. */
@@ -140,7 +141,7 @@ export class Upstreams {
     tokens: { readonly accessToken: string; readonly refreshToken: string | undefined },
   ): Promise<boolean> {
     const { clientId, clientSecret } = provider
-    return guarded(async () => {
+    return withConnectorErrors(async () => {
       if (provider.revoke) {
         await provider.revoke({ ...tokens, clientId, clientSecret }, this.#call)
         return true
@@ -148,8 +149,8 @@ export class Upstreams {
       const as = await this.#metadata.of(provider)
       if (!as.revocation_endpoint) return false
       const token = tokens.refreshToken ?? tokens.accessToken
-      const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#options())
-      if (!response.ok) await oauth.processRevocationResponse(response).catch(ignoreDeadToken)
+      const response = await oauth.revocationRequest(as, clientOf(provider), authOf(provider, as), token, this.#requestOptions())
+      if (!response.ok) await oauth.processRevocationResponse(await mendAnswer(response, [])).catch(ignoreDeadToken)
       return true
     })
   }
@@ -158,7 +159,7 @@ export class Upstreams {
   async verifiedEmails(provider: SignInProvider, { accessToken, idToken }: ProviderTokens): Promise<readonly string[]> {
     const { verifiedEmails } = provider
     if (verifiedEmails) {
-      const emails = await guarded(() => verifiedEmails(accessToken, this.#call))
+      const emails = await withConnectorErrors(() => verifiedEmails(accessToken, this.#call))
       return emails.map(asciiLowerCase)
     }
     const told = idToken === undefined ? {} : decodeJwt(idToken)
@@ -174,68 +175,55 @@ export class Upstreams {
   ): Promise<Readonly<Record<string, unknown>>> {
     const as = await this.#metadata.of(provider)
     if (!as.userinfo_endpoint) return {}
-    return guarded(async () => {
+    return withConnectorErrors(async () => {
       const client = clientOf(provider)
-      const response = await oauth.userInfoRequest(as, client, accessToken, this.#options())
+      const response = await oauth.userInfoRequest(as, client, accessToken, this.#requestOptions())
       return oauth.processUserInfoResponse(as, client, subject ?? oauth.skipSubjectCheck, response)
     })
   }
 
-  async #answer(
-    { keep }: Provider,
-    ask: () => Promise<oauth.TokenEndpointResponse>,
-    refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
-  ): Promise<ProviderTokens> {
-    const tokens = await guarded(ask, refusal)
-    const details = Object.fromEntries(
-      (keep ?? []).flatMap(name => (tokens[name] === undefined ? [] : [[name, tokens[name] as Json]])),
-    )
-    const { access_token, expires_in, id_token, refresh_token, scope, token_type } = tokens
-    // Negative, NaN, or centuries: nothing that a clock could be set by.
-    if (expires_in !== undefined && !(expires_in >= 0 && expires_in <= MAX_EXPIRES_IN))
-      throw new ConnectorError('invalid_response', 'the provider says an expires_in that cannot be')
-    // No proof is ever sent, so nothing else could be used (RFC 9449 §5).
-    if (token_type !== 'bearer')
-      throw new ConnectorError('invalid_response', 'the provider issues tokens of another type than Bearer')
-    return {
-      accessToken: access_token,
-      refreshToken: refresh_token,
-      idToken: id_token,
-      tokenType: 'Bearer',
-      expiresInSeconds: expires_in,
-      scopes: scope?.split(' ').filter(name => name !== ''),
-      details,
+  /**
+   * Verifies the signature of a response's ID token. A key that is not among the cached ones, or whose signature does not match,
+   * may have been replaced at once: one retry with a freshly read set, at most once a minute per provider.
+   */
+  async #verifySignature(provider: Provider, as: oauth.AuthorizationServer, response: Response): Promise<void> {
+    const options = { ...this.#requestOptions(), [oauth.jwksCache]: this.#metadata.keysOf(provider) }
+    try {
+      await oauth.validateApplicationLevelSignature(as, response, options)
+    } catch (error) {
+      const wrongKey =
+        error instanceof oauth.OperationProcessingError &&
+        ['OAUTH_KEY_SELECTION_FAILED', 'OAUTH_INVALID_RESPONSE'].includes(String(error.code))
+      if (!wrongKey || !this.#metadata.forget(provider)) throw error
+      const fresh = { ...options, [oauth.jwksCache]: this.#metadata.keysOf(provider) }
+      await oauth.validateApplicationLevelSignature(await this.#metadata.of(provider), response, fresh)
     }
   }
 
-  #options(): RequestOptions {
+  #requestOptions(): RequestOptions {
     // Whether plain http is allowed, and where, the outbound rules decide.
-    return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#allowLoopback }
+    return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#options.allowLoopback }
   }
 
   /** The provider's quirks apply to its token endpoint. */
-  #tokenOptions(provider: Provider) {
-    const quirks = [...(provider.quirks ?? []), nullsForAbsent, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
+  #tokenOptions(provider: Provider, ...more: readonly Quirk[]): RequestOptions {
+    const standing = [nullsForAbsent, scopeLists, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
+    const quirks = [...(provider.quirks ?? []), ...standing, ...more]
     const call: ProviderCall = async (url, init) => {
-      if (init.method !== 'POST') return this.#call(url, init)
       const { body, headers } = mendRequest({ headers: init.headers ?? {}, body: init.body as URLSearchParams }, quirks)
       return mendAnswer(await this.#call(url, { ...init, headers, body }), quirks)
     }
-    return { ...this.#options(), [oauth.customFetch]: call, [oauth.jwksCache]: this.#metadata.keysOf(provider) }
+    return { ...this.#requestOptions(), [oauth.customFetch]: call }
   }
 
   readonly #call: ProviderCall = async (url, init) => {
-    const allowLoopback = this.#allowLoopback
-    this.#outbound ??= import('./outbound.ts').then(({ createOutbound }) => createOutbound({ allowLoopback }))
+    this.#outbound ??= import('../outbound/outbound.ts').then(({ createOutbound }) => createOutbound(this.#options))
     const response = await (await this.#outbound).fetch(url, init)
     // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
-    if (response.status === 429 || response.status >= 500) throw new Busy(response)
+    if (response.status === 429 || response.status >= 500) throw new ProviderBusyError(response)
     return response
   }
 }
-
-/** Ten years. */
-const MAX_EXPIRES_IN = 315_360_000
 
 function clientOf({ clientId }: Provider): oauth.Client {
   return { client_id: clientId, [oauth.clockTolerance]: 30 }
@@ -259,18 +247,15 @@ function ignoreDeadToken(error: unknown): void {
 function issuing(
   as: oauth.AuthorizationServer,
   { expectedIssuer }: Provider,
-  claims: UnverifiedClaims,
+  claims: UnverifiedClaims | undefined,
 ): oauth.AuthorizationServer {
   return expectedIssuer && claims ? { ...as, issuer: expectedIssuer(claims) } : as
 }
 
-type UnverifiedClaims = { readonly [name: string]: unknown; readonly nonce?: string } | undefined
-
-/** What an ID token says before it is verified: enough to know what to verify it against. */
-async function unverifiedClaims(response: Response): Promise<UnverifiedClaims> {
+/** Leaves the body to be read once more. */
+async function idTokenOf(response: Response): Promise<unknown> {
   try {
-    const { id_token } = (await response.clone().json()) as { readonly id_token?: unknown }
-    return typeof id_token === 'string' ? (decodeJwt(id_token) as UnverifiedClaims) : undefined
+    return ((await response.clone().json()) as { readonly id_token?: unknown } | null)?.id_token
   } catch {
     return undefined
   }

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Config } from '../config.ts'
 import { html } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
+import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
 import { escapeHtml } from '../pages/page.ts'
 import { CONSOLE_STYLE } from './console-style.ts'
 
@@ -23,13 +24,13 @@ export interface AppsConsole {
   answer(request: ConsoleRequest): HttpResponse | undefined
 }
 
+/** What the page shows of the server. */
+type Shown = Pick<Services, 'grants' | 'theme'>
+
 /** Reads the files. Throws when they are not beside this one, as in a server that was bundled into one file. */
-export function createConsole({
-  loginUrl,
-  mountPath,
-  theme,
-}: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): AppsConsole {
-  const page = consolePage({ loginUrl, mountPath, theme })
+export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPath'>, services: Shown): AppsConsole {
+  const { theme } = services
+  const page = consolePage(config, services)
   const files = new Map([
     ['/console.css', asset('text/css', theme.style + CONSOLE_STYLE)],
     ...SCRIPTS.map(name => [`/${name}`, asset('text/javascript', readScript(name))] as const),
@@ -66,7 +67,11 @@ function readScript(name: string): string {
   return readFileSync(new URL(`./browser/${name}`, import.meta.url), 'utf8')
 }
 
-function consolePage({ loginUrl, mountPath, theme }: Pick<Config<never>, 'loginUrl' | 'mountPath' | 'theme'>): HttpResponse {
+function consolePage(
+  { loginUrl, mountPath }: Pick<Config<never>, 'loginUrl' | 'mountPath'>,
+  { grants, theme }: Shown,
+): HttpResponse {
+  const choices = [...grants.values()].map(({ byDefault, name, summary, title }) => ({ name, title, summary, byDefault }))
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
@@ -91,7 +96,7 @@ function consolePage({ loginUrl, mountPath, theme }: Pick<Config<never>, 'loginU
 <link rel="stylesheet" href="./console.css">
 <script type="module" src="./console.js"></script>
 </head>
-<body data-api="${escapeHtml(`${mountPath}/oauth-clients`)}" data-login="${escapeHtml(loginUrl)}">
+<body data-api="${escapeHtml(`${mountPath}/oauth-clients`)}" data-login="${escapeHtml(loginUrl)}" data-grants="${escapeHtml(JSON.stringify(choices))}">
 <main>
 <div class="brand">${logo}<bdi>${escapeHtml(theme.name)}</bdi></div>
 <div class="notices"><p id="notice" role="status"></p><p id="problem" role="alert"></p></div>

@@ -37,6 +37,8 @@ export interface OAuthErrorOptions {
   readonly status?: number
   /** What it was about is over: whoever sees it can only begin again. */
   readonly expired?: boolean
+  /** When it is worth trying again, in whole seconds. Default: 1 for status 503, and otherwise not said. */
+  readonly retryAfterSeconds?: number | undefined
 }
 
 /** Something the OAuth client did, or must be told. `description` is sent to the client; `cause` is only logged. */
@@ -47,6 +49,7 @@ export class OAuthError extends Error {
   readonly code: OAuthErrorCode
   readonly description: string
   readonly expired: boolean
+  readonly retryAfterSeconds: number | undefined
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
     super(`${code}: ${description}`, { cause: options.cause })
@@ -54,6 +57,7 @@ export class OAuthError extends Error {
     this.description = description
     this.status = options.status ?? STATUS[code] ?? 400
     this.expired = options.expired ?? false
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 

@@ -31,7 +31,7 @@ export function readParams(source: URLSearchParams): Params {
   source.forEach((value, name) => {
     const before = params.get(name)
     if (before !== undefined && name !== REPEATABLE) {
-      throw new OAuthError('invalid_request', `${printable(name)} is given more than once`)
+      throw new OAuthError('invalid_request', `${printableName(name)} is given more than once`)
     }
     params.set(name, before === undefined ? value : `${before} ${value}`)
   })
@@ -75,12 +75,13 @@ function readJsonParams(json: unknown): Params {
   }
   const params = new Map<string, string>()
   for (const [name, value] of Object.entries(json)) {
-    if (typeof value !== 'string') throw new OAuthError('invalid_request', `${printable(name)} must be a string`)
+    if (typeof value !== 'string') throw new OAuthError('invalid_request', `${printableName(name)} must be a string`)
     params.set(name, value)
   }
   return params
 }
 
-function printable(name: string): string {
+/** A parameter's name where it can be repeated in an error, and a stand-in where not. */
+export function printableName(name: string): string {
   return /^\w{1,40}$/.test(name) ? name : 'a parameter'
 }

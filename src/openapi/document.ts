@@ -1,12 +1,18 @@
 import { z } from 'zod'
-import type { Config } from '../config.ts'
-import type { Endpoint } from '../http/routes.ts'
-import type { Json, JsonObject } from '../store.ts'
+import { APP_ID_PATTERN } from '../base/ids.ts'
+import type { Json, JsonObject } from '../base/json.ts'
+import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
+import type { Endpoint } from '../server/routes.ts'
 import { describeOperations, type Operation } from './operations.ts'
 
 /** The OpenAPI 3.1 document of the mounted routes, made from the schemas that check their input. */
-export function openapiDocument(config: Config<never>, endpoints: readonly Endpoint[]): JsonObject {
-  const operations = describeOperations(config)
+export function openapiDocument(
+  config: Config<never>,
+  services: Pick<Services, 'grants'>,
+  endpoints: readonly Endpoint[],
+): JsonObject {
+  const operations = describeOperations(config, services)
   const paths: Record<string, Record<string, Json>> = {}
   for (const { path, routes } of endpoints) {
     for (const [method, route] of routes) {
@@ -14,9 +20,9 @@ export function openapiDocument(config: Config<never>, endpoints: readonly Endpo
       const operation = operations[`${method} ${name}`]
       // The same document under another name for another client.
       if (!operation) continue
-      const guarded = route.guard === 'user' || route.guard === 'admin'
+      const signedIn = route.access === 'user' || route.access === 'admin'
       const template = path.replace(/:(\w+)/g, '{$1}')
-      const described = { ...describe(operation, path), ...(guarded ? { security: [{ login: [] }] } : {}) }
+      const described = { ...describe(operation, path), ...(signedIn ? { security: [{ login: [] }] } : {}) }
       paths[template] = { ...paths[template], [method.toLowerCase()]: described }
     }
   }
@@ -77,7 +83,7 @@ function parametersOf(path: string): readonly JsonObject[] {
     name,
     in: 'path',
     required: true,
-    schema: name === 'appId' ? { type: 'string', pattern: '^[0-9a-f]{24}$' } : { type: 'string' },
+    schema: name === 'appId' ? { type: 'string', pattern: APP_ID_PATTERN } : { type: 'string' },
   }))
 }
 

@@ -1,16 +1,17 @@
 import { z } from 'zod'
-import { appChangesSchema, newAppSchema } from '../apps/app-input.ts'
+import { appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
 import { scopeViewSchema } from '../apps/app-scopes.ts'
 import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
 import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
-import type { Config } from '../config.ts'
-import { accountInput } from '../connectors/account-exchange.ts'
-import { startQuery } from '../connectors/start.ts'
+import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
+import { connectedAppSchema } from '../connected-apps/list.ts'
+import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
-import { RESPONSE_MODES } from '../http/send-back.ts'
-import { connectedAppSchema } from '../oauth/connected-apps.ts'
+import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
+import { accountInput } from '../sign-in/account-exchange.ts'
 
 /** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {
@@ -65,7 +66,12 @@ const logoutRequest = z.object({
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** By method and path. */
-export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): Readonly<Record<string, Operation>> {
+export function describeOperations(
+  { scopes }: Pick<Config<never>, 'scopes'>,
+  services: Pick<Services, 'grants'>,
+): Readonly<Record<string, Operation>> {
+  const grants = appGrants(services)
+  const grantParameters = [...services.grants.values()].flatMap(({ parameters }) => Object.keys(parameters))
   return {
     'GET /oauth/authorize': {
       summary: 'Begin an authorization: to the login, the consent page, or back to the app (RFC 6749 §4.1.1)',
@@ -129,11 +135,8 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     'POST /oauth/token': {
       summary: 'Get tokens (RFC 6749 §3.2)',
       body: z.object({
-        grant_type: z.enum(['authorization_code', 'client_credentials', 'refresh_token']),
-        code: text.optional(),
-        redirect_uri: text.optional(),
-        code_verifier: text.optional(),
-        refresh_token: text.optional(),
+        grant_type: z.enum(grants.names as [string, ...string[]]),
+        ...Object.fromEntries(grantParameters.map(name => [name, text.optional()])),
         scope: text.optional(),
         resource: text.optional(),
         ...client,
@@ -206,7 +209,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'GET /connectors/:connectorId/oauth/authorize': {
       summary: 'Where to send the browser to connect an outside account',
-      query: startQuery,
+      query: authorizeConnectorQuery,
       answers: {
         200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
         ...OF_APP,
@@ -215,8 +218,16 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'GET /connectors/oauth/callback': {
       summary: 'The provider’s answer; ends on a page of the front end',
-      query: z.object({ code: text.optional(), state: text.optional(), error: text.optional(), baseUrl: text.optional() }),
+      query: z.object({
+        ...Object.fromEntries(['code', 'state', 'error', 'baseUrl', 'posted'].map(name => [name, text.optional()])),
+      }),
       answers: { 302: null, ...OAUTH_ERRORS, 403: oauthError },
+    },
+    'POST /connectors/oauth/callback': {
+      summary: 'The same, posted by the browser (OAuth 2.0 Form Post Response Mode); leads to the GET',
+      body: z.looseObject({ code: text.optional(), state: text, error: text.optional() }),
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS },
     },
     'POST /connectors/getTokenFromCode': {
       summary: 'Redeem a code of Google Workspace',
@@ -272,7 +283,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     },
     'POST /oauth-clients': {
       summary: 'Create an app; its secret is shown this once',
-      body: newAppSchema(scopes),
+      body: newAppSchema(scopes, grants),
       answers: { 201: appWithSecretSchema, ...API_ERRORS, ...CHANGE },
     },
     'GET /oauth-clients/scopes': {
@@ -282,7 +293,7 @@ export function describeOperations({ scopes }: Pick<Config<never>, 'scopes'>): R
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
       summary: 'Change an app; what is left out stays',
-      body: appChangesSchema(scopes),
+      body: appChangesSchema(scopes, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'DELETE /oauth-clients/:appId': {

@@ -1,10 +1,10 @@
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+import type { PageSetting } from './page-setting.ts'
 
 export interface ConnectedAppsView {
   readonly apps: readonly {
-    readonly clientId: string
+    readonly appId: string
     readonly name: string
     readonly scopes: readonly { readonly description: string }[]
     readonly grantedAt: string
@@ -18,23 +18,23 @@ export interface ConnectedAppsView {
 }
 
 /** What the user has allowed, each with a button that takes it back. */
-export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, look: Look): HttpResponse {
-  const { messages, tag } = look.language
+export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, setting: PageSetting): HttpResponse {
+  const { messages, tag } = setting.language
   const date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' })
   const items = apps.map(
-    ({ clientId, grantedAt, name, scopes }) => `<li>
-<h2 id="app-${clientId}">${isolated(name)}</h2>
+    ({ appId, grantedAt, name, scopes }) => `<li>
+<h2 id="app-${appId}">${isolated(name)}</h2>
 <p class="soft">${fill(messages.connectedSince, { date: `<time datetime="${grantedAt}">${escapeHtml(date.format(new Date(grantedAt)))}</time>` })}</p>
 <p class="soft">${scopes.map(({ description }) => isolated(description)).join(' · ')}</p>
-<form method="post" action="${escapeHtml(`${action}/${clientId}`)}">
+<form method="post" action="${escapeHtml(`${action}/${appId}`)}">
 <input type="hidden" name="form_id" value="${escapeHtml(formId)}">
-<button class="danger" aria-describedby="app-${clientId}">${escapeHtml(messages.removeAccess)}</button>
+<button class="danger" aria-describedby="app-${appId}">${escapeHtml(messages.removeAccess)}</button>
 </form>
 </li>`,
   )
   const body = `<h1>${escapeHtml(messages.connectedTitle)}</h1>
 ${removed === null ? '' : `<p role="status" class="badge good"><span>${fill(messages.accessRemoved, { app: isolated(removed) })}</span></p>`}
-<p>${items.length > 0 ? fill(messages.connectedIntro, { server: isolated(look.theme.name) }) : escapeHtml(messages.connectedNone)}</p>
+<p>${items.length > 0 ? fill(messages.connectedIntro, { server: isolated(setting.theme.name) }) : escapeHtml(messages.connectedNone)}</p>
 <ul class="plain">${items.join('\n')}</ul>`
-  return renderPage(200, { ...look, title: messages.connectedTitle, body, formAction: "'self'" })
+  return renderPage(200, { ...setting, title: messages.connectedTitle, body, formAction: "'self'" })
 }

@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+import type { PageSetting } from './page-setting.ts'
 
 /** What the user is asked: all that a page needs to ask it. */
 export interface ConsentView {
@@ -41,15 +41,15 @@ export interface AskedScope {
 }
 
 /** The question, as a page that needs no script. */
-export function consentPage(view: ConsentView, look: Look): HttpResponse {
+export function consentPage(view: ConsentView, setting: PageSetting): HttpResponse {
   const { app, redirectUri } = view
-  const { messages } = look.language
+  const { messages } = setting.language
   const asked = view.scopes.filter(({ granted }) => !granted)
   const granted = view.scopes.filter(({ granted }) => granted)
   // Where all of it has been allowed before, that is what is asked again.
   const [open, folded] = asked.length > 0 ? [asked, granted] : [granted, []]
   const images = app.logoUrl === null ? [] : [app.logoUrl]
-  const body = `${header(view, look)}
+  const body = `${header(view, setting)}
 ${who(view, messages)}
 <p>${escapeHtml(messages.asksTo)}</p>
 ${byCategory(open)}
@@ -65,10 +65,10 @@ ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { re
 </form>
 ${links(app, messages)}`
   const title = fillText(messages.consentTitle, { app: app.name })
-  return renderPage(200, { ...look, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
+  return renderPage(200, { ...setting, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
 }
 
-function header({ app, verified }: ConsentView, { language: { messages }, theme }: Look): string {
+function header({ app, verified }: ConsentView, { language: { messages }, theme }: PageSetting): string {
   const picture =
     app.logoUrl === null
       ? `<span class="initial" aria-hidden="true">${escapeHtml([...app.name][0]?.toUpperCase() ?? '')}</span>`

@@ -1,13 +1,13 @@
 import type { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpResponse } from '../http/types.ts'
-import type { Look } from './look.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
+import type { PageSetting } from './page-setting.ts'
 
 /** What a person reads where nothing may be redirected, and what their developer needs; `reference` also stands in the event. */
-export function errorPage(error: OAuthError, reference: string, look: Look): HttpResponse {
-  const { messages } = look.language
-  const person = fill(messages[messageOf(error)], { server: isolated(look.theme.name) })
+export function errorPage(error: OAuthError, reference: string, setting: PageSetting): HttpResponse {
+  const { messages } = setting.language
+  const person = fill(messages[messageOf(error)], { server: isolated(setting.theme.name) })
   const facts = [
     [messages.errorCode, `<code>${escapeHtml(error.code)}</code>`],
     // Descriptions are for developers, and in English.
@@ -20,7 +20,7 @@ export function errorPage(error: OAuthError, reference: string, look: Look): Htt
 <details><summary>${escapeHtml(messages.forDevelopers)}</summary>
 <dl>${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${value}</dd>`).join('')}</dl>
 </details>`
-  return renderPage(error.status, { ...look, title: messages.errorTitle, body })
+  return renderPage(error.status, { ...setting, title: messages.errorTitle, body })
 }
 
 function messageOf({ code, expired }: OAuthError): keyof Messages {

@@ -1,4 +1,4 @@
-import type { Scope } from '../config/scopes.ts'
+import type { Scope } from '../options/scopes.ts'
 import type { Language } from './language.ts'
 
 /** What a scope means, in the host's words, or in ours where it is ours. */

@@ -1,16 +1,5 @@
 import { hash } from 'node:crypto'
-
-/** How authmount's own pages look. */
-export interface Branding {
-  /** Who you are to your users. Default: the issuer's host name. */
-  readonly name?: string | undefined
-  /** Shown above the page; https. */
-  readonly logoUrl?: string | undefined
-  /** Of the main button, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
-  readonly accentColor?: string | undefined
-  /** Added after the pages' own style. It can load nothing. */
-  readonly css?: string | undefined
-}
+import type { BrandingValues } from '../options/branding.ts'
 
 /** What every page needs of it, worked out once. */
 export interface Theme {
@@ -21,23 +10,10 @@ export interface Theme {
   readonly styleSource: string
 }
 
-export function createTheme({ accentColor = '#1d4ed8', css = '', logoUrl, name }: Branding, issuer: string): Theme {
-  // What is not usable is refused before anything is shown.
-  const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${String(css).replaceAll('</', '<\\/')}`
+export function createTheme({ accentColor, css, logoUrl, name }: BrandingValues, issuer: string): Theme {
+  const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${(css ?? '').replaceAll('</', '<\\/')}`
   const styleSource = `'sha256-${hash('sha256', style, 'base64')}'`
-  return { name: name ?? (URL.canParse(issuer) ? new URL(issuer).host : issuer), logoUrl: logoUrl ?? null, style, styleSource }
-}
-
-/** What is wrong with it, in words for whoever configures it. */
-export function brandingProblems({ accentColor, css, logoUrl, name }: Branding): readonly string[] {
-  return [
-    ...(name === undefined || (typeof name === 'string' && name !== '') ? [] : ['branding.name must be a text']),
-    ...(accentColor === undefined || /^#[\da-f]{6}$/i.test(accentColor) ? [] : ['branding.accentColor must be like #1d4ed8']),
-    ...(logoUrl === undefined || (URL.canParse(logoUrl) && new URL(logoUrl).protocol === 'https:')
-      ? []
-      : ['branding.logoUrl must be an https URL']),
-    ...(css === undefined || typeof css === 'string' ? [] : ['branding.css must be a text']),
-  ]
+  return { name: name ?? new URL(issuer).host, logoUrl, style, styleSource }
 }
 
 /** Black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */

@@ -1,1 +1,2 @@
-export { runStoreContract, type StoreCase, storeCases } from './store-contract.ts'
+export type { MakeStores, StoreCase } from './case.ts'
+export { runStoreContract, storeCases } from './store-contract.ts'

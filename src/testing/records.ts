@@ -1,18 +1,22 @@
-import { randomId, randomText } from '../crypto.ts'
-import type { App, Grant, OneTime, Token, TokenRef } from '../store.ts'
+import { randomId } from '../base/crypto.ts'
+import { newAppId, newGrantId } from '../base/ids.ts'
+import type { App, Consent, Credential, Grant, OneTime, Token, TokenRef } from '../store/store.ts'
+
+export { newAppId } from '../base/ids.ts'
 
 /* Records as the flows write them, under ids of their own. */
 
 export function newApp(fields: Partial<App> = {}): App {
   return {
-    id: newClientId(),
+    id: newAppId(),
     orgId: newId(),
     createdBy: newId(),
     name: 'Contract',
     description: '',
     status: 'active',
-    confidential: true,
-    secrets: [{ hash: newId(), createdAt: 1, expiresAt: null }],
+    origin: 'host',
+    authMethod: 'client_secret',
+    secrets: [{ hash: newId(), createdAt: 1, usableUntil: null }],
     redirectUris: ['https://app.example/cb?x=%20'],
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
@@ -28,10 +32,10 @@ export function newApp(fields: Partial<App> = {}): App {
 }
 
 export function newGrant(fields: Partial<Grant> = {}): Grant {
-  const clientId = fields.clientId ?? newClientId()
+  const appId = fields.appId ?? newAppId()
   return {
-    id: clientId + randomId(16),
-    clientId,
+    id: newGrantId(appId),
+    appId,
     orgId: newId(),
     userId: newId(),
     scopes: ['read', 'write'],
@@ -42,20 +46,21 @@ export function newGrant(fields: Partial<Grant> = {}): Grant {
   }
 }
 
+/** Lives for ten minutes: longer than any case takes, should a database sweep by a clock of its own. */
 export function newToken(kind: Token['kind'], fields: Partial<Token> = {}): Token {
   const now = Date.now()
   return { id: newId(), kind, scopes: ['read'], issuedAt: now, expiresAt: now + 600_000, ...fields }
 }
 
-export function newCode(fields: { readonly expiresAt?: number } = {}): OneTime<'code'> {
-  const clientId = newClientId()
+export function newCode(fields: Partial<OneTime<'code'>> = {}): OneTime<'code'> {
+  const appId = newAppId()
   return {
     kind: 'code',
     id: newId(),
-    expiresAt: Date.now() + 60_000,
+    expiresAt: Date.now() + 600_000,
     data: {
-      grantId: clientId + randomId(16),
-      clientId,
+      grantId: newGrantId(appId),
+      appId,
       userId: newId(),
       orgId: newId(),
       redirectUri: 'https://app.example/cb',
@@ -69,14 +74,27 @@ export function newCode(fields: { readonly expiresAt?: number } = {}): OneTime<'
   }
 }
 
+export function newConsent(fields: Partial<Consent> = {}): Consent {
+  return { owner: { userId: newId() }, appId: newAppId(), scopes: ['read'], grantedAt: 1000, version: 1, ...fields }
+}
+
+export function newCredential(fields: Partial<Credential> = {}): Credential {
+  return {
+    connectorId: newId(),
+    ownerId: newId(),
+    sealed: 'sealed',
+    accessExpiresAt: null,
+    leaseUntil: null,
+    needsReconnect: false,
+    version: 1,
+    ...fields,
+  }
+}
+
 export function refOf(grant: Grant, token: Token): TokenRef {
   return { grantId: grant.id, tokenId: token.id }
 }
 
 export function newId(): string {
   return randomId(32)
-}
-
-export function newClientId(): string {
-  return randomText(12, 'hex')
 }

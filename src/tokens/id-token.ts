@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { SignJWT } from 'jose'
-import type { EpochMs, JsonObject } from '../store.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface IdTokenContents {

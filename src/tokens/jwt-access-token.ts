@@ -1,21 +1,24 @@
 import { SignJWT } from 'jose'
-import { randomId } from '../crypto.ts'
-import type { Grant, Token } from '../store.ts'
+import { randomId } from '../base/crypto.ts'
+import { GRANT_ID_SOURCE } from '../base/ids.ts'
+import type { Grant, Token } from '../store/store.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' | 'expiresAt'> {
   readonly issuer: string
   readonly audience: string | string[]
-  readonly grant: Pick<Grant, 'id' | 'clientId' | 'orgId' | 'userId'>
+  /** What the app is called on the wire. */
+  readonly clientId: string
+  readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
 }
 
 /** An access token that resource servers can check by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
-  const { audience, expiresAt, grant, issuedAt, issuer, scopes } = contents
-  return new SignJWT({ client_id: grant.clientId, scope: scopes.join(' '), org_id: grant.orgId })
+  const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
+  return new SignJWT({ client_id: clientId, scope: scopes.join(' '), org_id: grant.orgId })
     .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: JWT_TYPE })
     .setIssuer(issuer)
-    .setSubject(grant.userId ?? grant.clientId)
+    .setSubject(grant.userId ?? clientId)
     .setAudience(audience)
     .setIssuedAt(Math.floor(issuedAt / 1000))
     .setExpirationTime(Math.floor(expiresAt / 1000))
@@ -50,7 +53,7 @@ const JWT_TYPE = 'at+jwt'
 const MAX_LENGTH = 16_384
 /** Of what can hold an issuer and one of these claims: shorter parts are not worth a look, however many there are. */
 const SHORTEST = 80
-const JTI = /^([0-9a-f]{24}[\w-]{22})\.[\w-]{22}$/
+const JTI = new RegExp(`^(${GRANT_ID_SOURCE})\\.[\\w-]{22}$`)
 
 function decode(part: string | undefined): Record<string, unknown> | undefined {
   try {

@@ -1,6 +1,7 @@
 import type { JWK } from 'jose'
-import type { Log } from '../options.ts'
-import type { EpochMs, KeyRing, KeyRingStore } from '../store.ts'
+import type { Log } from '../base/log.ts'
+import type { EpochMs } from '../base/time.ts'
+import type { KeyRing, KeyRingStore } from '../store/store.ts'
 import { open, seal } from './sealing.ts'
 import { newSigningJwk, type SigningAlgorithm, type SigningKey, signingKey } from './signing-key.ts'
 
@@ -21,8 +22,18 @@ export interface KeySource {
   rotate(store: KeyRingStore, now: EpochMs): Promise<void>
 }
 
+/** Where the signing keys come from: the host, or a ring that authmount keeps in the store. */
+export type SigningSettings =
+  | { readonly kind: 'supplied'; readonly keys: readonly [SigningKey, ...SigningKey[]] }
+  | ({ readonly kind: 'managed' } & Omit<RingOptions, 'log'>)
+
+/** The source of the signing keys that the settings describe. */
+export function createKeySource(settings: SigningSettings, log: Log): KeySource {
+  return settings.kind === 'supplied' ? suppliedKeys(settings.keys) : managedKeys({ ...settings, log })
+}
+
 /** Keys the host supplies: the first signs, all are published. */
-export function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
+function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
   const current = { signing: keys[0], published: keys, maxAgeSeconds: 300 }
   return {
     current: async () => current,
@@ -32,7 +43,7 @@ export function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeyS
   }
 }
 
-export interface RingOptions {
+interface RingOptions {
   readonly alg: SigningAlgorithm
   readonly sealingKeys: readonly Uint8Array[]
   /** How long a key is published before it signs, in milliseconds: longer than any client keeps the set. */
@@ -64,7 +75,7 @@ const PURPOSE = 'authmount key ring'
  * A new key is published first and signs only when every cached copy of the set has run out; an old one stays published
  * until the last token it signed has expired. Each process reads the ring again well within the time of publication.
  */
-export function managedKeys(options: RingOptions): KeySource {
+function managedKeys(options: RingOptions): KeySource {
   const { alg, log, publishMs, rotateMs, sealingKeys, tokenMs } = options
   /** A quarter for a process to see a new key, a quarter for clients to keep an old set; the rest is slack. */
   const rereadMs = publishMs / 4

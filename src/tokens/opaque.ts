@@ -1,4 +1,5 @@
-import { randomId, sha256 } from '../crypto.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
+import { GRANT_ID_LENGTH } from '../base/ids.ts'
 
 /*
  * Opaque values, and what secret scanners may look for: am_at_ access token, am_rt_ refresh token,
@@ -12,10 +13,6 @@ export interface NewToken {
   readonly value: string
   /** What the store keeps. */
   readonly id: string
-}
-
-export function newGrantId(clientId: string): string {
-  return clientId + randomId(16)
 }
 
 export function newToken(kind: 'access' | 'refresh', grantId: string): NewToken {
@@ -43,6 +40,6 @@ export function holdsOpaque(text: string): boolean {
 }
 
 const PREFIX = { access: 'am_at_', refresh: 'am_rt_' } as const
-const DOT = PREFIX.access.length + 24 + 22
+const DOT = PREFIX.access.length + GRANT_ID_LENGTH
 const LENGTH = DOT + 1 + 43
 const TOKEN = /^am_[ar]t_[\w-]+\.[\w-]+$/

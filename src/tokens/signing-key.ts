@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, hash, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { JWK } from 'jose'
-import type { JsonObject } from '../store.ts'
+import type { JsonObject } from '../base/json.ts'
 
 /** How tokens can be signed: RS256 every client knows; ES256 and EdDSA are smaller and quicker. */
 export const SIGNING_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const

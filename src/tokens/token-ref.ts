@@ -1,13 +1,15 @@
-import { sha256 } from '../crypto.ts'
-import { Recent } from '../recent.ts'
-import type { TokenRef } from '../store.ts'
+import { sha256 } from '../base/crypto.ts'
+import { appOfGrant } from '../base/ids.ts'
+import { Memo } from '../base/memo.ts'
+import type { TokenRef } from '../store/store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
 import { holdsOpaque, readOpaque } from './opaque.ts'
 
 /** Where a presented token is found in the store, and what it says of itself. */
 export interface PresentedToken extends TokenRef {
   readonly kind: 'access' | 'refresh'
-  readonly clientId: string
+  /** The app's id in the store; what the token was issued to is read from its record. */
+  readonly appId: string
   /** Names the token without being of any use (RFC 7519 §4.1.7). */
   readonly jti: string
 }
@@ -25,15 +27,13 @@ export function tokenRef(value: string): PresentedToken | undefined {
 }
 
 /** What is in a JWT costs more to read than all the rest of checking it, and most are presented many times. */
-const JWTS = new Recent<PresentedToken>(10_000)
+const JWTS = new Memo<PresentedToken>(10_000)
 
 function refOf({ grantId, kind }: Pick<PresentedToken, 'grantId' | 'kind'>, tokenId: string, jti: string): PresentedToken {
-  return { kind, grantId, clientId: grantId.slice(0, CLIENT_ID_LENGTH), tokenId, jti }
+  return { kind, grantId, appId: appOfGrant(grantId), tokenId, jti }
 }
 
 /** Whether a text holds a token that authmount issued in this issuer's name. */
 export function holdsToken(text: string, issuer: string): boolean {
   return holdsOpaque(text) || holdsJwt(text, issuer)
 }
-
-const CLIENT_ID_LENGTH = 24

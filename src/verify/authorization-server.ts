@@ -1,7 +1,7 @@
 import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
+import type { Log } from '../base/log.ts'
+import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { Log } from '../options.ts'
-import type { EpochMs } from '../store.ts'
 import { KeySet } from './key-set.ts'
 
 export interface ServerOptions {

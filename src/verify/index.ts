@@ -1,4 +1,3 @@
-export type { TokenGuard, TokenRequirements } from '../authmount.ts'
 export { OAuthError } from '../errors/oauth-error.ts'
-export type { TokenInfo } from '../oauth/bearer.ts'
+export type { TokenGuard, TokenInfo, TokenRequirements } from '../tokens/token-guard.ts'
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'

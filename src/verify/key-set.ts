@@ -1,5 +1,5 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
-import type { EpochMs } from '../store.ts'
+import type { EpochMs } from '../base/time.ts'
 
 /** A new key is published for a minute at least before it signs: whoever looks twice in that time knows it. */
 const FRESH_MS = 300_000

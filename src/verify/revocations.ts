@@ -1,7 +1,7 @@
-import type { AuthmountEvent } from '../events.ts'
-import type { TokenInfo } from '../oauth/bearer.ts'
-import { Remembered } from '../remembered.ts'
-import type { EpochMs } from '../store.ts'
+import type { AuthmountEvent } from '../base/events.ts'
+import type { EpochMs } from '../base/time.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
+import type { TokenInfo } from '../tokens/token-guard.ts'
 
 /** No access token lives longer than a day. */
 const KEPT_MS = 86_400_000 + 60_000
@@ -18,9 +18,9 @@ export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'use
 /** What has been revoked, as far as the events told. */
 export class Revocations {
   /** Tokens and grants: they are over for good. */
-  readonly #over = new Remembered<true>(MAX_REVOCATIONS)
+  readonly #over = new TtlCache<true>(MAX_REVOCATIONS)
   /** Users and apps: everything that was issued until then. Apart, so that an app that revokes much drives none of them out. */
-  readonly #until = new Remembered<EpochMs>(MAX_REVOCATIONS)
+  readonly #until = new TtlCache<EpochMs>(MAX_REVOCATIONS)
 
   /** Throws TypeError for what is no event: it would otherwise revoke nothing in silence. */
   add(event: AuthmountEvent, now: EpochMs): void {

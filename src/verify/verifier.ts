@@ -1,16 +1,15 @@
 import type { JWTPayload } from 'jose'
-import type { Guarding, TokenRequirements } from '../authmount.ts'
-import { isLoopback } from '../config/urls.ts'
-import { sha256 } from '../crypto.ts'
-import { renderChallenge } from '../errors/challenge.ts'
+import { sha256 } from '../base/crypto.ts'
+import type { AuthmountEvent } from '../base/events.ts'
+import type { Log } from '../base/log.ts'
+import { isLoopback } from '../base/loopback.ts'
+import type { EpochMs } from '../base/time.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import type { AuthmountEvent } from '../events.ts'
-import { bearerToken, type TokenInfo } from '../oauth/bearer.ts'
-import type { Log } from '../options.ts'
-import { Remembered } from '../remembered.ts'
-import type { EpochMs } from '../store.ts'
+import { renderChallenge } from '../http/challenge.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
+import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
 import { AuthorizationServer, invalidToken } from './authorization-server.ts'
 import { type Revocable, Revocations } from './revocations.ts'
 
@@ -65,7 +64,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { fetch: own = fetch, log = CONSOLE, now = Date.now, timeoutMs = 5000 } = options
   const toleranceMs = clockToleranceSeconds * 1000
   const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, now })
-  const remembered = new Remembered<Checked>(MAX_REMEMBERED)
+  const remembered = new TtlCache<Checked>(MAX_REMEMBERED)
   const asking = new Map<string, Promise<Checked>>()
   const revocations = new Revocations()
 
@@ -112,8 +111,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     guard(requirements = {}) {
       const scopes = readScopes(requirements, audience)
       const challenge = { issuer, log, metadata: resourceMetadata }
-      return async authorization => {
-        const token = bearerToken(authorization)
+      return async ({ headers }) => {
+        const token = bearerToken(headers.authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
           return { oauth: await verify(token, { scopes }) }
@@ -155,7 +154,7 @@ function readScopes(requirements: TokenRequirements, audience: string): readonly
   return [...scopes]
 }
 
-const KNOWN: readonly (keyof VerifierOptions)[] = [
+const VERIFIER_OPTIONS: readonly (keyof VerifierOptions)[] = [
   'issuer',
   'audience',
   'introspection',
@@ -179,7 +178,7 @@ function checkOptions(options: VerifierOptions): void {
     timeoutMs = 5000,
   } = options
   for (const name of Object.keys(options))
-    if (!(KNOWN as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
+    if (!(VERIFIER_OPTIONS as readonly string[]).includes(name)) throw new TypeError(`${name} is not an option`)
   const url = normalUrl(issuer)
   if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url))))
     throw new TypeError('issuer must be the https URL of the authorization server')

@@ -78,6 +78,9 @@ everywhere(
     host.clock.advance(61)
     t.equal((await host.clientCredentials(second)).status, 401)
 
+    for (let time = 0; time < 4; time++)
+      await api(host, 'POST', `/${app.id}/regenerate-secret`, { body: { overlapSeconds: 600 } })
+    t.equal((await host.store.apps.get(app.id))?.secrets.length, 2, 'two secrets at most, however often it is regenerated')
     for (const body of [{ overlapSeconds: -1 }, { overlapSeconds: 1e9 }, { overlapSeconds: 'x' }, { other: 1 }, '[]']) {
       t.equal((await api(host, 'POST', `/${app.id}/regenerate-secret`, { body })).status, 400)
     }

@@ -26,7 +26,7 @@ t.test('an app with a hundred thousand tokens lists a page within 50 ms, and is 
     const grantId = `${app.id}${String(index).padStart(22, '0')}`
     const grant = {
       id: grantId,
-      clientId: app.id,
+      appId: app.id,
       orgId: 'org-1',
       userId: null,
       scopes: ['read:records'],

@@ -145,11 +145,20 @@ async function connectorTokens(): Promise<void> {
   const authmount = newAuthmount({ store, sealingKeys, signingAlg: 'ES256', connectors })
   const owner = { userId: 'anna', orgId: 'bench' }
   const key = { connectorId: 'drive', ownerId: JSON.stringify([owner.orgId, owner.userId]) }
-  const tokens = { accessToken: 'a'.repeat(1000), refreshToken: 'r'.repeat(200), idToken: undefined, tokenType: 'Bearer' }
-  const sealed = await sealTokens({ ...tokens, expiresInSeconds: 3600, scopes: ['a', 'b'], details: {} }, null, key, {
-    sealingKeys,
-  } as never)
-  const credential = { ...key, sealed, expiresAt: Date.now() + 3_600_000, leaseUntil: null, needsReconnect: false }
+  const tokens = {
+    accessToken: 'a'.repeat(1000),
+    refreshToken: 'r'.repeat(200),
+    idToken: undefined,
+    identity: undefined,
+    tokenType: 'Bearer',
+    expiresInSeconds: 3600,
+    scopes: ['a', 'b'],
+    details: {},
+  }
+  const before = { refreshToken: null, scopes: null, requestedScopes: null, details: {}, identity: null, site: null }
+  const sealing = { connectors: { sealingKeys }, key, now: Date.now(), provider: {} } as never
+  const sealed = await sealTokens(tokens, before, sealing)
+  const credential = { ...key, ...sealed, leaseUntil: null, needsReconnect: false }
   await store.credentials.save({ ...credential, version: 1 })
   for (let index = 0; index < 2000; index++) await authmount.connectorToken('drive', owner)
   const began = performance.now()
@@ -223,7 +232,7 @@ async function revokeAll(): Promise<void> {
     const scopes = Object.freeze(['read:records'])
     for (let index = 0; index < count; index++) {
       const id = `${clientId}${String(index).padStart(22, '0')}`
-      const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+      const grant = { id, appId: clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
       await store.grants.create(grant, [{ id: `t${index}`, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
     }
     const found = authmount.find(`/oauth-clients/${clientId}/revoke-all-tokens`)
@@ -270,7 +279,7 @@ async function bytesInRedis(url: string): Promise<void> {
           const clientId = clientIdOf(start + offset)
           const now = Date.now()
           const id = clientId + randomBytes(16).toString('base64url')
-          const grant = { id, clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
+          const grant = { id, appId: clientId, orgId: 'bench', userId: null, scopes, createdAt: now, epoch: 1, context: {} }
           const tokenId = randomBytes(32).toString('base64url')
           return store.grants.create(grant, [{ id: tokenId, kind: 'access', scopes, issuedAt: now, expiresAt: now + 3_600_000 }])
         }),

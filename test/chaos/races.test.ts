@@ -66,7 +66,7 @@ for (const [index, [store, connect]] of Object.entries(sharedStores).entries()) 
         })
         t.equal(lines, rounds, 'every token has one successor')
         t.equal(successes, grace === 'with' ? rounds * 10 : rounds)
-        const { total } = await host.store.grants.listTokens({ clientId: app.clientId, epoch: 1, limit: 0 })
+        const { total } = await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })
         // Of each family that lives: the first access token, the second, and one refresh token.
         if (grace === 'with') t.equal(total, rounds * 3)
         else t.equal(total, 0)

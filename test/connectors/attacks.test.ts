@@ -119,7 +119,11 @@ function overheard(store: Store, kept: string[]): Store {
   return {
     ...store,
     credentials: { ...credentials, save: keep(credentials.save.bind(credentials)) },
-    oneTime: { ...oneTime, put: keep(oneTime.put.bind(oneTime)) as typeof oneTime.put },
+    oneTime: {
+      ...oneTime,
+      put: keep(oneTime.put.bind(oneTime)) as typeof oneTime.put,
+      claim: keep(oneTime.claim.bind(oneTime)) as typeof oneTime.claim,
+    },
   }
 }
 
@@ -661,10 +665,11 @@ scene(
     const headers = { authorization: 'Bearer host-anna' }
     for (const [path, allow] of [
       ['/connectors/drive/oauth/authorize', 'GET'],
-      ['/connectors/oauth/callback', 'GET'],
+      ['/connectors/oauth/callback', 'GET, POST'],
       ['/connectors/getTokenFromCode', 'POST'],
     ] as const) {
-      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].filter(method => method !== allow)) {
+      const allowed = allow.split(', ')
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].filter(name => !allowed.includes(name))) {
         const answer = await host.send(path, { method, headers })
         t.equal(answer.status, 405, `${method} ${path}`)
         t.equal(answer.headers.get('allow'), allow, `${method} ${path}`)
@@ -702,6 +707,153 @@ scene(
     }
     refused(t, await host.send('/connectors/drive/oauth/authorize'), 401, 'nobody')
     refused(t, await host.send('/connectors/nothing/oauth/authorize', { headers: { cookie: 'session=anna' } }), 404, 'unknown')
+  },
+  { where: overOneStore },
+)
+
+scene(
+  'what the callback says is kept where the provider names it, and nothing else of it',
+  async (t, { drive, host, providers }) => {
+    providers.drive = at(drive, { keep: ['realmId', 'more', 'code', 'state', 'iss', 'access_token', '__proto__', 'constructor'] })
+    drive.on('/token', async received => ({ body: { ...(await tokensFor(drive, received)), more: 'of the answer' } }))
+    const back = async (extra: Readonly<Record<string, string>>) => {
+      const begun = await begin(host, 'drive')
+      return comeBack(host, { ...answerTo(begun), ...extra }, { cookie: begun.cookie })
+    }
+    connected(t, await back({ realmId: '4620816365', more: 'of the callback', other: 'x' }))
+    const { access_token, ...details } = (await host.authmount.connectorToken('drive', ANNA)).details
+    t.match(access_token, CANARY, 'a field of the answer')
+    t.strictSame(details, { realmId: '4620816365', more: 'of the answer' })
+    host.clock.advance(3600)
+    drive.on('/token', { body: { access_token: 'canary-2', token_type: 'Bearer', expires_in: 3600 } })
+    t.match((await host.authmount.connectorToken('drive', ANNA)).details, { realmId: '4620816365' }, 'it outlives a refresh')
+
+    drive.on('/token', async received => ({ body: await tokensFor(drive, received) }))
+    const asked = drive.countOf('/token')
+    failed(t, await back({ realmId: 'x'.repeat(1025) }), 'invalid_response', '1,025 characters')
+    t.equal(drive.countOf('/token'), asked)
+    connected(t, await back({ realmId: 'x'.repeat(1024) }), '1,024 characters')
+    connected(t, await back({ realmId: '' }), 'none')
+    t.strictSame((await host.authmount.connectorToken('drive', ANNA)).details.realmId, undefined, 'a new connection has its own')
+  },
+  { where: overOneStore },
+)
+
+scene(
+  'an account lives at the site that its callback has named, among those declared',
+  async (t, { drive, host, mail, providers }) => {
+    const site = { token: `${mail.url}/token`, revocation: `${mail.url}/revoke` }
+    const endpoints = { authorization: `${drive.url}/authorize`, token: `${drive.url}/token`, revocation: `${drive.url}/revoke` }
+    const of = (sites: Provider['sites']): Provider => ({ ...CLIENT, scopes: ['files'], endpoints, sites })
+    const both = { parameter: 'accounts-server', endpoints: { 'https://eu.example': site } }
+    providers.drive = of(both)
+    const back = async (extra: Readonly<Record<string, string>>) => {
+      const begun = await begin(host, 'drive')
+      return comeBack(host, { ...answerTo(begun), ...extra }, { cookie: begun.cookie })
+    }
+    const counts = () => [drive.countOf('/token'), mail.countOf('/token'), drive.countOf('/revoke'), mail.countOf('/revoke')]
+    connected(t, await back({}))
+    t.strictSame(counts(), [1, 0, 0, 0], 'the callback names none')
+    connected(t, await back({ 'accounts-server': 'https://eu.example' }))
+    t.strictSame(counts(), [1, 1, 0, 0])
+    host.clock.advance(3600)
+    await host.authmount.connectorToken('drive', ANNA)
+    t.strictSame(counts(), [1, 2, 0, 0], 'it is refreshed there')
+    for (const wrong of [
+      `${mail.url}`,
+      'https://evil.example',
+      'https://eu.example/',
+      '__proto__',
+      'constructor',
+      'toString',
+      'token',
+    ])
+      failed(t, await back({ 'accounts-server': wrong }), 'invalid_response', wrong)
+    t.strictSame(counts(), [1, 2, 0, 0])
+
+    providers.drive = of(undefined)
+    host.clock.advance(3600)
+    await t.rejects(host.authmount.connectorToken('drive', ANNA), { code: 'not_configured' })
+    t.match(await stored(host), { needsReconnect: false, leaseUntil: null }, 'a site that is not declared any more costs nothing')
+    providers.drive = of(both)
+    await host.authmount.connectorToken('drive', ANNA)
+    t.strictSame(await host.authmount.disconnect('drive', ANNA), { disconnected: true, revoked: true })
+    t.strictSame(counts(), [1, 3, 0, 1], 'and ended there')
+    for (const sites of [
+      { parameter: 5, endpoints: {} },
+      { parameter: 'x', endpoints: { a: { token: 'http://10.0.0.1/' } } },
+      { endpoints: {} },
+      null,
+    ] as never[]) {
+      providers.drive = of(sites)
+      refused(t, (await begin(host, 'drive')).answer, 400, JSON.stringify(sites))
+    }
+  },
+)
+
+const post = (host: TestHost, form: Readonly<Record<string, string>> | string, headers = {}): Promise<Answer> =>
+  host.send('/connectors/oauth/callback', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: 'https://provider.example', ...headers },
+    body: String(new URLSearchParams(form)),
+  })
+
+/** What a browser does with the answer to a POST: it goes to the same address, with its cookies. */
+const follow = (host: TestHost, { headers }: Answer, cookie: string): Promise<Answer> =>
+  host.send(new URL(headers.get('location') ?? '', 'http://x/connectors/oauth/callback').href.slice('http://x'.length), {
+    headers: { cookie },
+  })
+
+scene('a callback that is posted is bound to its browser like any other', async (t, { drive, host, providers }) => {
+  providers.drive = at(drive, { keep: ['user'] })
+  const user = '{"name":{"firstName":"canary-Änna"},"email":"canary@outside.example"}'
+  const begun = await begin(host, 'drive')
+  // The browser leaves its cookies at home when another site makes it post.
+  const posted = await post(host, { ...answerTo(begun), user })
+  t.equal(posted.status, 303)
+  t.match(posted.headers.get('location'), /^\?posted=[\w.-]+$/, 'and what was posted stands in no log')
+  t.equal(posted.headers.get('cache-control'), 'no-store')
+  t.equal(posted.headers.get('set-cookie'), null)
+  t.equal(drive.countOf('/token'), 0)
+  refused(t, await follow(host, posted, ''), 403, 'nobody')
+  refused(t, await follow(host, posted, 'session=bert'), 403, 'another user')
+  refused(t, await follow(host, posted, (await begin(host, 'drive')).cookie), 403, 'another browser')
+  connected(t, await follow(host, posted, begun.cookie))
+  t.strictSame((await host.authmount.connectorToken('drive', ANNA)).details, { user })
+  refused(t, await follow(host, posted, begun.cookie), 400, 'again')
+
+  const second = await begin(host, 'drive')
+  connected(t, await follow(host, await post(host, answerTo(second)), 'session=anna'), 'by the session')
+  const third = await begin(host, 'drive')
+  const denied = await follow(host, await post(host, { state: third.state, error: 'user_cancelled_authorize' }), third.cookie)
+  failed(t, denied, 'provider_refused', 'an error')
+})
+
+scene(
+  'nothing but a callback can be posted, and nothing but what was posted opens',
+  async (t, { host }) => {
+    const begun = await begin(host, 'drive')
+    const good = answerTo(begun)
+    const { code = '', state = '' } = good
+    refused(t, await post(host, {}), 400, 'nothing')
+    refused(t, await post(host, { code }), 400, 'no state')
+    refused(t, await post(host, `code=a&code=b&state=${state}`), 400, 'twice')
+    refused(t, await post(host, { ...good, more: 'x'.repeat(4096) }), 413, 'over four kibibytes')
+    refused(t, await post(host, { ...good, more: 'x'.repeat(20_000) }), 413, 'over the limit of bodies')
+    refused(t, await post(host, good, { 'content-type': 'text/plain' }), 415, 'text')
+    refused(t, await host.send(`/connectors/oauth/callback?state=${state}`, { method: 'POST' }), 400, 'in the URL')
+    t.equal((await post(host, { ...good, more: 'x'.repeat(3600) })).status, 303, 'long')
+
+    connected(t, await connectAccount(host))
+    const others = (await stored(host))?.sealed ?? ''
+    for (const posted of ['x', 'a.b.c.d.e', others, `${others}x`])
+      refused(t, await comeBack(host, { posted }, { cookie: begun.cookie }), 400, posted.slice(0, 20))
+    const sealed = (await post(host, good)).headers.get('location')?.slice('?posted='.length) ?? ''
+    connected(
+      t,
+      await comeBack(host, { posted: sealed, state: 'x', error: 'access_denied' }, { cookie: begun.cookie }),
+      'alone counts',
+    )
   },
   { where: overOneStore },
 )
@@ -1084,6 +1236,38 @@ scene(
 )
 
 scene(
+  'a provider whose ID tokens have no nonce is connected where the host says so, and verified in all else',
+  async (t, { drive, host, mail, providers }) => {
+    const own = (claims: object) => () => drive.idToken({ aud: CLIENT.clientId, ...claims })
+    const issue = (idToken: () => Promise<unknown>) =>
+      drive.on('/token', async received => ({ body: { ...(await tokensFor(drive, received)), id_token: await idToken() } }))
+    issue(own({}))
+    failed(t, await connectAccount(host), 'invalid_response', 'where nothing is said')
+    providers.drive = at(drive, { nonce: false })
+    const { authorizationUrl } = await begin(host, 'drive')
+    t.equal(authorizationUrl.searchParams.get('nonce'), null)
+    t.match(authorizationUrl.searchParams.get('code_challenge'), /^[\w-]{43}$/)
+    connected(t, await connectAccount(host))
+    const wrong: Readonly<Record<string, () => Promise<unknown>>> = {
+      'a nonce that nobody sent': own({ nonce: 'canary' }),
+      'another audience': own({ aud: 'other' }),
+      'another issuer': own({ iss: mail.url }),
+      'another key': () => mail.idToken({ iss: drive.url, aud: CLIENT.clientId }),
+      'no ID token': async () => undefined,
+    }
+    for (const [what, idToken] of Object.entries(wrong)) {
+      issue(idToken)
+      failed(t, await connectAccount(host), 'invalid_response', what)
+    }
+    for (const nonce of ['false', 0, null] as never[]) {
+      providers.drive = at(drive, { nonce })
+      refused(t, (await begin(host, 'drive')).answer, 400, JSON.stringify(nonce))
+    }
+  },
+  { where: overOneStore },
+)
+
+scene(
   'a provider that keeps everybody waiting is given up after ten seconds',
   async (t, { drive, host, mail }) => {
     connected(t, await connectAccount(host))
@@ -1322,6 +1506,34 @@ scene('a code that comes again is refused before the provider hears of it', asyn
   refused(t, await exchange(host, { code, email: 'bert@outside.example' }), 401, 'for another')
   refused(t, await exchange(host, { code, redirectUri: 'https://evil.example' }), 400, 'for another page')
   t.equal(drive.requests.length, asked)
+})
+
+scene('of two hundred concurrent requests with one code, one reaches the provider', async (t, { drive, host }) => {
+  signsIn(drive, { email: EMAIL, email_verified: true })
+  for (const [count, code] of [
+    [10, 'canary-code-10'],
+    [200, 'canary-code-200'],
+  ] as const) {
+    const asked = drive.countOf('/token')
+    const answers = await Promise.all(Array.from({ length: count }, () => exchange(host, { code })))
+    t.equal(drive.countOf('/token') - asked, 1, `${count} at once`)
+    t.strictSame(answers.map(({ status }) => status).toSorted(), [200, ...Array(count - 1).fill(401)])
+  }
+})
+
+scene('a code that the provider was too busy to redeem may come again, once', async (t, { drive, host, providers }) => {
+  const code = 'canary-code'
+  for (const status of [503, 429, 500]) {
+    drive.on('/token', { status })
+    t.equal((await exchange(host, { code })).status, 503, String(status))
+  }
+  providers.drive = at(drive, { clientId: '' })
+  t.equal((await exchange(host, { code })).status, 400, 'nor a provider that is not configured')
+  providers.drive = at(drive)
+  signsIn(drive, { email: EMAIL, email_verified: true })
+  const answers = await Promise.all(Array.from({ length: 10 }, () => exchange(host, { code })))
+  t.strictSame(answers.map(({ status }) => status).toSorted(), [200, ...Array(9).fill(401)])
+  t.equal(drive.countOf('/token'), 4)
 })
 
 scene(

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import * as oauth from 'oauth4webapi'
 import t, { type Test } from 'tap'
-import { createOutbound } from '../../src/connectors/outbound.ts'
-import { checkOutboundUrl, OutboundError, type OutboundReason } from '../../src/connectors/outbound-url.ts'
+import { createOutbound } from '../../src/outbound/outbound.ts'
+import { checkOutboundUrl, OutboundError, type OutboundReason } from '../../src/outbound/outbound-url.ts'
 
 const MIB = 1_048_576
 
@@ -195,6 +195,45 @@ t.test('a resolver that answers with one address, none, or an error is understoo
     callback(Object.assign(new Error('x'), { code: 'ENOTFOUND' }), '')
   const error = await failsWith(t, 'network', local({ lookup: broken }).fetch(url, {}))
   t.match(error.message, /^the exchange with accounts\.example:\d+ failed: ENOTFOUND$/)
+})
+
+t.test('a host that may be private is called at a private address, over https, and no other host is', async t => {
+  const bird = await canary(t)
+  const named = { allowLoopback: false, allowPrivateHosts: ['login.corp.example', '10.1.2.3', 'fd00::1', '169.254.169.254'] }
+  const reason = (url: string) => {
+    try {
+      checkOutboundUrl(url, named)
+      return null
+    } catch (error) {
+      return (error as OutboundError).reason
+    }
+  }
+  for (const url of [
+    'https://login.corp.example/',
+    'https://LOGIN.corp.example:8443/x',
+    'https://10.1.2.3/',
+    'https://[fd00::1]/',
+  ])
+    t.equal(reason(url), null, url)
+  for (const url of [
+    ...['http://login.corp.example/', 'http://10.1.2.3/', 'https://10.1.2.4/', 'https://[fd00::2]/', 'https://192.168.1.1/'],
+    ...['https://169.254.169.254/', 'https://127.0.0.1/', 'https://localhost/', 'https://10.1.2.3:22/'],
+  ])
+    t.equal(reason(url), 'refused', url)
+
+  const at = (host: string, address: string) => {
+    const lookup = always({ address, family: address.includes(':') ? 6 : 4 })
+    return createOutbound({ ...named, lookup, timeoutMs: 300, proxy: false })
+      .fetch(`https://${host}:${bird.port}/`, {})
+      .then(String, (error: OutboundError) => error.reason)
+  }
+  for (const address of ['10.0.0.1', '192.168.1.1', '172.16.0.1', '100.64.0.1', 'fd00::1', '::ffff:10.0.0.1'])
+    t.not(await at('login.corp.example', address), 'refused', address)
+  for (const address of ['127.0.0.1', '::1', '169.254.169.254', 'fe80::1', '0.0.0.0', '224.0.0.1'])
+    t.equal(await at('login.corp.example', address), 'refused', address)
+  for (const host of ['corp.example', 'x.login.corp.example', 'login.corp.example.evil.example', 'accounts.example'])
+    t.equal(await at(host, '10.0.0.1'), 'refused', host)
+  t.equal(bird.heard, 0)
 })
 
 t.test('localhost is this machine, whatever a resolver says', async t => {
@@ -525,7 +564,7 @@ t.test('no error says what was sent or what came back', async t => {
 t.test('requests keep no process alive, whether answered, refused, aborted or late', async t => {
   const url = await provider(t, (request, response) => (request.url === '/hang' ? response.write('x') : response.end('{}')))
   const script = `
-    import { createOutbound } from './src/connectors/outbound.ts'
+    import { createOutbound } from './src/outbound/outbound.ts'
     const outbound = createOutbound({ allowLoopback: true })
     const nowhere = createOutbound({ allowLoopback: false, lookup: (_host, _options, done) => done(null, [{ address: '3ffe::1', family: 6 }]) })
     const late = createOutbound({ allowLoopback: true, timeoutMs: 100 })

@@ -1,10 +1,13 @@
 /** Every preset as it is, at the addresses it has, against what its provider answers: one server stands for all of them. */
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
-import { createOutbound, type Outbound } from '../../src/connectors/outbound.ts'
 import * as presets from '../../src/connectors/presets.ts'
-import { checkProvider, type Provider } from '../../src/connectors/provider.ts'
-import { type ProviderTokens, Upstreams } from '../../src/connectors/upstream.ts'
+import { atSite, checkProvider, type Provider } from '../../src/connectors/provider.ts'
+import type { ProviderTokens } from '../../src/connectors/provider-tokens.ts'
+import { Upstreams } from '../../src/connectors/upstream.ts'
 import type { ConnectorErrorCode } from '../../src/errors/connector-error.ts'
+import { createOutbound, type Outbound } from '../../src/outbound/outbound.ts'
 import { type Answer, FakeProvider, type Received } from '../support/fake-provider.ts'
 
 /** With characters that the encodings treat differently. */
@@ -12,6 +15,12 @@ const CLIENT = { clientId: '463558a3-725e.4f37', clientSecret: 's_cr~t!' }
 const BASIC = `Basic ${Buffer.from('463558a3-725e.4f37:s_cr~t!').toString('base64')}`
 const REDIRECT = 'https://host.example/connectors/oauth/callback'
 const TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
+const REFRESH = { refreshToken: 'the-refresh-token', scopes: ['asked', 'for'] }
+const APPLE_KEY = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+})
 const NOTION_VERSION = { 'notion-version': '2022-06-28' }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -32,7 +41,7 @@ interface Case {
   readonly asks: Fields
   readonly token: string
   /** How the host says who it is there. Default: in the form. */
-  readonly credentials?: 'Basic and JSON' | 'JSON'
+  readonly credentials?: 'Basic and JSON' | 'JSON' | 'Basic'
   readonly pkce: boolean
   /** Where there is an ID token. */
   readonly identity?: { readonly issuer: string; readonly jwks: string; readonly claims?: Fields }
@@ -40,6 +49,9 @@ interface Case {
   readonly answersCode: Fields
   readonly connected: Partial<ProviderTokens>
   readonly answersRefresh?: Fields
+  /** Where a refresh goes, if not to `token`, and what it has besides. */
+  readonly refreshAt?: string
+  readonly refreshes?: Fields
   readonly refreshed?: Partial<ProviderTokens>
   /** Absent: the provider has no way. */
   readonly revocation?: Sent & { readonly answer: Answer }
@@ -190,6 +202,8 @@ const CASES: Readonly<Record<string, Case>> = {
     connected: { accessToken: 'ms-1', refreshToken: 'M.R3', expiresInSeconds: 3736, scopes: ['Mail.Read', 'openid'] },
     answersRefresh: { token_type: 'Bearer', scope: 'Mail.Read', expires_in: 3599, access_token: 'ms-2', refresh_token: 'M.R4' },
     refreshed: { accessToken: 'ms-2', refreshToken: 'M.R4' },
+    // What was asked for when the account was connected, whatever the host asks for today.
+    refreshes: { scope: 'asked for' },
     refusals: [
       ['code', bad('invalid_grant', { error_codes: [70000], suberror: 'bad_token' }), 'provider_refused'],
       ['refresh', bad('invalid_grant', { error_codes: [700082] }), 'needs_reconnect'],
@@ -398,6 +412,183 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
+Object.assign(CASES, {
+  linkedin: {
+    provider: presets.linkedin(CLIENT),
+    authorize: 'https://www.linkedin.com/oauth/v2/authorization',
+    asks: { scope: 'openid email profile' },
+    token: 'https://www.linkedin.com/oauth/v2/accessToken',
+    pkce: false,
+    identity: { issuer: 'https://www.linkedin.com', jwks: 'https://www.linkedin.com/oauth/openid/jwks' },
+    answersCode: { access_token: 'AQU1', expires_in: 5183999, scope: 'email,openid,profile', token_type: 'Bearer' },
+    connected: {
+      accessToken: 'AQU1',
+      refreshToken: undefined,
+      expiresInSeconds: 5183999,
+      scopes: ['email', 'openid', 'profile'],
+    },
+    answersRefresh: {
+      access_token: 'AQU2',
+      expires_in: 5184000,
+      refresh_token: 'AQW',
+      refresh_token_expires_in: 439200,
+      token_type: 'Bearer',
+    },
+    refreshed: { accessToken: 'AQU2', refreshToken: 'AQW' },
+    refusals: [
+      ['code', bad('invalid_grant', { error_description: 'authorization code not found' }), 'provider_refused'],
+      ['refresh', bad('invalid_grant', { error_description: 'The provided refresh token is invalid' }), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 401), 'provider_refused'],
+    ],
+  },
+  figma: {
+    provider: presets.figma(CLIENT),
+    authorize: 'https://www.figma.com/oauth',
+    asks: { scope: 'current_user:read' },
+    token: 'https://api.figma.com/v1/oauth/token',
+    credentials: 'Basic',
+    refreshAt: 'https://api.figma.com/v1/oauth/refresh',
+    pkce: true,
+    answersCode: {
+      user_id_string: '123',
+      access_token: 'figu_1',
+      expires_in: 7776000,
+      refresh_token: 'figur_1',
+      token_type: 'bearer',
+    },
+    connected: { accessToken: 'figu_1', refreshToken: 'figur_1', expiresInSeconds: 7776000, details: { user_id_string: '123' } },
+    answersRefresh: { access_token: 'figu_2', expires_in: 7776000 },
+    refreshed: { accessToken: 'figu_2', refreshToken: undefined },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant'), 'needs_reconnect'],
+      ['refresh', { status: 404, body: { status: 404, err: 'Not found' } }, 'invalid_response'],
+    ],
+  },
+  twitch: {
+    provider: presets.twitch(CLIENT),
+    authorize: 'https://id.twitch.tv/oauth2/authorize',
+    asks: { scope: 'openid user:read:email' },
+    token: 'https://id.twitch.tv/oauth2/token',
+    pkce: false,
+    identity: { issuer: 'https://id.twitch.tv/oauth2', jwks: 'https://id.twitch.tv/oauth2/keys' },
+    discovered: { userinfo_endpoint: 'https://id.twitch.tv/oauth2/userinfo' },
+    answersCode: {
+      access_token: 'rfx2',
+      expires_in: 14124,
+      refresh_token: '5b93',
+      scope: ['openid', 'user:read:email'],
+      token_type: 'bearer',
+    },
+    connected: { accessToken: 'rfx2', refreshToken: '5b93', scopes: ['openid', 'user:read:email'] },
+    answersRefresh: { access_token: '1ssj', refresh_token: 'eyJf', scope: ['openid'], token_type: 'bearer' },
+    refreshed: { accessToken: '1ssj', refreshToken: 'eyJf', scopes: ['openid'] },
+    revocation: {
+      url: 'https://id.twitch.tv/oauth2/revoke',
+      form: { client_id: CLIENT.clientId, token: 'rfx2' },
+      answer: { status: 200 },
+    },
+    refusals: [
+      [
+        'code',
+        { status: 400, body: { status: 400, message: 'Invalid authorization code' } },
+        'provider_refused',
+        'invalid_grant',
+      ],
+      ['refresh', bad('Bad Request', { status: 400, message: 'Invalid refresh token' }), 'needs_reconnect'],
+      ['refresh', { status: 403, body: { status: 403, message: 'invalid client secret' } }, 'provider_refused', 'invalid_client'],
+    ],
+  },
+  apple: {
+    provider: { ...appleOf(), clientSecret: CLIENT.clientSecret },
+    authorize: 'https://appleid.apple.com/auth/authorize',
+    asks: { scope: 'openid name email', response_mode: 'form_post' },
+    token: 'https://appleid.apple.com/auth/token',
+    pkce: false,
+    identity: { issuer: 'https://appleid.apple.com', jwks: 'https://appleid.apple.com/auth/keys' },
+    answersCode: { access_token: 'adg6', token_type: 'Bearer', expires_in: 3600, refresh_token: 'rca7' },
+    connected: { accessToken: 'adg6', refreshToken: 'rca7', expiresInSeconds: 3600 },
+    answersRefresh: { access_token: 'adg7', token_type: 'Bearer', expires_in: 3600 },
+    refreshed: { accessToken: 'adg7', refreshToken: undefined },
+    revocation: {
+      url: 'https://appleid.apple.com/auth/revoke',
+      form: { token: 'rca7', ...formOf() },
+      answer: { status: 200 },
+    },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant'), 'needs_reconnect'],
+      ['refresh', bad('invalid_client'), 'provider_refused'],
+    ],
+  },
+  quickbooks: {
+    provider: presets.quickbooks(CLIENT),
+    authorize: 'https://appcenter.intuit.com/connect/oauth2',
+    asks: { scope: 'com.intuit.quickbooks.accounting' },
+    token: 'https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer',
+    credentials: 'Basic',
+    pkce: false,
+    answersCode: {
+      token_type: 'bearer',
+      expires_in: 3600,
+      refresh_token: 'Q311',
+      x_refresh_token_expires_in: 15552000,
+      access_token: 'eJlb',
+    },
+    connected: { accessToken: 'eJlb', refreshToken: 'Q311', expiresInSeconds: 3600, scopes: undefined },
+    answersRefresh: { token_type: 'bearer', expires_in: 3600, refresh_token: 'Q312', access_token: 'eJlc' },
+    refreshed: { accessToken: 'eJlc', refreshToken: 'Q312' },
+    revocation: {
+      url: 'https://developer.api.intuit.com/v2/oauth2/tokens/revoke',
+      headers: { authorization: BASIC },
+      json: { token: 'Q311' },
+      answer: { status: 200 },
+    },
+    refusals: [
+      ['code', bad('invalid_grant'), 'provider_refused'],
+      ['refresh', bad('invalid_grant', { error_description: 'Incorrect or invalid refresh token' }), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 401), 'provider_refused'],
+    ],
+  },
+  'zoho, of the United States': zohoAt('zoho.com', null),
+  'zoho, of Europe': zohoAt('zoho.eu', 'https://accounts.zoho.eu'),
+  'zoho, of Canada': zohoAt('zohocloud.ca', 'https://accounts.zohocloud.ca'),
+} satisfies Record<string, Case>)
+
+function appleOf() {
+  return presets.apple({ clientId: CLIENT.clientId, teamId: 'TEAM', keyId: 'KEY', privateKey: APPLE_KEY.privateKey })
+}
+
+function zohoAt(domain: string, site: string | null): Case {
+  return {
+    provider: atSite(presets.zoho({ ...CLIENT, scopes: ['ZohoCRM.users.READ', 'ZohoCRM.org.READ'] }), site),
+    authorize: 'https://accounts.zoho.com/oauth/v2/auth',
+    asks: { scope: 'ZohoCRM.users.READ,ZohoCRM.org.READ', access_type: 'offline', prompt: 'consent' },
+    token: `https://accounts.${domain}/oauth/v2/token`,
+    pkce: false,
+    answersCode: {
+      access_token: '1000.2d',
+      refresh_token: '1000.18',
+      api_domain: 'https://www.zohoapis.eu',
+      token_type: 'Bearer',
+      expires_in: 3600,
+    },
+    connected: { accessToken: '1000.2d', refreshToken: '1000.18', details: { api_domain: 'https://www.zohoapis.eu' } },
+    answersRefresh: { access_token: '1000.2e', api_domain: 'https://www.zohoapis.eu', token_type: 'Bearer', expires_in: 3600 },
+    refreshed: { accessToken: '1000.2e', refreshToken: undefined },
+    revocation: {
+      url: `https://accounts.${domain}/oauth/v2/token/revoke`,
+      form: { token: '1000.18', ...formOf() },
+      answer: { body: { status: 'success' } },
+    },
+    refusals: [
+      ['code', bad('invalid_code', {}, 200), 'provider_refused', 'invalid_grant'],
+      ['refresh', bad('invalid_code', {}, 200), 'needs_reconnect'],
+      ['refresh', bad('invalid_client', {}, 200), 'provider_refused', 'invalid_client'],
+    ],
+  }
+}
+
 const fake = await FakeProvider.start()
 t.teardown(() => fake.close())
 const real = createOutbound({ allowLoopback: true })
@@ -417,7 +608,7 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: the browser is sent with what the provider wants to know`, async t => {
     start(row)
-    const nonce = row.identity ? 'the-nonce' : null
+    const nonce = row.identity && provider.nonce !== false ? 'the-nonce' : null
     const asked = { redirectUri: REDIRECT, state: 'the-state', codeChallenge: challenge, nonce }
     const url = new URL(await upstreams.authorizationUrl(provider, asked))
     t.equal(url.origin + url.pathname, row.authorize)
@@ -436,8 +627,8 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: a code is redeemed`, async t => {
     const { answer } = start(row)
-    await answer(row.answersCode, { nonce: 'the-nonce' })
-    const nonce = row.identity ? 'the-nonce' : null
+    const nonce = row.identity && provider.nonce !== false ? 'the-nonce' : null
+    await answer(row.answersCode, nonce ? { nonce } : {})
     const tokens = await upstreams.exchangeCode(provider, { ...exchange, nonce })
     t.match(tokens, { ...row.connected, tokenType: 'Bearer' })
     t.equal(tokens.idToken !== undefined, row.identity !== undefined)
@@ -450,8 +641,14 @@ for (const [name, row] of Object.entries(CASES)) {
     t.test(`${name}: a token is refreshed`, async t => {
       const { answer } = start(row)
       await answer(answersRefresh)
-      t.match(await upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)), refreshed)
-      checkSent(t, tokenRequest(row, { grant_type: 'refresh_token', refresh_token: 'the-refresh-token' }))
+      const { refreshAt = row.token } = row
+      if (row.refreshAt) {
+        fake.on(pathAt(row.token), { status: 404 })
+        fake.on(pathAt(row.refreshAt), { body: answersRefresh })
+      }
+      t.match(await upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)), refreshed)
+      const sent = { grant_type: 'refresh_token', refresh_token: REFRESH.refreshToken, ...row.refreshes }
+      checkSent(t, { ...tokenRequest(row, sent), url: refreshAt })
     })
 
   t.test(`${name}: what was issued is ended, where the provider can`, async t => {
@@ -467,11 +664,11 @@ for (const [name, row] of Object.entries(CASES)) {
   for (const [asked, refusal, code, word = ''] of row.refusals) {
     t.test(`${name}: ${JSON.stringify(refusal.body)} for a ${asked} is ${code}`, async t => {
       start(row)
-      fake.on(pathAt(row.token), refusal)
+      fake.on(pathAt((asked === 'refresh' && row.refreshAt) || row.token), refusal)
       await t.rejects(
         asked === 'code'
           ? upstreams.exchangeCode(provider, { ...exchange, nonce: null })
-          : upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)),
+          : upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)),
         { name: 'ConnectorError', code, message: new RegExp(`${word}$`) },
       )
     })
@@ -479,10 +676,11 @@ for (const [name, row] of Object.entries(CASES)) {
 
   t.test(`${name}: one that asks for patience is unavailable until then`, async t => {
     start(row)
-    fake.on(pathAt(row.token), { status: 429, headers: { 'retry-after': '7' }, body: { ok: false, error: 'ratelimited' } })
+    for (const url of [row.token, row.refreshAt ?? row.token])
+      fake.on(pathAt(url), { status: 429, headers: { 'retry-after': '7' }, body: { ok: false, error: 'ratelimited' } })
     const busy = { name: 'ConnectorError', code: 'provider_unavailable', retryAfterSeconds: 7 }
     await t.rejects(upstreams.exchangeCode(provider, { ...exchange, nonce: null }), busy)
-    await t.rejects(upstreams.refresh(provider, 'the-refresh-token', AbortSignal.timeout(5000)), busy)
+    await t.rejects(upstreams.refresh(provider, REFRESH, AbortSignal.timeout(5000)), busy)
   })
 }
 
@@ -494,6 +692,33 @@ t.test('anything of a preset can be said otherwise', async t => {
   t.match(presets.gitlab(CLIENT), { issuer: 'https://gitlab.com' })
   t.match(presets.salesforce(CLIENT), { issuer: 'https://login.salesforce.com' })
   t.strictSame(presets.microsoft({ ...CLIENT, scopes: ['offline_access'] }).scopes, ['offline_access'])
+})
+
+t.test('the secret of an app at Apple is signed by its key', async t => {
+  const { clientSecret = '' } = appleOf()
+  const { payload, protectedHeader } = await jwtVerify(clientSecret, createPublicKey(APPLE_KEY.publicKey), {
+    audience: 'https://appleid.apple.com',
+    issuer: 'TEAM',
+    subject: CLIENT.clientId,
+  })
+  t.strictSame(protectedHeader, { alg: 'ES256', kid: 'KEY' })
+  t.ok(Number(payload.exp) - Number(payload.iat) < 15_777_000)
+})
+
+t.test('LinkedIn names itself in two ways, and nobody else can', async t => {
+  const row = CASES.linkedin as Case
+  const exchange = { code: 'c', redirectUri: REDIRECT, codeVerifier: null, nonce: null, iss: null }
+  for (const [iss, fine] of [
+    ['https://www.linkedin.com', true],
+    ['https://www.linkedin.com/oauth', true],
+    ['https://www.linkedin.com/', false],
+    ['https://linkedin.example', false],
+  ] as const) {
+    await start(row).answer(row.answersCode, { iss })
+    const redeemed = upstreams.exchangeCode(presets.linkedin(CLIENT), exchange)
+    if (fine) await t.resolves(redeemed, iss)
+    else await t.rejects(redeemed, { code: 'invalid_response' }, iss)
+  }
 })
 
 t.test('GitHub at ghe.com has its API beside it', async t => {
@@ -523,6 +748,7 @@ t.test('with scopes for both, the token of Slack is the user’s, and nothing of
     accessToken: 'xoxp-1',
     refreshToken: undefined,
     idToken: undefined,
+    identity: undefined,
     details: { team: { name: 'Acme', id: 'T9TK3CUKW' }, bot_user_id: 'U0KRQLJ9H' },
     tokenType: 'Bearer',
     expiresInSeconds: undefined,
@@ -641,6 +867,7 @@ function formOf(): Fields {
 
 function tokenRequest({ credentials, token }: Case, fields: Fields): Sent {
   const headers = { accept: 'application/json' }
+  if (credentials === 'Basic') return { url: token, headers: { ...headers, authorization: BASIC }, form: fields }
   if (credentials === 'JSON') return { url: token, headers, json: { ...fields, ...formOf() } }
   if (credentials) return { url: token, headers: { ...headers, authorization: BASIC, ...NOTION_VERSION }, json: fields }
   return { url: token, headers, form: { ...fields, ...formOf() } }

@@ -107,7 +107,7 @@ async function sceneOf(t: Test, { marginSeconds, provider: more, ...options }: S
     // A code by which the provider knows the nonce.
     const code = authorizationUrl.searchParams.get('nonce') ?? 'code'
     const { location } = await comeBack(through, { code, state }, { cookie })
-    t.equal(location?.pathname, '/connectors/oauth/success')
+    if (location?.pathname !== '/connectors/oauth/success') throw new Error(`not connected: ${location}`)
   }
   await connect()
   const get = async (refused?: string) => (await host.authmount.connectorToken('drive', ANNA, { refused })).accessToken
@@ -241,6 +241,55 @@ overMemory('a token is refreshed when it is good for less than the margin', asyn
   }
 })
 
+overMemory('a token that lives shorter than the margin is refreshed at half its life, and not by every call', async t => {
+  const { get, host, provider } = await sceneOf(t)
+  provider.with = tokens => ({ ...tokens, expires_in: 40 })
+  host.clock.advance(3600)
+  for (const [seconds, expected] of [
+    [0, 'access-2'],
+    [17, 'access-2'],
+    [4, 'access-3'],
+    [17, 'access-3'],
+    [41, 'access-4'],
+  ] as const) {
+    host.clock.advance(seconds)
+    t.equal(await get(), expected)
+  }
+  t.equal(provider.asked.length, 3)
+})
+
+overMemory('a refresh goes to the address that the provider has for it', async t => {
+  const { get, host, provider, registered } = await sceneOf(t, { provider: { endpoints: {} } })
+  const { fake } = provider
+  Object.assign(registered, { endpoints: { refresh: `${fake.url}/refresh` } })
+  fake.on('/refresh', { body: { ...TOKENS, access_token: 'access-of-refresh' } })
+  host.clock.advance(3600)
+  t.equal(await get(), 'access-of-refresh')
+  t.match(fake.to('/refresh')[0]?.form.get('refresh_token'), 'refresh-1')
+  t.strictSame(provider.asked, [], 'the token endpoint is for codes')
+})
+
+overMemory('a refresh names the scopes of the connection where the provider wants them, not those of today', async t => {
+  const { connect, get, host, provider, registered } = await sceneOf(t, {
+    provider: { scopes: ['files', 'mail'], scopeOnRefresh: true, scopeSeparator: ',' },
+  })
+  const sent = () => provider.fake.to('/token').at(-1)?.form.get('scope')
+  Object.assign(registered, { scopes: ['files', 'mail', 'added'] })
+  for (const _again of [1, 2]) {
+    host.clock.advance(3600)
+    await get()
+    t.equal(sent(), 'files,mail')
+  }
+  await connect()
+  host.clock.advance(3600)
+  await get()
+  t.equal(sent(), 'files,mail,added')
+  Object.assign(registered, { scopeOnRefresh: false })
+  host.clock.advance(3600)
+  await get()
+  t.equal(sent(), null)
+})
+
 overMemory('a token of which the provider does not say how long it lives is refreshed when it has been refused', async t => {
   const { get, host, provider } = await sceneOf(t)
   provider.with = ({ expires_in: _, ...tokens }) => tokens
@@ -349,6 +398,53 @@ overMemory('what the provider has against the host does not end what the user ag
   }
 })
 
+overMemory('the code in the body says what is wrong, whatever challenge a gateway adds', async t => {
+  const challenged = { 'www-authenticate': 'Key realm="gateway"' }
+  for (const [status, error, code] of [
+    [400, 'invalid_grant', 'needs_reconnect'],
+    [401, 'invalid_grant', 'needs_reconnect'],
+    [403, 'invalid_grant', 'needs_reconnect'],
+    [400, 'invalid_request', 'provider_refused'],
+    [401, 'invalid_client', 'provider_refused'],
+  ] as const) {
+    const { get, host, provider, types } = await sceneOf(t)
+    const what = `${status} ${error}`
+    host.clock.advance(3600)
+    provider.before = async () => ({ status, headers: challenged, body: { error } })
+    await t.rejects(get(), { name: 'ConnectorError', code, message: code === 'provider_refused' ? new RegExp(error) : /./ }, what)
+    const over = code === 'needs_reconnect'
+    t.match(await host.authmount.connectorStatus('drive', ANNA), { needsReconnect: over }, what)
+    t.strictSame(types(), over ? ['connector_needs_reconnect'] : [], what)
+  }
+  const { host, provider } = await sceneOf(t)
+  provider.fake.on('/revoke', { status: 400, headers: challenged, body: { error: 'invalid_token' } })
+  t.match(await host.authmount.disconnect('drive', ANNA), { revoked: true }, 'a token that is over has been ended')
+})
+
+overMemory('scopes are read from a text or a list', async t => {
+  const { get, host, provider } = await sceneOf(t)
+  for (const [scope, expected] of [
+    ['files mail', ['files', 'mail']],
+    [
+      ['files', 'mail'],
+      ['files', 'mail'],
+    ],
+    [[], []],
+    [' files  mail ', ['files', 'mail']],
+  ] as const) {
+    provider.with = tokens => ({ ...tokens, scope })
+    host.clock.advance(3600)
+    await get()
+    t.strictSame((await host.authmount.connectorStatus('drive', ANNA)).scopes, expected, JSON.stringify(scope))
+  }
+  for (const scope of [['files', 5], [null], [['files']], { files: true }, 5]) {
+    provider.with = tokens => ({ ...tokens, scope })
+    host.clock.advance(3600)
+    await t.rejects(get(), { code: 'invalid_response' }, JSON.stringify(scope))
+    provider.live = 'refresh-5'
+  }
+})
+
 overMemory('while the provider is away, the old token is used as long as it lives', async t => {
   const { get, host, provider } = await sceneOf(t)
   await provider.fake.close()
@@ -423,6 +519,78 @@ overMemory('an ID token that comes with a refresh cannot cost the refresh token'
     t.equal(got.startsWith('access') ? got : await get(), 'access-2', `${what}: ${got}`)
     t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, false, what)
   }
+})
+
+overMemory('a refresh that brings another account than the connected one ends the connection', async t => {
+  const cases: readonly (readonly [string, object, boolean])[] = [
+    ['the same account', {}, false],
+    ['the same account, in a token that is not for us', { aud: 'other', exp: 1 }, false],
+    ['no subject', { sub: undefined }, false],
+    ['another subject', { sub: 'user-2' }, true],
+    ['another issuer', { iss: 'https://other.example' }, true],
+  ]
+  for (const [what, claims, over] of cases) {
+    const { connect, get, host, provider, types } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+    const connecting = provider.with
+    provider.with = async tokens => ({ ...tokens, id_token: await provider.fake.idToken({ aud: CLIENT.clientId, ...claims }) })
+    host.clock.advance(3600)
+    if (!over) {
+      t.equal(await get(), 'access-2', what)
+      continue
+    }
+    await t.rejects(get(), { code: 'needs_reconnect', message: /another account/ }, what)
+    await t.rejects(get(), { code: 'needs_reconnect' }, `${what}: and afterwards`)
+    t.equal((await host.authmount.connectorStatus('drive', ANNA)).needsReconnect, true, what)
+    t.strictSame(types(), ['connector_needs_reconnect'], what)
+    const revoked = provider.fake.to('/revoke').map(({ form }) => form.get('token'))
+    t.strictSame(revoked, ['refresh-2'], `${what}: nothing of it stays alive`)
+    provider.with = connecting
+    await connect()
+    t.equal(await get(), 'access-3', `${what}: the user connects again`)
+  }
+})
+
+overMemory('what cannot be read of an ID token of a refresh is not held against it', async t => {
+  const { get, host, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  for (const [index, id_token] of ['garbage', 'a.b.c', 5, {}, ['x'], null, undefined, ''].entries()) {
+    provider.with = tokens => ({ ...tokens, id_token })
+    host.clock.advance(3600)
+    t.equal(await get(), `access-${index + 2}`, JSON.stringify(id_token))
+  }
+})
+
+overMemory('keys that a provider has replaced at once are read again, once a minute', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  const { fake } = provider
+  const read = () => fake.countOf('/jwks')
+  await connect()
+  t.equal(read(), 1)
+  fake.replaceKeys('another-kid')
+  await connect()
+  t.equal(read(), 2, 'a key id that was not there')
+  await connect()
+  t.equal(read(), 2)
+  fake.replaceKeys('third-kid')
+  await t.rejects(connect(), { message: /not connected/ }, 'within the same minute, the provider’s keys are not read again')
+  t.equal(read(), 2)
+})
+
+overMemory('a key that a provider has replaced under its old name is read again', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  provider.fake.replaceKeys()
+  await connect()
+  t.equal(provider.fake.countOf('/jwks'), 2)
+})
+
+overMemory('an address of keys that a provider has replaced is found', async t => {
+  const { connect, provider } = await sceneOf(t, { provider: { scopes: ['openid', 'files'] } })
+  const { fake } = provider
+  fake.replaceKeys('another-kid')
+  fake.on('/jwks', { status: 404 })
+  fake.on('/new-jwks', async () => ({ body: await fake.jwks() }))
+  fake.on('/.well-known/openid-configuration', { body: fake.metadata({ jwks_uri: `${fake.url}/new-jwks` }) })
+  await connect()
+  t.equal(fake.countOf('/new-jwks'), 1)
 })
 
 overMemory('a host whose hook takes its time keeps others from refreshing for as long as it is at it', async t => {

@@ -19,7 +19,7 @@ async function setSecret(host: TestHost, app: TestApp, secret: string): Promise<
   const stored = await host.store.apps.get(app.clientId)
   if (!stored) throw new Error('the app is not stored')
   const hash = createHash('sha256').update(secret).digest('base64url')
-  await host.store.apps.save({ ...stored, secrets: [{ hash, createdAt: 0, expiresAt: null }], version: stored.version + 1 })
+  await host.store.apps.save({ ...stored, secrets: [{ hash, createdAt: 0, usableUntil: null }], version: stored.version + 1 })
 }
 
 everyFramework('a confidential app proves itself by Basic or in the body', async (t, host) => {
@@ -168,8 +168,8 @@ everyFramework('a secret that has been replaced works until its overlap ends', a
   const app = await host.confidentialApp()
   const stored = await host.store.apps.get(app.clientId)
   if (!stored) throw new Error('the app is not stored')
-  const expiresAt = host.clock.now() + 60_000
-  await host.store.apps.save({ ...stored, secrets: stored.secrets.map(secret => ({ ...secret, expiresAt })), version: 2 })
+  const usableUntil = host.clock.now() + 60_000
+  await host.store.apps.save({ ...stored, secrets: stored.secrets.map(secret => ({ ...secret, usableUntil })), version: 2 })
   t.equal((await host.clientCredentials(app)).status, 200)
   host.clock.advance(61)
   t.equal((await host.clientCredentials(app)).status, 401)

@@ -140,7 +140,10 @@ t.test('the page is made in a millisecond', async t => {
   const { consentPage } = await import('../../src/pages/consent-page.ts')
   const { createTheme } = await import('../../src/pages/theme.ts')
   const { pickLanguage } = await import('../../src/pages/language.ts')
-  const look = { theme: createTheme({}, 'https://issuer.example'), language: pickLanguage(null, 'de') }
+  const look = {
+    theme: createTheme({ accentColor: '#1d4ed8', css: null, logoUrl: null, name: null }, 'https://issuer.example'),
+    language: pickLanguage(null, 'de'),
+  }
   const scopes = Array.from({ length: 20 }, (_, index) => ({
     name: `s${index}`,
     description: `Does ${index}`,

@@ -1,7 +1,7 @@
 import type { TestApp } from '../support/client.ts'
 import { CHALLENGE, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
 import { everywhere } from '../support/everywhere.ts'
-import type { TestHost } from '../support/host.ts'
+import { SCOPES, type TestHost } from '../support/host.ts'
 
 /** The consent POST as a single-page app of the host makes it: the documented parameters, and the host's own bearer token. */
 function decideAsJson(host: TestHost, app: TestApp, fields: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
@@ -108,7 +108,7 @@ everywhere('denying sends access_denied, and the screen is closed', async (t, ho
   t.equal((await host.decide(screen)).status, 400)
   const json = await decideAsJson(host, app, { consent: 'denied', state: 'other' })
   t.match(json.body.redirect_uri, /[?&]error=access_denied&/)
-  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+  t.equal(await host.store.consents.get({ userId: 'anna' }, app.clientId), undefined)
   t.equal(host.events.filter(({ type }) => type === 'consent_denied').length, 2)
 })
 
@@ -124,7 +124,7 @@ everywhere('a form without the id of an open screen is refused', async (t, host)
     t.equal(answer.status, 403, String(consent_id))
     t.equal(answer.location, undefined)
   }
-  t.equal(await host.store.consents.get('anna', app.clientId), undefined)
+  t.equal(await host.store.consents.get({ userId: 'anna' }, app.clientId), undefined)
 })
 
 everywhere('JSON needs a credential that no other site can send, unless it names the screen', async (t, host) => {
@@ -187,7 +187,7 @@ everywhere('a POST can repeat the request but not change it', async (t, host) =>
     t.equal(repeated.status, 303, name)
     const { body } = await host.redeem(app, repeated.params.code ?? '')
     t.equal(body.scope, 'read:records')
-    await host.store.consents.delete('anna', app.clientId)
+    await host.authmount.endUserGrants('anna', app.clientId)
   }
 })
 
@@ -252,4 +252,64 @@ everywhere('a screen closes by itself', async (t, host) => {
   host.clock.advance(601)
   t.equal((await host.browse(String(screen.headers.get('location')), 'anna')).status, 400)
   t.equal((await host.decide(screen)).status, 403)
+})
+
+const MANY = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`scope-${index}`, { description: `Scope ${index}` }]))
+
+everywhere(
+  'of forty screens that are answered at once, every answer is kept',
+  async (t, host) => {
+    const app = await host.confidentialApp({ allowedScopes: Object.keys(MANY) })
+    const screens = await Promise.all(Object.keys(MANY).map(scope => host.authorize(app, { scope, state: scope })))
+    const answers = await Promise.all(screens.map(screen => host.decide(screen)))
+    t.ok(answers.every(({ params }) => params.code))
+    const consent = await host.store.consents.get({ userId: 'anna' }, app.clientId)
+    t.strictSame([...(consent?.scopes ?? [])].toSorted(), Object.keys(MANY).toSorted())
+  },
+  { scopes: { ...SCOPES, ...MANY } },
+)
+
+everywhere('a withdrawal is not undone by an answer that was under way', async (t, host) => {
+  const app = await host.confidentialApp()
+  const before = await host.tokens(app)
+  const screen = await host.authorize(app, { scope: 'read:records write:records', state: 'state-2' })
+  const { consents } = host.store
+  const { save } = consents
+  const held: { release?: () => void } = {}
+  const waiting = new Promise<void>(resolve => {
+    held.release = resolve
+  })
+  const begun = new Promise<void>(resolve => {
+    let first = true
+    Object.assign(consents, {
+      async save(...args: Parameters<typeof save>) {
+        if (first) {
+          first = false
+          resolve()
+          await waiting
+        }
+        return save(...args)
+      },
+    })
+  })
+  const answering = host.decide(screen)
+  await begun
+  t.equal(await host.authmount.endUserGrants('anna'), 1)
+  held.release?.()
+  const answer = await answering
+  t.equal(answer.params.code, undefined)
+  t.equal(answer.body.error, 'access_denied')
+  t.strictSame((await consents.get({ userId: 'anna' }, app.clientId))?.scopes, [])
+  t.equal(await host.records(before.access), 401)
+  t.ok((await host.authorize(app, { state: 'state-3' })).params.consent_id, 'the user is asked again')
+})
+
+everywhere('what was withdrawn is not among what is agreed to next', async (t, host) => {
+  const app = await host.confidentialApp()
+  await host.approve(app, { scope: 'read:records write:records' })
+  await host.authmount.endUserGrants('anna', app.clientId)
+  await host.approve(app, { scope: 'read:records', state: 'state-2' })
+  const consent = await host.store.consents.get({ userId: 'anna' }, app.clientId)
+  t.strictSame(consent?.scopes, ['read:records'])
+  t.equal(consent?.expiresAt, undefined)
 })

@@ -14,7 +14,7 @@ interface Flow {
 }
 
 const liveTokens = async (host: TestHost, app: TestApp) =>
-  (await host.store.grants.listTokens({ clientId: app.clientId, epoch: 1, limit: 0 })).total
+  (await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })).total
 
 const flows: Readonly<Record<string, Flow>> = {
   'authorize, to be asked': {

@@ -1,6 +1,6 @@
 /** The keys that sign: made once, sealed, rotated without a failed verification; or supplied, and refused when weak. */
 import { generateKeyPairSync } from 'node:crypto'
-import { createAuthmount, type OptionsError } from 'authmount'
+import { createAuthmount, type OptionsError, type Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import { decodeProtectedHeader, type JWK } from 'jose'
 import t from 'tap'
@@ -176,3 +176,49 @@ overMemory('a key that cannot do its work is refused at the start, and says why'
   t.equal((await verify(supplied, await idToken(supplied, await signInApp(supplied)))).sub, 'anna')
   await t.rejects(supplied.authmount.rotateKeys(), /yours/)
 })
+
+t.test('making the first key is not counted as waiting for the store', async t => {
+  const host = await startHost(express, { ...SIGN_IN, signingAlg: 'RS256', storeTimeoutMs: 20 } as HostOptions)
+  t.teardown(host.close)
+  t.equal((await host.send('/.well-known/jwks.json')).status, 200)
+  t.strictSame(host.logged, [])
+})
+
+t.test('the first key is made at the start, before a request needs it', async t => {
+  const host = await startHost(express, SIGN_IN)
+  t.teardown(host.close)
+  while (!(await host.store.keys.get())) await new Promise(resolve => setTimeout(resolve, 5))
+  t.pass('nobody has asked for it')
+})
+
+for (const { name, mount, connect } of settings) {
+  t.test(
+    `${name}: plain OAuth goes on while the signing keys cannot be read; what needs a signature is 503 and spends nothing`,
+    async t => {
+      const failing = { now: false }
+      const wrap = (store: Store): Store => ({
+        ...store,
+        keys: {
+          get: () => (failing.now ? Promise.reject(new Error('down')) : store.keys.get()),
+          save: ring => store.keys.save(ring),
+        },
+      })
+      const host = await startHost(mount, { connect, wrap, ...SIGN_IN })
+      t.teardown(host.close)
+      const app = await signInApp(host)
+      const plain = await host.tokens(app, { scope: 'read:records' })
+      const signedIn = await host.tokens(app, { scope: 'openid', state: 'state-2' })
+      const code = await host.approve(app, { scope: 'openid', state: 'state-3' })
+      failing.now = true
+      host.clock.advance(3000)
+      const later = await host.approve(app, { scope: 'read:records', state: 'state-4' })
+      t.equal((await host.refresh(app, plain.refresh)).status, 200)
+      t.equal((await host.redeem(app, later)).status, 200)
+      t.equal((await host.clientCredentials(app)).status, 200)
+      t.equal((await host.refresh(app, signedIn.refresh)).status, 503)
+      t.equal((await host.redeem(app, code)).body.error, 'invalid_grant', 'it has expired meanwhile')
+      failing.now = false
+      t.equal((await host.refresh(app, signedIn.refresh)).status, 200, 'the token was not spent')
+    },
+  )
+}

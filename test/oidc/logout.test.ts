@@ -101,10 +101,9 @@ everyFramework(
     wrap: store => ({
       ...store,
       consents: {
-        get: (userId, clientId) => store.consents.get(userId, clientId),
-        list: userId => store.consents.list(userId),
-        put: consent => store.consents.put(consent),
-        delete: (userId, clientId) => (failing.now ? Promise.reject(new Error('down')) : store.consents.delete(userId, clientId)),
+        get: (...args) => store.consents.get(...args),
+        list: (...args) => store.consents.list(...args),
+        save: consent => (failing.now ? Promise.reject(new Error('down')) : store.consents.save(consent)),
       },
     }),
   },

@@ -254,7 +254,7 @@ everywhere(
     const claims = '{"id_token":{"email":null}}'
     const answer = await host.redeem(app, await host.approve(app, { scope: 'openid email', claims }, 'cora'))
     t.strictSame([answer.status, answer.body.error], [400, 'invalid_grant'])
-    const { total } = await host.store.grants.listTokens({ clientId: app.clientId, epoch: 1, limit: 0 })
+    const { total } = await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })
     t.equal(total, 0)
     const { access } = await host.tokens(app, { scope: 'openid email' }, 'cora')
     t.equal((await host.send('/oauth/userinfo', bearer(access))).status, 401)
@@ -286,7 +286,7 @@ everywhere(
     t.equal(await host.authmount.endUserGrants('anna'), 0)
     held.release?.()
     t.equal((await redeeming).body.error, 'invalid_grant')
-    const { total } = await host.store.grants.listTokens({ clientId: app.clientId, epoch: 1, limit: 0 })
+    const { total } = await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })
     t.equal(total, 0)
   },
   SIGN_IN,
@@ -303,7 +303,7 @@ everywhere(
     const claims = '{"id_token":{"email":null}}'
     const answer = await host.redeem(app, await host.approve(app, { scope: 'openid email', claims }))
     t.equal(answer.status, 500)
-    const { total } = await host.store.grants.listTokens({ clientId: app.clientId, epoch: 1, limit: 0 })
+    const { total } = await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })
     t.equal(total, 2, 'those of the first alone')
     const refreshed = await host.refresh(app, plain.refresh)
     t.equal(refreshed.status, 200)

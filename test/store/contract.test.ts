@@ -7,9 +7,13 @@ import { newNamespace, stores } from '../support/stores.ts'
 for (const [name, connect] of Object.entries(stores)) {
   t.test(name, async t => {
     const namespace = newNamespace()
-    const connections = await Promise.all(name === 'memory' ? [connect(namespace)] : [1, 2, 3, 4].map(() => connect(namespace)))
+    // The connections stay open for all cases; each case has a clock of its own.
+    let now = Date.now
+    const connections = await Promise.all((name === 'memory' ? [1] : [1, 2, 3, 4]).map(() => connect(namespace, () => now())))
     t.teardown(() => Promise.all(connections.map(({ close }) => close())))
-    const all = connections.map(({ store }) => store) as [Store, ...Store[]]
-    runStoreContract(t.test.bind(t), () => all)
+    runStoreContract(t.test.bind(t), clock => {
+      now = clock
+      return connections.map(({ store }) => store) as [Store, ...Store[]]
+    })
   })
 }

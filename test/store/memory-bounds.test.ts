@@ -2,16 +2,17 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Grant, Token } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
-import { ExpiringMap, Sweeper } from '../../adapters/memory-sweeper.ts'
+import { ExpiringMap, Sweeper } from '../../adapters/memory/sweeper.ts'
+import { newApp, newConsent } from '../../src/testing/records.ts'
 import { Clock } from '../support/clock.ts'
 
-const CLIENT = 'a'.repeat(24)
+const APP = 'a'.repeat(24)
 
 function grantOf(index: number, clock: Clock): readonly [Grant, Token] {
-  const id = `${CLIENT}${String(index).padStart(22, '0')}`
+  const id = `${APP}${String(index).padStart(22, '0')}`
   const now = clock.now()
   return [
-    { id, clientId: CLIENT, orgId: 'o', userId: null, scopes: ['a'], createdAt: now, epoch: 1, context: {} },
+    { id, appId: APP, orgId: 'o', userId: null, scopes: ['a'], createdAt: now, epoch: 1, context: {} },
     { id: `token-${index}`, kind: 'access', scopes: ['a'], issuedAt: now, expiresAt: now + 60_000 },
   ]
 }
@@ -36,6 +37,50 @@ t.test('a store that is full refuses to write, and goes on reading', async t => 
   // A full store does not look again at once, lest refusing be what keeps it busy.
   await setTimeout(150)
   for (let index = 20; index < 30; index++) t.equal(await grants.create(...pair(index, clock)), true, 'so does what has expired')
+})
+
+t.test('apps and consents are counted too; a change to one that is there is never refused', async t => {
+  const clock = new Clock()
+  const { apps, consents, grants, oneTime } = memoryStore({ maxRecords: 4, now: clock.now })
+  const app = newApp({ expiresAt: clock.now() + 60_000 })
+  const consent = newConsent()
+  const value = { kind: 'consent_lookup', id: 'x', expiresAt: clock.now() + 60_000, data: { consentId: 'y' } } as const
+  await apps.save(app)
+  await consents.save(consent)
+  await oneTime.claim(value, 'attempt')
+  await grants.create(...pair(1, clock))
+  await t.rejects(apps.save(newApp()), /the memory store is full/)
+  await t.rejects(consents.save(newConsent()), /the memory store is full/)
+  await t.rejects(oneTime.claim({ ...value, id: 'z' }, 'attempt'), /the memory store is full/)
+  t.equal(await apps.save({ ...app, status: 'suspended', version: 2 }), true, 'an app can be suspended')
+  t.equal(
+    await consents.save({ ...consent, scopes: [], expiresAt: clock.now() + 60_000, version: 2 }),
+    true,
+    'a consent withdrawn',
+  )
+  await oneTime.put({ ...value, data: { consentId: 'z' } })
+  await grants.revoke(pair(1, clock)[0].id)
+  t.equal(await oneTime.claim({ ...value, id: 'z' }, 'attempt'), true)
+  clock.advance(61)
+  await setTimeout(150)
+  for (let index = 0; index < 4; index++) t.equal(await apps.save(newApp()), true, 'what has expired makes room')
+  await t.rejects(apps.save(newApp()), /the memory store is full/)
+})
+
+t.test('a list of an organisation with many apps reads about a page, and deleted ones do not slow it', async t => {
+  const { apps } = memoryStore()
+  const orgId = 'big'
+  for (let index = 0; index < 20_000; index++) {
+    const id = index.toString(16).padStart(24, '0')
+    await apps.save(newApp({ id, orgId, createdAt: index, status: index % 2 ? 'active' : 'deleted' }))
+  }
+  const query = { orgId, offset: 0, limit: 20 }
+  const began = performance.now()
+  for (let round = 0; round < 1000; round++) await apps.list(query)
+  const each = performance.now() - began
+  const { items, total } = await apps.list(query)
+  t.strictSame([items.length, items[0]?.createdAt, total], [20, 19_999, 10_000])
+  t.ok(each < 1000, `a list took ${(each / 1000).toFixed(3)} ms`)
 })
 
 function pair(index: number, clock: Clock): [Grant, readonly Token[]] {

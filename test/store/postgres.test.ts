@@ -3,17 +3,19 @@ import { randomUUID } from 'node:crypto'
 import type { Grant, Token } from 'authmount'
 import { Pool } from 'pg'
 import t from 'tap'
+import { keyOf } from '../../examples/custom-store/database.ts'
 import { postgresStore, sweep } from '../../examples/custom-store/postgres-store.ts'
+import { newApp, newConsent } from '../../src/testing/records.ts'
 import { urlOf } from '../support/places.ts'
 import { connectPostgres, newNamespace } from '../support/stores.ts'
 
 const connectionString = urlOf('postgres')
 
 if (connectionString) {
-  const newPool = async (t: { teardown(end: () => Promise<void>): void }) => {
+  const newPool = async (t: { teardown(end: () => Promise<void>): void }, settings = '') => {
     const namespace = newNamespace()
     await (await connectPostgres(connectionString)(namespace)).close()
-    const pool = new Pool({ connectionString, max: 8, options: `-c search_path="${namespace}"` })
+    const pool = new Pool({ connectionString, max: 8, options: `-c search_path="${namespace}" ${settings}` })
     pool.on('error', () => {})
     t.teardown(() => pool.end())
     return pool
@@ -33,6 +35,17 @@ if (connectionString) {
     t.ok(await grants.find({ grantId: alive.id, tokenId: refresh.id }))
     t.ok(await oneTime.peek('consent_lookup', 'alive'))
     t.equal(await grants.find({ grantId: alive.id, tokenId: access.id }), undefined)
+
+    const { apps, consents } = postgresStore(pool, { now: () => 500 })
+    const permanent = [newApp(), newConsent()] as const
+    await apps.save(permanent[0])
+    await apps.save(newApp({ expiresAt: 2000 }))
+    await consents.save(permanent[1])
+    await consents.save(newConsent({ expiresAt: 2000, scopes: [] }))
+    t.equal(await sweep(pool, 1999), 0)
+    t.equal(await sweep(pool, 2000), 2, 'an app and a withdrawn consent')
+    t.ok(await apps.get(permanent[0].id))
+    t.ok(await consents.get(permanent[1].owner, permanent[1].appId))
   })
 
   t.test('a sweep never ends a grant that a rotation prolongs', async t => {
@@ -52,25 +65,79 @@ if (connectionString) {
     }
   })
 
-  t.test('revocations by client and by user at once, among rotations, lock nobody out and leave nothing', async t => {
+  t.test('revocations by app and by user at once, among rotations, lock nobody out and leave nothing', async t => {
     const pool = await newPool(t)
     const { grants } = postgresStore(pool)
     const later = Date.now() + 60_000
     for (let round = 0; round < 10; round++) {
-      const [clientId, userId] = [randomUUID(), randomUUID()]
+      const [appId, userId] = [randomUUID(), randomUUID()]
       const made = Array.from({ length: 40 }, () => ({
-        grant: newGrant({ clientId, userId }),
+        grant: newGrant({ appId, userId }),
         token: newToken('refresh', later),
       }))
       for (const { grant, token } of made) await grants.create(grant, [token])
-      const [byClient, byUser] = await Promise.all([
-        grants.revokeMany({ clientId }),
+      const [byApp, byUser] = await Promise.all([
+        grants.revokeMany({ appId }),
         grants.revokeMany({ userId }),
         ...made.slice(0, 10).map(found => grants.rotate(found, [newToken('refresh', later)], '')),
       ])
-      t.equal(byClient + byUser, made.length)
+      t.equal(byApp + byUser, made.length)
       t.equal((await grants.listTokens({ userId, limit: 0 })).total, 0)
     }
+  })
+
+  t.test('a transaction that PostgreSQL ends to break a deadlock is run again', async t => {
+    const pool = await newPool(t, '-c deadlock_timeout=20ms')
+    const { grants } = postgresStore(pool)
+    const userId = randomUUID()
+    for (let round = 0; round < 4; round++) {
+      const made = [newGrant({ userId }), newGrant({ userId })].toSorted((a, b) => (keyOf(a.id) < keyOf(b.id) ? -1 : 1))
+      for (const grant of made) await grants.create(grant, [newToken('access', Date.now() + 60_000)])
+      const holder = await pool.connect()
+      const lock = (index: number) =>
+        holder.query('SELECT FROM oauth_grants WHERE key = $1 FOR UPDATE', [keyOf(made[index]?.id ?? '')])
+      await holder.query("BEGIN; SET LOCAL deadlock_timeout = '10s'")
+      await lock(1)
+      const revoked = grants.revokeMany({ userId })
+      const waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM oauth_grants%'"
+      while ((await pool.query(waiting)).rowCount === 0) {}
+      await lock(0)
+      await holder.query('ROLLBACK')
+      holder.release()
+      t.equal(await revoked, 2)
+    }
+  })
+
+  t.test('where the server is stricter by default, what it cannot serialize is run again', async t => {
+    const pool = await newPool(t, '-c default_transaction_isolation=serializable')
+    const { consents, oneTime } = postgresStore(pool)
+    for (let round = 0; round < 10; round++) {
+      const entry = { kind: 'account_code', id: randomUUID(), expiresAt: Date.now() + 60_000, data: { provider: '' } } as const
+      const claimed = await Promise.all([1, 2, 3, 4].map(attempt => oneTime.claim(entry, `${attempt}`)))
+      t.equal(claimed.filter(Boolean).length, 1)
+      const consumed = await Promise.all([1, 2, 3, 4].map(attempt => oneTime.consume(entry.kind, entry.id, `${attempt}`)))
+      t.equal(consumed.filter(answer => answer?.first).length, 1)
+      const consent = newConsent()
+      const saved = await Promise.all([1, 2, 3, 4].map(grantedAt => consents.save({ ...consent, grantedAt })))
+      t.equal(saved.filter(Boolean).length, 1)
+    }
+  })
+
+  t.test('deleted apps are not looked at by a list, and a page of many is read by an index', async t => {
+    const pool = await newPool(t)
+    const { apps } = postgresStore(pool)
+    const app = newApp()
+    await apps.save(app)
+    const key = "lpad(to_hex(i), 24, '0')"
+    await pool.query(`INSERT INTO oauth_apps
+      SELECT ${key}, version, record, expires_at, org_key, creator_key, CASE WHEN i % 100 = 0 THEN 'active' ELSE 'deleted' END,
+        origin, i, name FROM oauth_apps, generate_series(1, 20000) AS i WHERE key = '${app.id}'; ANALYZE oauth_apps`)
+    const { items, total } = await apps.list({ orgId: app.orgId, offset: 0, limit: 10 })
+    t.strictSame([items.length, total], [10, 201])
+    const { rows } = await pool.query(`EXPLAIN ANALYZE SELECT record FROM oauth_apps
+      WHERE status <> 'deleted' AND org_key = (SELECT org_key FROM oauth_apps LIMIT 1) AND expires_at > 5
+      ORDER BY created_at DESC, key DESC LIMIT 10`)
+    t.match(rows.map(row => row['QUERY PLAN']).join('\n'), /Index Scan using oauth_apps_of_org/)
   })
 
   t.test(
@@ -109,13 +176,17 @@ if (connectionString) {
   })
 
   t.test('a cursor that is none of ours has nothing after it', async t => {
-    const { grants } = postgresStore(await newPool(t))
+    const { consents, grants } = postgresStore(await newPool(t))
     const grant = newGrant()
     await grants.create(grant, [newToken('access', Date.now() + 60_000)])
     for (const after of ['', 'x', '1.\0', '9999999999999999.x', "'"]) {
-      const page = await grants.listTokens({ clientId: grant.clientId, epoch: 1, limit: 5, after })
+      const page = await grants.listTokens({ appId: grant.appId, epoch: 1, limit: 5, after })
       t.strictSame(page, { items: [], total: 1, next: null })
     }
+    const consent = newConsent()
+    await consents.save(consent)
+    for (const after of ['x', '\0', "'"])
+      t.strictSame(await consents.list(consent.owner, { limit: 5, after }), { items: [], next: null })
   })
 
   t.test('a server that is not there rejects', async t => {
@@ -128,7 +199,7 @@ if (connectionString) {
 }
 
 function newGrant(fields: Partial<Grant> = {}): Grant {
-  const grant = { clientId: randomUUID(), orgId: 'org', userId: randomUUID(), scopes: [], createdAt: 0, epoch: 1, context: {} }
+  const grant = { appId: randomUUID(), orgId: 'org', userId: randomUUID(), scopes: [], createdAt: 0, epoch: 1, context: {} }
   return { id: randomUUID(), ...grant, ...fields }
 }
 

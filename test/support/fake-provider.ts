@@ -26,8 +26,6 @@ export type AnswerHandler = (request: Received, response: ServerResponse) => Ans
 
 export type SigningAlg = 'ES256' | 'RS256'
 
-const KID = 'key-of-the-fake'
-
 /** A provider on this machine that answers what it is told to; 404 to all else. */
 export class FakeProvider {
   readonly url: string
@@ -36,6 +34,7 @@ export class FakeProvider {
   readonly #server: Server
   readonly #answers = new Map<string, Answer | AnswerHandler>()
   readonly #keys = new Map<SigningAlg, Promise<GenerateKeyPairResult>>()
+  #kid = 'key-of-the-fake'
 
   private constructor(server: Server, url: string) {
     this.#server = server
@@ -89,14 +88,20 @@ export class FakeProvider {
     const { privateKey } = await this.#key(alg)
     const now = Math.floor(Date.now() / 1000)
     const payload = { iss: this.url, sub: 'user-1', iat: now, exp: now + 300, ...claims }
-    return new SignJWT(payload).setProtectedHeader({ alg, kid: `${KID}-${alg}` }).sign(privateKey)
+    return new SignJWT(payload).setProtectedHeader({ alg, kid: `${this.#kid}-${alg}` }).sign(privateKey)
+  }
+
+  /** From now on, other keys sign and are published: under another name, or the same. */
+  replaceKeys(kid = this.#kid): void {
+    this.#keys.clear()
+    this.#kid = kid
   }
 
   /** Only the keys that have signed: making an RSA key takes a while. */
   async jwks(): Promise<{ readonly keys: readonly object[] }> {
     const keys = [...this.#keys].map(async ([alg, key]) => {
       const jwk = await exportJWK((await key).publicKey)
-      return { ...jwk, kid: `${KID}-${alg}`, alg, use: 'sig' }
+      return { ...jwk, kid: `${this.#kid}-${alg}`, alg, use: 'sig' }
     })
     return { keys: await Promise.all(keys) }
   }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { OneTime } from 'authmount'
-import { newClientId } from '../../src/testing/records.ts'
+import { newAppId } from '../../src/testing/records.ts'
 
-export { newApp, newClientId as newAppId, newGrant, newToken } from '../../src/testing/records.ts'
+export { newApp, newAppId, newGrant, newToken } from '../../src/testing/records.ts'
 
 /** A one-time value on which nothing depends. */
 export function newConsent(): OneTime<'consent'> {
@@ -10,6 +10,6 @@ export function newConsent(): OneTime<'consent'> {
     kind: 'consent',
     id: randomUUID(),
     expiresAt: Date.now() + 60_000,
-    data: { userId: 'anna', sessionId: null, clientId: newClientId(), params: {} },
+    data: { userId: 'anna', sessionId: null, appId: newAppId(), params: {} },
   }
 }

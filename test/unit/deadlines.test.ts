@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { Deadlines, Waiting } from '../../src/deadlines.ts'
+import { Deadlines, Waiting } from '../../src/store/deadlines.ts'
 
 class Waiter extends Waiting {
   readonly expire: () => void

@@ -26,7 +26,16 @@ t.test('an app is registered with safe defaults, and its secret is kept as a has
   const { app, clientId, clientSecret } = await authmount.registerApp(GOOD, OWNER)
   t.match(clientId, /^[0-9a-f]{24}$/)
   t.match(clientSecret, /^am_cs_[\w-]{43}$/)
-  t.match(app, { id: clientId, orgId: 'o', createdBy: 'u', status: 'active', confidential: true, epoch: 1, version: 1 })
+  t.match(app, {
+    id: clientId,
+    orgId: 'o',
+    createdBy: 'u',
+    status: 'active',
+    authMethod: 'client_secret',
+    origin: 'host',
+    epoch: 1,
+    version: 1,
+  })
   t.match(app, {
     accessTokenSeconds: 3600,
     refreshTokenSeconds: 604_800,

@@ -10,9 +10,12 @@ import { showSecret } from './show-secret.js'
 /** @typedef {import('./api.js').Scope} Scope */
 /** @typedef {import('./form-fields.js').Choice} Choice */
 
+/** The grants of this server. @type {readonly { readonly name: string, readonly title: string, readonly summary: string, readonly byDefault: boolean }[]} */
+const GRANTS = JSON.parse(document.body.dataset.grants ?? '[]')
+
 /** What a new app starts as: the API's own defaults. @type {Partial<App>} */
 const NEW = {
-  allowedGrantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+  allowedGrantTypes: GRANTS.filter(({ byDefault }) => byDefault).map(({ name }) => name),
   accessTokenLifetime: 3600,
   refreshTokenLifetime: 604_800,
 }
@@ -64,13 +67,6 @@ export async function editAppForm(id) {
 const KINDS = [
   ['true', 'Confidential', 'Runs on a server and can keep a secret.'],
   ['false', 'Public', 'A command-line, browser or mobile app: it has no secret, and must use PKCE.'],
-]
-
-/** @type {readonly Choice[]} */
-const GRANT_TYPES = [
-  ['authorization_code', 'Authorization code', 'It acts for users who have signed in and agreed.'],
-  ['refresh_token', 'Refresh token', 'It stays connected without asking them again.'],
-  ['client_credentials', 'Client credentials', 'It acts for itself, with its secret.'],
 ]
 
 /**
@@ -149,7 +145,7 @@ function grantChoices(chosen) {
   const { allowedGrantTypes: caption } = CAPTIONS
   return group(
     caption,
-    GRANT_TYPES.map(option => choice(option, { type: 'checkbox', name: caption.name, chosen })),
+    GRANTS.map(({ name, summary, title }) => choice([name, title, summary], { type: 'checkbox', name: caption.name, chosen })),
   )
 }
 

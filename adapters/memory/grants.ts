@@ -1,0 +1,265 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { appOfGrant } from '../../src/base/ids.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Grant, GrantStore, RevokeQuery, Spent, Token, TokenRef } from '../../src/store/store.ts'
+import { frozenCopy } from '../common/frozen-copy.ts'
+import { formatCursor, NewestTokens, newerFirst, parseCursor } from '../common/newest-tokens.ts'
+import { lastExpiry } from '../common/records.ts'
+import { LiveCount } from './live-count.ts'
+import type { Sweeper } from './sweeper.ts'
+
+interface Entry {
+  readonly token: Token
+  spent: Spent | null
+}
+
+/** A grant and every token descended from it. */
+interface Family {
+  readonly grant: Grant
+  entries: Entry[]
+  /** By token id, once there are too many to look through. */
+  index: Map<string, Entry> | undefined
+  /** When its last token expires. */
+  expiresAt: EpochMs
+  /** Past this many tokens a rotation first drops those that have expired. */
+  pruneAbove: number
+}
+
+interface AppGrants {
+  /** By grant id. */
+  readonly families: Map<string, Family>
+  /** By epoch. */
+  readonly live: Map<number, LiveCount>
+}
+
+/** How many grants one turn of the event loop may look at and revoke: a few milliseconds' worth. */
+const GRANTS_PER_TURN = 2000
+
+/** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
+const PRUNE_ABOVE = 64
+
+/** Grants and their tokens, each family in one object found by its app and its id. */
+export function memoryGrants(sweeper: Sweeper): GrantStore {
+  const { now } = sweeper
+  const byApp = new Map<string, AppGrants>()
+  const byUser = new Map<string, Set<Family>>()
+  const familyOf = (grantId: string): Family | undefined => byApp.get(appOfGrant(grantId))?.families.get(grantId)
+  const countOf = ({ appId, epoch }: Pick<Grant, 'appId' | 'epoch'>): LiveCount | undefined => byApp.get(appId)?.live.get(epoch)
+  /** Throws, and changes nothing, when there is no room. */
+  const remember = (family: Family): void => {
+    const { appId, epoch, id, userId } = family.grant
+    sweeper.reserve(family.entries.length)
+    const ofApp = getOrSet(byApp, appId, () => ({ families: new Map(), live: new Map() }))
+    ofApp.families.set(id, family)
+    if (userId !== null) getOrSet(byUser, userId, () => new Set()).add(family)
+    const live = getOrSet(ofApp.live, epoch, () => new LiveCount())
+    for (const { token } of family.entries) live.add(token.expiresAt)
+  }
+  const forget = (family: Family): void => {
+    const { appId, epoch, id, userId } = family.grant
+    const ofApp = byApp.get(appId)
+    if (!ofApp?.families.delete(id)) return
+    sweeper.release(family.entries.length)
+    const own = userId === null ? undefined : byUser.get(userId)
+    own?.delete(family)
+    if (userId !== null && own?.size === 0) byUser.delete(userId)
+    const live = ofApp.live.get(epoch)
+    for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
+    if (live?.empty) ofApp.live.delete(epoch)
+    if (ofApp.families.size === 0) byApp.delete(appId)
+  }
+  sweeper.add({
+    *sweep(at) {
+      for (const { families } of byApp.values()) {
+        for (const family of families.values()) {
+          if (family.expiresAt <= at()) forget(family)
+          yield
+        }
+      }
+    },
+  })
+
+  const live = (grantId: string): Family | undefined => {
+    const family = familyOf(grantId)
+    return family && family.expiresAt > now() ? family : undefined
+  }
+  const liveEntry = (ref: TokenRef): { readonly family: Family; readonly entry: Entry } | undefined => {
+    const family = live(ref.grantId)
+    const entry = family && entryOf(family, ref.tokenId)
+    return family && entry && entry.token.expiresAt > now() ? { family, entry } : undefined
+  }
+  const prune = (family: Family): void => {
+    if (family.entries.length <= family.pruneAbove) return
+    keep(family, ({ token }) => token.expiresAt > now())
+    family.pruneAbove = Math.max(PRUNE_ABOVE, 2 * family.entries.length)
+  }
+  const keep = (family: Family, wanted: (entry: Entry) => boolean): void => {
+    const kept = family.entries.filter(wanted)
+    const live = countOf(family.grant)
+    for (const entry of family.entries) if (!entry.spent && !wanted(entry)) live?.remove(entry.token.expiresAt)
+    sweeper.release(family.entries.length - kept.length)
+    family.entries = kept
+    family.index = indexOf(kept)
+  }
+  /** Adds tokens, and prolongs the grant. Throws, and changes nothing, when there is no room. */
+  const append = (family: Family, tokens: readonly Token[]): void => {
+    prune(family)
+    sweeper.reserve(tokens.length)
+    const count = countOf(family.grant)
+    for (const entry of tokens.map(newEntry)) {
+      family.entries.push(entry)
+      family.index?.set(entry.token.id, entry)
+      count?.add(entry.token.expiresAt)
+    }
+    family.index ??= indexOf(family.entries)
+    family.expiresAt = Math.max(family.expiresAt, lastExpiry(tokens))
+  }
+
+  /** The families among which a query's are. Organisations have no index: one is ended so seldom that everything is looked at. */
+  const candidates = ({ appId, orgId, userId }: RevokeQuery): Iterable<Family> => {
+    if (userId !== undefined) return byUser.get(userId) ?? []
+    if (appId !== undefined) return byApp.get(appId)?.families.values() ?? []
+    return orgId === undefined ? [] : allFamilies()
+  }
+  function* allFamilies(): Generator<Family> {
+    for (const { families } of byApp.values()) yield* families.values()
+  }
+
+  return {
+    async create(grant, tokens) {
+      const known = byApp.get(grant.appId)?.families.get(grant.id)
+      if (known && known.expiresAt > now())
+        return (
+          isDeepStrictEqual(known.grant, grant) &&
+          tokens.every(token => isDeepStrictEqual(entryOf(known, token.id)?.token, token))
+        )
+      if (known) forget(known)
+      const entries = tokens.map(newEntry)
+      const family: Family = {
+        grant: frozenCopy(grant),
+        entries,
+        index: indexOf(entries),
+        expiresAt: lastExpiry(tokens),
+        pruneAbove: PRUNE_ABOVE,
+      }
+      remember(family)
+      return true
+    },
+
+    async find(ref) {
+      const found = liveEntry(ref)
+      return found && { grant: found.family.grant, token: found.entry.token, spent: found.entry.spent }
+    },
+
+    async rotate({ grant, token }, next, replay) {
+      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
+      if (found?.entry.token.kind !== 'refresh') return 'missing'
+      const { entry, family } = found
+      if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
+      append(family, next)
+      countOf(family.grant)?.remove(entry.token.expiresAt)
+      entry.spent = Object.freeze({ at: now(), replay })
+      return 'rotated'
+    },
+
+    async add({ grant, token }, tokens) {
+      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
+      if (found?.entry.token.kind !== 'refresh' || found.entry.spent) return 'missing'
+      const { family } = found
+      const fresh = new Map<string, Token>()
+      for (const added of tokens) {
+        const known = entryOf(family, added.id)?.token ?? fresh.get(added.id)
+        if (!known) fresh.set(added.id, added)
+        else if (!isDeepStrictEqual(known, added)) throw new Error('a token of this id is there, with other content')
+      }
+      if (fresh.size > 0) append(family, [...fresh.values()])
+      return 'added'
+    },
+
+    async revokeToken(ref) {
+      const found = liveEntry(ref)
+      if (!found) return false
+      const { family } = found
+      keep(family, ({ token }) => token.id !== ref.tokenId)
+      family.expiresAt = family.entries.reduce((last, { token }) => Math.max(last, token.expiresAt), 0)
+      if (family.entries.length === 0) forget(family)
+      return true
+    },
+
+    async revoke(grantId) {
+      const known = familyOf(grantId)
+      if (known) forget(known)
+      return known !== undefined && known.expiresAt > now()
+    },
+
+    async revokeMany(query) {
+      let revoked = 0
+      let looked = 0
+      for (const family of candidates(query)) {
+        if (matches(query, family.grant)) {
+          if (family.expiresAt > now()) revoked++
+          forget(family)
+        }
+        if (++looked % GRANTS_PER_TURN === 0) await setImmediate()
+      }
+      return revoked
+    },
+
+    async listTokens(query) {
+      const { after, limit } = query
+      const at = now()
+      const ofUser = 'userId' in query
+      const candidates = ofUser ? byUser.get(query.userId) : byApp.get(query.appId)?.families.values()
+      let total = ofUser ? 0 : (byApp.get(query.appId)?.live.get(query.epoch)?.at(at) ?? 0)
+      if (limit === 0 && !ofUser) return { items: [], total, next: null }
+      const cursor = after === undefined ? undefined : parseCursor(after)
+      const newest = new NewestTokens(limit + 1)
+      for (const { entries, grant } of candidates ?? []) {
+        if (!ofUser && grant.epoch !== query.epoch) continue
+        for (const { spent, token } of entries) {
+          if (token.expiresAt <= at || spent) continue
+          if (ofUser) total++
+          const item = { grant, token }
+          if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
+        }
+      }
+      const sorted = newest.sorted()
+      const items = sorted.slice(0, limit)
+      const last = items.at(-1)
+      return { items, total, next: sorted.length > limit && last ? formatCursor(last.token) : null }
+    },
+  }
+}
+
+/** More than this many tokens of a grant are found through an index. */
+const INDEX_ABOVE = 16
+
+function getOrSet<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const value = make()
+  map.set(key, value)
+  return value
+}
+
+function matches({ appId, epochBelow = Number.POSITIVE_INFINITY, orgId, userId }: RevokeQuery, grant: Grant): boolean {
+  return (
+    (appId === undefined || grant.appId === appId) &&
+    (userId === undefined || grant.userId === userId) &&
+    (orgId === undefined || grant.orgId === orgId) &&
+    grant.epoch < epochBelow
+  )
+}
+
+function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
+  return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)
+}
+
+function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
+  return entries.length > INDEX_ABOVE ? new Map(entries.map(entry => [entry.token.id, entry])) : undefined
+}
+
+function newEntry(token: Token): Entry {
+  return { token: frozenCopy(token), spent: null }
+}

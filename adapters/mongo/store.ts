@@ -1,0 +1,51 @@
+import type { Db } from 'mongodb'
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Store } from '../../src/store/store.ts'
+import { mongoApps } from './apps.ts'
+import { mongoConsents } from './consents.ts'
+import type { CollectionName, MongoContext } from './context.ts'
+import { mongoCredentials } from './credentials.ts'
+import type { StoredDocument } from './documents.ts'
+import { mongoGrants } from './grants.ts'
+import { createIndexes, runOnce } from './indexes.ts'
+import { mongoKeyRing } from './key-ring.ts'
+import { mongoOneTime } from './one-time.ts'
+
+export interface MongoStoreOptions {
+  /** The beginning of every collection's name. Default `authmount_`. */
+  readonly prefix?: string
+  /** The clock. Default `Date.now`. */
+  readonly now?: () => EpochMs
+}
+
+/**
+ * Makes a store of a MongoDB database (4.4 or later), through the host's own `Db`, whose client it never closes.
+ *
+ * Every decision is one operation on one document, so a single server without transactions is enough. Reads go to the
+ * primary, and a write is done once a majority of the replica set has it. The first call creates the indexes, which needs
+ * the role `readWrite`. Rejects with the driver's errors, and for a document that this version cannot read, which is left
+ * as it is.
+ */
+export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
+  const { prefix = 'authmount_', now = Date.now } = options
+  const ready = runOnce(() => createIndexes(db, prefix))
+  const context: MongoContext = {
+    now,
+    async collection<D extends StoredDocument>(name: CollectionName) {
+      await ready()
+      return db.collection<D>(prefix + name, {
+        readConcern: { level: 'majority' },
+        readPreference: 'primary',
+        writeConcern: { w: 'majority' },
+      })
+    },
+  }
+  return {
+    apps: mongoApps(context),
+    oneTime: mongoOneTime(context),
+    grants: mongoGrants(context),
+    consents: mongoConsents(context),
+    credentials: mongoCredentials(context),
+    keys: mongoKeyRing(context),
+  }
+}

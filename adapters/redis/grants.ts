@@ -1,0 +1,199 @@
+import { appOfGrant, isGrantId } from '../../src/base/ids.ts'
+import type { FoundToken, GrantStore, RevokeQuery, Token, TokenRef } from '../../src/store/store.ts'
+import { lastExpiry } from '../common/records.ts'
+import { type RedisContext, ttl } from './context.ts'
+import { formatGrant, formatTokens, GRANT_FIELDS, parseGrant, parseId, parseToken } from './packed-grants.ts'
+import { keyOf } from './records.ts'
+import { addTokens, createGrant, revokeGrant, revokeToken, rotateToken } from './scripts/grants.ts'
+import { type Placed, parseMember, TokenIndex, waitForAll } from './token-index.ts'
+import { pairs, tokenLists } from './token-lists.ts'
+
+/** How many grants `revokeMany` revokes at a time. */
+const BATCH = 200
+/** How many members of an index the server filters at a time, in less than a millisecond. */
+const SCANNED = 1000
+
+/**
+ * A grant and its tokens in one hash, and indexes on slots of their own ({@link TokenIndex}).
+ *
+ * An index is written just before the record, in the same round trip. For a moment, or after a crash, it may have members
+ * without a record, so readers compare with the record. A call succeeds only once both are written: nobody ever holds a token
+ * that no index has.
+ */
+export function redisGrants(context: RedisContext): GrantStore {
+  const { now, prefix, redis, wait } = context
+  const index = new TokenIndex(context)
+  // An id of ours is not hashed: the key of a grant then fits into 64 bytes. Any other id is, so that a caller cannot choose its
+  // key or slot.
+  const grantKey = (grantId: string) => (isGrantId(grantId) ? `${prefix}:g:${grantId}` : keyOf(prefix, 'g', grantId))
+
+  const read = async (grantId: string, tokenIds: readonly string[]): Promise<readonly FoundToken[]> => {
+    const fields = await redis.hmget(grantKey(grantId), ...GRANT_FIELDS, ...tokenIds.map(id => `t:${id}`))
+    if (fields.every(isNull)) return []
+    const grant = parseGrant(grantId, fields)
+    const at = now()
+    return tokenIds.flatMap((id, position) => {
+      const text = fields[GRANT_FIELDS.length + position]
+      if (text == null) return []
+      const { spent, token } = parseToken(id, text, grant)
+      return token.expiresAt > at ? [{ grant, token, spent }] : []
+    })
+  }
+
+  /** Like `read`, for one token. Written out: it runs on every request. */
+  const find = ({ grantId, tokenId }: TokenRef): Promise<FoundToken | undefined> =>
+    redis.hmget(grantKey(grantId), ...GRANT_FIELDS, `t:${tokenId}`).then(fields => {
+      if (fields.every(isNull)) return undefined
+      const grant = parseGrant(grantId, fields)
+      const text = fields[GRANT_FIELDS.length]
+      if (text == null) return undefined
+      const { spent, token } = parseToken(tokenId, text, grant)
+      return token.expiresAt > now() ? { grant, token, spent } : undefined
+    })
+
+  /**
+   * Corrects the index entries of tokens by the record. Needed where a write was refused or repeated, for its entries were
+   * written all the same; and where `written` is not the grant that is stored.
+   */
+  const correct = async (written: Placed, tokenIds: readonly string[]): Promise<void> => {
+    const found = await read(written.id, tokenIds)
+    const live = found.filter(({ spent }) => !spent).map(({ token }) => token)
+    const ids = new Set(live.map(({ id }) => id))
+    const gone = tokenIds.filter(id => !ids.has(id))
+    const stored = found[0]?.grant
+    if (!stored || samePlace(stored, written)) {
+      await index.change(written, { add: live, remove: gone })
+      return
+    }
+    await index.add(stored, live, gone)
+    await index.remove(written, tokenIds)
+    if (written.userId !== stored.userId) await index.removeFromUser(written)
+  }
+
+  const revoke = async (grantId: string, conditions: readonly string[] = ['', '', '']): Promise<boolean> => {
+    const revoked = await revokeGrant.decide(redis, [grantKey(grantId)], [now(), ...conditions], wait)
+    if (!revoked) return false
+    const [epoch, org, user, ...tokenIds] = revoked
+    const grant = placed(grantId, epoch, org, user)
+    // Record first: readers skip an index entry without a record.
+    await Promise.all([index.remove(grant, tokenIds), index.removeFromUser(grant)])
+    return true
+  }
+  const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[]): Promise<number> => {
+    const ids = [...new Set(grantIds)]
+    let revoked = 0
+    for (let start = 0; start < ids.length; start += BATCH) {
+      const answers = await Promise.all(ids.slice(start, start + BATCH).map(id => revoke(id, conditions)))
+      revoked += answers.filter(Boolean).length
+    }
+    return revoked
+  }
+  const revokeOfApp = async (appId: string, { orgId, epochBelow }: RevokeQuery, conditions: readonly string[]) => {
+    let revoked = 0
+    const pattern = orgId === undefined ? '*' : `${index.tagOf(orgId)}*`
+    for (const epoch of await redis.smembers(index.epochsKey(appId))) {
+      if (Number(epoch) >= (epochBelow ?? Number.POSITIVE_INFINITY)) continue
+      const [issued] = index.tokenKeys(appId, epoch)
+      let cursor = '0'
+      do {
+        const [next, members] = await redis.zscan(issued, cursor, 'MATCH', pattern, 'COUNT', SCANNED)
+        const grantIds = pairs(members).map(([member]) => parseMember(appId, member).grantId)
+        revoked += await revokeEach(grantIds, conditions)
+        cursor = next
+      } while (cursor !== '0')
+    }
+    return revoked
+  }
+  const membersOf = (key: string) => redis.zrangebyscore(key, `(${now()}`, '+inf')
+
+  return {
+    find,
+    revoke: grantId => revoke(grantId),
+
+    async create(grant, tokens) {
+      const at = now()
+      const own = formatGrant(grant)
+      const args = [at, ttl(lastExpiry(tokens), at), own.length / 2, ...own, ...formatTokens(grant, tokens)]
+      const created = await waitForAll([index.add(grant, tokens), createGrant.decide(redis, [grantKey(grant.id)], args, wait)])
+      if (created !== 1) await correct(grant, idsOf(tokens))
+      return created !== 0
+    },
+
+    async rotate({ grant, token }, next, replay) {
+      const at = now()
+      const written = { ...grant, appId: appOfGrant(grant.id) }
+      const args = [at, token.id, `${at} `, replay, ttl(lastExpiry(next), at), ...formatTokens(grant, next)]
+      const [outcome, repeated, ...stored] = await waitForAll([
+        index.add(written, next, [token.id]),
+        rotateToken.decide(redis, [grantKey(grant.id)], args, wait),
+      ]).catch(async error => {
+        // Whether the token was spent is unknown. It is listed again; a list that finds it spent removes it.
+        await index.change(written, { add: [token] }).catch(() => {})
+        throw error
+      })
+      if (outcome !== 'rotated' || repeated || !samePlace(placed(grant.id, ...stored), written))
+        await correct(written, [token.id, ...idsOf(next)])
+      return outcome
+    },
+
+    async add({ grant, token }, tokens) {
+      const at = now()
+      const written = { ...grant, appId: appOfGrant(grant.id) }
+      const args = [at, token.id, ttl(lastExpiry(tokens), at), ...formatTokens(grant, tokens)]
+      const [outcome, repeated, ...stored] = await waitForAll([
+        index.add(written, tokens),
+        addTokens.decide(redis, [grantKey(grant.id)], args, wait),
+      ])
+      if (outcome !== 'added' || repeated || !samePlace(placed(grant.id, ...stored), written))
+        await correct(written, idsOf(tokens))
+      if (outcome === 'conflict') throw new Error('a token of this id is there, with other content')
+      return outcome
+    },
+
+    async revokeToken({ grantId, tokenId }) {
+      const revoked = await revokeToken.decide(redis, [grantKey(grantId)], [now(), tokenId], wait)
+      if (!revoked) return false
+      const [last, ...stored] = revoked
+      const grant = placed(grantId, ...stored)
+      await Promise.all([index.remove(grant, [tokenId]), last ? index.removeFromUser(grant) : undefined])
+      return true
+    },
+
+    async revokeMany(query) {
+      const { appId, epochBelow, orgId, userId } = query
+      const conditions = [
+        orgId === undefined ? '' : `=${orgId}`,
+        userId === undefined ? '' : `=${userId}`,
+        epochBelow === undefined || epochBelow === Number.POSITIVE_INFINITY ? '' : String(epochBelow),
+      ]
+      if (userId !== undefined) {
+        const ids = await membersOf(index.userKey(userId))
+        return revokeEach(appId === undefined ? ids : ids.filter(id => appOfGrant(id) === appId), conditions)
+      }
+      if (appId !== undefined) return revokeOfApp(appId, query, conditions)
+      if (orgId === undefined) return 0
+      let revoked = 0
+      for (const id of await membersOf(index.orgKey(orgId))) revoked += await revokeOfApp(id, query, conditions)
+      return revoked
+    },
+
+    listTokens: tokenLists(context, { find, grantKey, index }),
+  }
+}
+
+function isNull(field: string | null): boolean {
+  return field === null
+}
+
+function idsOf(tokens: readonly Token[]): readonly string[] {
+  return tokens.map(({ id }) => id)
+}
+
+/** A grant as a script describes it; the user as "=<id>", or empty. */
+function placed(id: string, epoch: string, orgId: string, user: string): Placed {
+  return { id, appId: appOfGrant(id), epoch: Number(epoch), orgId, userId: user === '' ? null : parseId(user) }
+}
+
+function samePlace(a: Placed, b: Placed): boolean {
+  return a.epoch === b.epoch && a.orgId === b.orgId && a.userId === b.userId
+}

@@ -1,0 +1,43 @@
+import type { EpochMs } from '../../src/base/time.ts'
+import type { Store } from '../../src/store/store.ts'
+import { redisApps } from './apps.ts'
+import { redisConsents } from './consents.ts'
+import type { RedisContext } from './context.ts'
+import { redisCredentials, redisKeys } from './credentials.ts'
+import { redisGrants } from './grants.ts'
+import { redisOneTime } from './one-time.ts'
+import type { RedisClient, ReplicaWait } from './scripts/script.ts'
+import { warnOfSettings } from './settings.ts'
+
+export interface RedisStoreOptions {
+  /** Begins every key. Default `authmount`. */
+  readonly prefix?: string
+  /** Wait for replicas before a decision counts, so that a failover cannot undo it. Default: none. */
+  readonly waitForReplicas?: ReplicaWait
+  /** Called once for each setting of the server that loses data: keys are evicted, nothing is kept on disk. Default `console.warn`. */
+  readonly warn?: (message: string) => void
+  /** The clock. Default `Date.now`. */
+  readonly now?: () => EpochMs
+}
+
+/**
+ * A store in Redis 6.2 or later, alone or as a Cluster, through the host's own ioredis client, which is never closed.
+ *
+ * Every atomic method is one Lua script on one slot. Expired records are removed by Redis itself. Methods reject with the
+ * error of ioredis, and for a record that this version cannot read, which is left as it is.
+ */
+export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): Store {
+  const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now: clock = Date.now } = options
+  // A clock may be finer than the milliseconds that are stored.
+  const now = () => Math.floor(clock())
+  const context: RedisContext = { redis, prefix, wait, now }
+  warnOfSettings(redis, warn)
+  return {
+    apps: redisApps(context),
+    oneTime: redisOneTime(context),
+    grants: redisGrants(context),
+    consents: redisConsents(context),
+    credentials: redisCredentials(context),
+    keys: redisKeys(context),
+  }
+}

@@ -1,0 +1,150 @@
+import { Memo } from '../../src/base/memo.ts'
+import type { EpochMs } from '../../src/base/time.ts'
+import { TtlCache } from '../../src/base/ttl-cache.ts'
+import type { Grant, Token, TokenRef } from '../../src/store/store.ts'
+import { digest, lastExpiry } from '../common/records.ts'
+import { type RedisContext, ttl } from './context.ts'
+import { keyOf } from './records.ts'
+import { indexTokens, indexUntil } from './scripts/indexes.ts'
+
+/** What places a grant in the indexes. */
+export type Placed = Pick<Grant, 'id' | 'appId' | 'orgId' | 'userId' | 'epoch'>
+
+/** How many members one command removes: a command takes only so many arguments. */
+const BATCH = 200
+
+/** One index write in `LOOK_EVERY` also removes up to `LOOK_FOR` expired members, which is more than eight writes add. */
+const LOOK_EVERY = 8
+const LOOK_FOR = 50
+
+/** How long a process relies on having indexed an app for an organisation. A failover may have lost that write. */
+const RELY_MS = 60_000
+/** Pairs of an app and an organisation that a process remembers. */
+const PAIRS = 5000
+
+/**
+ * Three indexes, each on a slot of its own: the live tokens of each app and epoch; the grants of each user by expiry; the apps
+ * with grants of each organisation by expiry.
+ *
+ * The third has a member for an app, not for a grant: it costs no memory for a token, and a process writes it once a minute
+ * for a pair of app and organisation, in the round trip of the others. From there, the grants of an organisation are found in
+ * the tokens of its apps: a member begins with eight digits of the organisation's digest, by which the server filters.
+ */
+export class TokenIndex {
+  readonly #context: RedisContext
+  readonly #bases = new Memo<string>()
+  readonly #tags = new Memo<string>()
+  readonly #indexed = new TtlCache<EpochMs>(PAIRS)
+
+  constructor(context: RedisContext) {
+    this.#context = context
+  }
+
+  userKey(userId: string): string {
+    return keyOf(this.#context.prefix, 'user', userId)
+  }
+
+  orgKey(orgId: string): string {
+    return keyOf(this.#context.prefix, 'org', orgId)
+  }
+
+  epochsKey(appId: string): string {
+    return `${this.#baseOf(appId)}:epochs`
+  }
+
+  tokenKeys(appId: string, epoch: number | string): readonly [issued: string, expires: string, epochs: string] {
+    const base = this.#baseOf(appId)
+    return [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`]
+  }
+
+  /** With which every member of an organisation begins. */
+  tagOf(orgId: string): string {
+    return this.#tags.get(orgId) ?? this.#tags.set(orgId, digest([orgId]).slice(0, 8))
+  }
+
+  /** "<tag of the organisation><length>:<the grant's id without its app's><the token's id>": the app is in the key. */
+  memberOf({ appId, id, orgId }: Pick<Grant, 'appId' | 'id' | 'orgId'>, tokenId: string): string {
+    return `${this.tagOf(orgId)}${id.length - appId.length}:${id.slice(appId.length)}${tokenId}`
+  }
+
+  /** Adds tokens of a grant to all three indexes; also removes some from that of its app. */
+  add(grant: Placed, tokens: readonly Token[], remove: readonly string[] = []): Promise<unknown> {
+    if (tokens.length === 0) return this.change(grant, { remove })
+    const until = lastExpiry(tokens)
+    return waitForAll([this.change(grant, { add: tokens, remove }), this.#addToUser(grant, until), this.#addToOrg(grant, until)])
+  }
+
+  /** Changes the index of the app's tokens alone. */
+  change(
+    grant: Placed,
+    { add = [], remove = [] }: { readonly add?: readonly Token[]; readonly remove?: readonly string[] },
+  ): Promise<unknown> {
+    if (add.length + remove.length === 0) return Promise.resolve()
+    const { now, redis } = this.#context
+    const at = now()
+    const expired = Math.random() * LOOK_EVERY < 1 ? LOOK_FOR : 0
+    const args: (string | number)[] = [at, grant.epoch, ttl(lastExpiry(add), at), expired, remove.length]
+    for (const id of remove) args.push(this.memberOf(grant, id))
+    for (const { id, issuedAt, expiresAt } of add) args.push(issuedAt, expiresAt, this.memberOf(grant, id))
+    return indexTokens.run(redis, this.tokenKeys(grant.appId, grant.epoch), args)
+  }
+
+  /** Removes tokens, however many, from the index of the app. */
+  remove(grant: Placed, tokenIds: readonly string[]): Promise<void> {
+    const members = tokenIds.map(id => this.memberOf(grant, id))
+    return this.removeMembers(grant, members)
+  }
+
+  async removeMembers({ appId, epoch }: Pick<Placed, 'appId' | 'epoch'>, members: readonly string[]): Promise<void> {
+    const { now, redis } = this.#context
+    for (let start = 0; start < members.length; start += BATCH) {
+      const batch = members.slice(start, start + BATCH)
+      await indexTokens.run(redis, this.tokenKeys(appId, epoch), [now(), epoch, 0, 0, batch.length, ...batch])
+    }
+  }
+
+  async removeFromUser({ id, userId }: Pick<Grant, 'id' | 'userId'>): Promise<void> {
+    if (userId !== null) await this.#context.redis.zrem(this.userKey(userId), id)
+  }
+
+  async #addToUser({ id, userId }: Placed, until: EpochMs): Promise<void> {
+    if (userId === null) return
+    const { now, redis } = this.#context
+    const at = now()
+    await indexUntil.run(redis, [this.userKey(userId)], [at, ttl(until, at), until, id])
+  }
+
+  async #addToOrg({ appId, orgId }: Placed, until: EpochMs): Promise<void> {
+    const { now, redis } = this.#context
+    const at = now()
+    const pair = appId + orgId
+    if ((this.#indexed.get(pair, at) ?? 0) >= until) return
+    // Longer than the token, so that tokens of the next minute are covered too.
+    const later = until + 2 * RELY_MS
+    await indexUntil.run(redis, [this.orgKey(orgId)], [at, ttl(later, at), later, appId])
+    this.#indexed.set(pair, later, at + RELY_MS)
+  }
+
+  #baseOf(appId: string): string {
+    return this.#bases.get(appId) ?? this.#bases.set(appId, `${this.#context.prefix}:tokens:{${digest([appId])}}`)
+  }
+}
+
+export function parseMember(appId: string, member: string): TokenRef {
+  const colon = member.indexOf(':', 8)
+  const end = colon + 1 + Number(member.slice(8, colon))
+  return { grantId: appId + member.slice(colon + 1, end), tokenId: member.slice(end) }
+}
+
+/**
+ * Like `Promise.all`, but on failure waits for all: an index entry must not be added after we removed it. Resolves to the
+ * last answer.
+ */
+export async function waitForAll<Last>(started: readonly [...Promise<unknown>[], Promise<Last>]): Promise<Last> {
+  try {
+    return (await Promise.all(started)).at(-1) as Last
+  } catch (error) {
+    await Promise.allSettled(started)
+    throw error
+  }
+}

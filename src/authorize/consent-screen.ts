@@ -1,0 +1,119 @@
+import { sha256 } from '../base/crypto.ts'
+import { wireId } from '../base/ids.ts'
+import { withTimeout } from '../base/timeout.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, readParams } from '../http/params.ts'
+import { html, json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { Context } from '../options/context.ts'
+import { type ConsentView, consentPage } from '../pages/consent-page.ts'
+import { formTarget } from '../pages/page.ts'
+import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
+import { describeScope } from '../pages/scope-words.ts'
+import type { App } from '../store/store.ts'
+import { toLogin } from './login.ts'
+import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+
+/** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
+export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, principal, services, store } = context
+  const consentId = one(readParams(request.query), 'consent_id')
+  if (!principal) return toLogin(context, '/oauth/consent', request.query)
+
+  const entry = await store.oneTime.peek('consent', sha256(consentId))
+  if (!entry)
+    throw new OAuthError('invalid_request', 'this consent screen is not open (any more): start again from the app', {
+      expired: true,
+    })
+  if (entry.data.userId !== principal.userId) {
+    throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
+  }
+  const source = requestSource(Object.entries(entry.data.params as Record<string, string>))
+  const asked = await readAuthorizationRequest(source, context)
+  const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
+  const view = await viewOf(asked, { consentId, setting, user: principal.displayName ?? null, userId: principal.userId }, context)
+
+  if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
+  return config.renderConsent ? custom(view, context) : consentPage(view, setting)
+}
+
+interface Asking {
+  readonly consentId: string
+  readonly setting: PageSetting
+  readonly user: string | null
+  readonly userId: string
+}
+
+async function viewOf(
+  asked: AuthorizationRequest,
+  { consentId, setting, user, userId }: Asking,
+  context: Context,
+): Promise<ConsentView> {
+  const { config, store } = context
+  const { app } = asked
+  const [earlier, verified] = await Promise.all([store.consents.get({ userId }, app.id), isVerified(wireId(app), context)])
+  const { language } = setting
+  const link = (name: string) => {
+    const url = app.profile[name]
+    return typeof url === 'string' && /^https?:\/\//i.test(url) && URL.canParse(url) ? url : null
+  }
+  const logoUrl = link('logoUrl')
+  return {
+    consentId,
+    action: `${config.mountPath}/oauth/authorize`,
+    app: {
+      clientId: wireId(app),
+      name: app.name,
+      description: app.description,
+      // Over plain http it would tell everyone on the way what the user is looking at.
+      logoUrl: logoUrl?.startsWith('https:') ? logoUrl : null,
+      homepageUrl: link('homepageUrl'),
+      privacyPolicyUrl: link('privacyPolicyUrl'),
+      termsOfServiceUrl: link('termsOfServiceUrl'),
+    },
+    verified,
+    user,
+    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
+    scopes: asked.scopes.flatMap(name => {
+      const scope = config.scopes.get(name)
+      if (!scope) return []
+      return [
+        {
+          name,
+          description: describeScope(scope, language),
+          category: scope.category,
+          granted: earlier?.scopes.includes(name) ?? false,
+        },
+      ]
+    }),
+    resources: asked.audience ?? [],
+    redirectUri: asked.redirectUri,
+    language: language.tag,
+  }
+}
+
+async function isVerified(clientId: string, { config }: Context): Promise<boolean | null> {
+  const ask = config.isVerified
+  if (!ask) return null
+  return (await withTimeout(async () => ask(clientId), config.hookTimeoutMs, 'isVerified')) === true
+}
+
+/** The host's own page. Whatever it is, it cannot be framed. */
+async function custom(view: ConsentView, { config }: Context): Promise<HttpResponse> {
+  const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
+  const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
+  if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
+  return html(
+    200,
+    text,
+    `${contentSecurityPolicy}; form-action 'self' ${formTarget(view.redirectUri)}; frame-ancestors 'none'; base-uri 'none'`,
+  )
+}
+
+const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
+
+function jsonOf({ consentId, redirectUri, resources, scopes, verified }: ConsentView, app: App): object {
+  const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
+  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, resources, verified }
+}

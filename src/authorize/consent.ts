@@ -1,0 +1,148 @@
+import { randomId, sha256 } from '../base/crypto.ts'
+import { wireId } from '../base/ids.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { StoreError } from '../errors/store-error.ts'
+import { one, optional, type Params, requireForm } from '../http/params.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { Context } from '../options/context.ts'
+import type { Principal } from '../options/options.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import type { OneTime } from '../store/store.ts'
+import { type AnswerParams, authorizationResponse } from './authorization-response.ts'
+import { consentLookupId } from './endpoint.ts'
+import { issueCode } from './issue-code.ts'
+import { recordConsent } from './record-consent.ts'
+import { reopen } from './reopen.ts'
+import { type AuthorizationRequest, type RequestSource, readAuthorizationRequest, requestSource } from './request.ts'
+
+/**
+ * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
+ *
+ * What is decided is the request that was opened by GET, found by `consent_id` or by the request's own parameters;
+ * a POST can repeat it but not change it.
+ */
+export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, events, now, principal, services, store } = context
+  const params = requireForm(request)
+  if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
+  const granted = readDecision(params)
+
+  const { source, screen } = await findRequest(request, params, principal, context)
+  const asked = await readAuthorizationRequest(source, context, { status: 403 })
+  if (screen) await take(screen, store)
+  const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
+  if (!granted) {
+    events.emit({ type: 'consent_denied', ...by })
+    const error_description = 'the user did not agree'
+    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer }, services)
+  }
+
+  try {
+    await recordConsent({ userId: principal.userId }, asked, context)
+    const params = await issueCode(asked, { ...context, principal })
+    events.emit({ type: 'consent_granted', ...by })
+    return answer(request, asked, params, services)
+  } catch (error) {
+    // The user agreed, and we failed.
+    if (screen && error instanceof StoreError) await reopen(screen, config)
+    throw error
+  }
+}
+
+interface FoundRequest {
+  readonly source: RequestSource
+  /** Open until it is taken; absent for JSON that came without one. */
+  readonly screen: OneTime<'consent'> | undefined
+}
+
+/** The authorization request this POST answers: the one that was opened by GET, or the one JSON spells out. */
+async function findRequest(
+  request: HttpRequest,
+  params: Params,
+  principal: Principal,
+  { store }: Context,
+): Promise<FoundRequest> {
+  const consentId = optional(params, 'consent_id')
+  // Without the id of a screen we opened, only a credential that no other site can make a browser send proves intent.
+  const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
+  if (consentId === undefined && !ownCredential) throw notOpen()
+
+  const screen = await findScreen(consentId, params, principal, store)
+  if (!screen) {
+    if (consentId !== undefined) throw notOpen()
+    const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
+    return { source: requestSource(repeated.concat([['response_type', 'code']])), screen }
+  }
+
+  const { data } = screen
+  if (data.userId !== principal.userId || (data.sessionId !== null && data.sessionId !== (principal.sessionId ?? null))) {
+    throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
+  }
+  for (const [name, value] of params) {
+    if (REQUEST_PARAMS.has(name) && name !== 'nonce' && data.params[name] !== value) {
+      throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
+    }
+  }
+  return { source: requestSource(Object.entries(data.params as Record<string, string>)), screen }
+}
+
+/** Closes a screen, so that no second POST can answer it. */
+async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<void> {
+  const taken = await store.oneTime.consume('consent', id, randomId(16))
+  if (!taken?.first)
+    throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
+      expired: true,
+    })
+}
+
+/** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
+const REQUEST_PARAMS = new Set([
+  'client_id',
+  'redirect_uri',
+  'scope',
+  'state',
+  'code_challenge',
+  'code_challenge_method',
+  'resource',
+  'nonce',
+])
+
+async function findScreen(
+  consentId: string | undefined,
+  params: Params,
+  principal: Principal,
+  store: Context['store'],
+): Promise<OneTime<'consent'> | undefined> {
+  if (consentId !== undefined) return store.oneTime.peek('consent', sha256(consentId))
+  const lookup = await store.oneTime.peek('consent_lookup', consentLookupId(principal.userId, params))
+  return lookup && store.oneTime.peek('consent', lookup.data.consentId)
+}
+
+function notOpen(): OAuthError {
+  return new OAuthError('access_denied', 'this consent screen is not open (any more): start again from the app', {
+    status: 403,
+    expired: true,
+  })
+}
+
+function readDecision(params: Params): boolean {
+  const decision = one(params, 'consent')
+  if (decision !== 'granted' && decision !== 'denied')
+    throw new OAuthError('invalid_request', 'consent must be granted or denied')
+  return decision === 'granted'
+}
+
+/** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
+function answer(
+  request: HttpRequest,
+  asked: AuthorizationRequest,
+  params: AnswerParams,
+  services: Context['services'],
+): HttpResponse {
+  if (request.body.kind !== 'json') return authorizationResponse(303, asked, params, pageSettingFor(request, services))
+  if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
+  const fields = Object.entries(params).filter(([, value]) => value !== null)
+  return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })
+}

@@ -1,0 +1,63 @@
+import { randomId, sha256 } from '../base/crypto.ts'
+import { mustUsePkce } from '../clients/client-facts.ts'
+import { TargetedError } from '../errors/oauth-error.ts'
+import type { Params } from '../http/params.ts'
+import { redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { Context } from '../options/context.ts'
+import type { Principal } from '../options/options.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import { authorizationResponse } from './authorization-response.ts'
+import { issueCode } from './issue-code.ts'
+import { LOGIN_PROOF, needsLogin, toNewLogin } from './login.ts'
+import { isClaimedUri } from './redirect-uri.ts'
+import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+
+/** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
+export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, principal, services, store } = context
+  const asked = await readAuthorizationRequest(requestSource(request.query), context)
+
+  if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, context)
+
+  const consent = await store.consents.get({ userId: principal.userId }, asked.app.id)
+  const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
+  // RFC 8252 §8.6: an app that proves nothing, on a loopback or private-scheme address, can be anyone: its user is always asked.
+  const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
+  if (agreed && !asked.prompt.has('consent') && vouchedFor) {
+    return authorizationResponse(302, asked, await issueCode(asked, { ...context, principal }), pageSettingFor(request, services))
+  }
+  if (asked.prompt.has('none'))
+    throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
+
+  const consentId = await openConsent(asked, principal, context)
+  if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
+  return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
+}
+
+/** The id under which a waiting consent is found by the parameters of its request. */
+export function consentLookupId(userId: string, params: Params): string {
+  return sha256(JSON.stringify([userId, params.get('client_id'), params.get('redirect_uri'), params.get('state') ?? null]))
+}
+
+/** Keeps the whole request until the user decides, so that nothing that is posted later can change it. */
+async function openConsent(asked: AuthorizationRequest, principal: Principal, { config, now, store }: Context): Promise<string> {
+  const consentId = randomId(32)
+  const id = sha256(consentId)
+  const expiresAt = now + config.consentSeconds * 1000
+  const { sessionId = null, userId } = principal
+  await store.oneTime.put({
+    kind: 'consent',
+    id,
+    expiresAt,
+    data: { userId, sessionId, appId: asked.app.id, params: requestJson(asked) },
+  })
+  await store.oneTime.put({
+    kind: 'consent_lookup',
+    id: consentLookupId(userId, asked.params),
+    expiresAt,
+    data: { consentId: id },
+  })
+  return consentId
+}

@@ -1,0 +1,45 @@
+import { sha256 } from '../base/crypto.ts'
+import { newGrantId } from '../base/ids.ts'
+import { TargetedError } from '../errors/oauth-error.ts'
+import type { GrantContext } from '../oidc/grant-context.ts'
+import type { SignedInContext } from '../options/context.ts'
+import type { Principal } from '../options/options.ts'
+import { isNamedLikeApp } from '../token/issue.ts'
+import { newCode } from '../tokens/opaque.ts'
+import type { AnswerParams } from './authorization-response.ts'
+import type { AuthorizationRequest } from './request.ts'
+
+/** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
+export async function issueCode(asked: AuthorizationRequest, context: SignedInContext): Promise<AnswerParams> {
+  const { config, now, principal, store } = context
+  if (await isNamedLikeApp(principal.userId, asked.app, context))
+    throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
+  const code = newCode()
+  await store.oneTime.put({
+    kind: 'code',
+    id: sha256(code),
+    expiresAt: now + config.codeSeconds * 1000,
+    data: {
+      grantId: newGrantId(asked.app.id),
+      appId: asked.app.id,
+      userId: principal.userId,
+      orgId: principal.orgId,
+      redirectUri: asked.redirectUri,
+      scopes: asked.scopes,
+      codeChallenge: asked.codeChallenge,
+      codeChallengeMethod: asked.codeChallengeMethod,
+      context: contextOf(asked, principal),
+      epoch: asked.app.epoch,
+    },
+  })
+  return { code, state: asked.state, iss: config.issuer }
+}
+
+/** What tokens will need of this request: what they are for, and for ID tokens and userinfo who the user is. */
+function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
+  const limits = audience === null ? {} : { audience }
+  if (!scopes.includes('openid')) return limits
+  // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
+  const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
+  return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
+}

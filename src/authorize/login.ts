@@ -1,0 +1,125 @@
+import { randomId, sha256 } from '../base/crypto.ts'
+import { TargetedError } from '../errors/oauth-error.ts'
+import { redirect } from '../http/reply.ts'
+import type { HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import { readIdTokenHint } from '../oidc/id-token-hint.ts'
+import type { Context } from '../options/context.ts'
+import type { Principal } from '../options/options.ts'
+import type { OneTimeData } from '../store/store.ts'
+import { type AuthorizationRequest, requestJson } from './request.ts'
+
+/** The parameter by which a browser shows that it has been sent to the login for this very request. */
+export const LOGIN_PROOF = 'login_proof'
+
+/** Long enough to find a password or a phone. */
+const LOGIN_MS = 600_000
+
+/** What a host's login may want to know; handed on as it was asked (OpenID Connect Core §3.1.2.1). */
+const HINTS = ['login_hint', 'ui_locales', 'acr_values', 'max_age', 'display'] as const
+
+/** Sends a browser to the host's login, to come back to where it was. */
+export function toLogin({ config }: Context, path: string, query: URLSearchParams): HttpResponse {
+  return redirect(302, withParams(config.loginUrl, { returnTo: `${config.mountPath}${path}?${query}` }))
+}
+
+/**
+ * Whether the user must go through the host's login (again) before this request can go on: because nobody is signed in,
+ * because the client asks for it (`prompt`, `max_age`), or because it expects someone else (`id_token_hint`, `claims`).
+ * Throws TargetedError `login_required` where the client wants no login, or where even a new one brought someone else.
+ */
+export async function needsLogin(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<boolean> {
+  const { now, principal } = context
+  const required = new TargetedError(asked, 'login_required', 'the user must sign in, and the request does not allow it to ask')
+  if (!principal) {
+    if (asked.prompt.has('none')) throw required
+    return true
+  }
+  const expected = await expectedUser(asked, context)
+  const stranger = expected !== null && expected !== principal.userId
+  const age = principal.authTime === undefined ? Number.POSITIVE_INFINITY : now - principal.authTime
+  const stale = asked.maxAgeSeconds !== null && age > asked.maxAgeSeconds * 1000
+  const wanted = asked.prompt.has('login') || asked.prompt.has('select_account')
+  if (!stranger && !stale && !wanted) return false
+  if (asked.prompt.has('none')) throw required
+
+  const sent = await sentToLogin(asked, proof, context)
+  if (sent === undefined) return true
+  if (stranger) throw new TargetedError(asked, 'login_required', 'somebody else is signed in than the request expects')
+  if (!asked.prompt.has('login') && !stale) return false
+  // Core §3.1.2.1: a user who comes back without having signed in again is an error, not another round.
+  if (!isFresh(principal, sent, asked))
+    throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
+  return false
+}
+
+/** Whether the user has signed in since they were sent to. A host that reports neither `authTime` nor `sessionId` is trusted. */
+function isFresh(
+  { authTime, sessionId }: Principal,
+  { sentAt, session }: Sent,
+  { maxAgeSeconds }: AuthorizationRequest,
+): boolean {
+  if (authTime !== undefined) return authTime >= Math.floor(sentAt / 1000) * 1000
+  // Core §2: with max_age the ID token must say when, and nobody here knows.
+  if (maxAgeSeconds !== null) return false
+  return session === null || sessionId === undefined || session !== sessionName(sessionId)
+}
+
+/** To the host's login, with what it may want to know, and with proof that the browser has been there when it comes back. */
+export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
+  const { config, now, store } = context
+  const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
+  const back = new URLSearchParams(requestJson(asked))
+  if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
+    const proof = randomId(16)
+    const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)
+    const data = { request: fingerprint(asked), sentAt: now, session }
+    await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
+    back.set(LOGIN_PROOF, proof)
+  }
+  const hints = HINTS.map(name => [name, asked.params.get(name) ?? null] as const)
+  return redirect(
+    302,
+    withParams(config.loginUrl, {
+      returnTo: `${config.mountPath}/oauth/authorize?${back}`,
+      prompt: wanted.join(' ') || null,
+      ...Object.fromEntries(hints),
+    }),
+  )
+}
+
+type Sent = OneTimeData['login']
+
+/** When this very request was last sent to the login, and from what session; undefined if it was not. */
+async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { store }: Context): Promise<Sent | undefined> {
+  if (!proof) return undefined
+  const entry = await store.oneTime.peek('login', sha256(proof))
+  return entry?.data.request === fingerprint(asked) ? entry.data : undefined
+}
+
+/** What is kept of a session: enough to know it again. */
+function sessionName(sessionId: string): string {
+  return sha256(`login ${sessionId}`)
+}
+
+/** Of all that the request says. */
+function fingerprint(asked: AuthorizationRequest): string {
+  return sha256(JSON.stringify(Object.entries(requestJson(asked)).toSorted()))
+}
+
+/** Whom the client expects: the subject of its hint, or of its `claims`. */
+async function expectedUser(asked: AuthorizationRequest, context: Context): Promise<string | null> {
+  const { claims, idTokenHint } = asked
+  if (idTokenHint === null || !context.services.keys) return claims.sub
+  const hint = await readIdTokenHint(idTokenHint, context)
+  // It tells nothing, which is too little to go on in silence.
+  if (hint === 'unknown key') {
+    if (asked.prompt.has('none'))
+      throw new TargetedError(asked, 'login_required', 'id_token_hint is too old to say who is expected')
+    return claims.sub
+  }
+  if (hint === 'invalid') throw new TargetedError(asked, 'invalid_request', 'id_token_hint is not an ID token of this server')
+  if (claims.sub !== null && claims.sub !== hint.userId)
+    throw new TargetedError(asked, 'invalid_request', 'id_token_hint and claims name different users')
+  return hint.userId
+}

@@ -1,0 +1,237 @@
+import { type Audience, readAudience } from '../bearer/audience.ts'
+import { requestedScopes, scopesOfApp } from '../clients/allowed-scopes.ts'
+import { findClient } from '../clients/find-client.ts'
+import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { one, optional, type Params, printableName } from '../http/params.ts'
+import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
+import type { Context } from '../options/context.ts'
+import type { App } from '../store/store.ts'
+import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
+import { type ChallengeMethod, readChallenge } from './pkce.ts'
+import { matchRedirectUri } from './redirect-uri.ts'
+
+/** An app and an address of its own, to which answers may be sent. */
+export interface TrustedTarget {
+  readonly app: App
+  readonly redirectUri: string
+}
+
+/**
+ * An authorization request: one value, read once wherever it came from, and carried to the login, the consent screen and the
+ * code. Nothing reads the URL again.
+ */
+export interface AuthorizationRequest extends TrustedTarget {
+  /** The parameters it was read from: what is kept until the user has decided, and what the way back from a login carries. */
+  readonly params: Params
+  readonly state: string | null
+  readonly responseMode: ResponseMode
+  readonly scopes: readonly string[]
+  /** RFC 8707 §2 */
+  readonly audience: Audience
+  readonly codeChallenge: string | null
+  readonly codeChallengeMethod: ChallengeMethod | null
+  readonly nonce: string | null
+  // OpenID Connect Core §3.1.2.1, §5.5
+  readonly prompt: ReadonlySet<Prompt>
+  readonly maxAgeSeconds: number | null
+  readonly idTokenHint: string | null
+  readonly claims: RequestedClaims
+}
+
+/** The parameters of an authorization request before anything is checked. */
+export interface RequestSource {
+  /** Those that an authorization request is made of. Any other is neither kept nor passed on. */
+  readonly params: Params
+  /** Names that are given more than once, which only `resource` may be. */
+  readonly repeated: readonly string[]
+}
+
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+export type Prompt = (typeof PROMPTS)[number]
+
+/** Enough for any state a client signs into it; beyond this it is a cost, not a value. */
+const MAX_STATE_BYTES = 4096
+const MAX_NONCE_CHARS = 512
+
+/** Collects the parameters of a request. Several of `resource` make one text, with spaces. */
+export function requestSource(given: Iterable<readonly [string, string]>): RequestSource {
+  const params = new Map<string, string>()
+  const seen = new Set<string>()
+  const repeated: string[] = []
+  for (const [name, value] of given) {
+    const resource = name === 'resource' ? params.get(name) : undefined
+    if (seen.has(name) && name !== 'resource') repeated.push(name)
+    seen.add(name)
+    if (AUTHORIZE_PARAMS.has(name)) params.set(name, resource === undefined ? value : `${resource} ${value}`)
+  }
+  return { params, repeated }
+}
+
+/**
+ * Reads an authorization request in the two phases of RFC 6749 §4.1.2.1. Until the app and its address are found to belong
+ * together, it rejects with a plain OAuthError (of `refusal.status`, 400 by default), which must be shown here and never
+ * redirected; for everything else with TargetedError, which may be redirected. Rejects with StoreError.
+ */
+export async function readAuthorizationRequest(
+  source: RequestSource,
+  context: Pick<Context, 'store' | 'config'>,
+  refusal = { status: 400 },
+): Promise<AuthorizationRequest> {
+  const target = await trustTarget(source, context, refusal)
+  return readRest(source, target, context)
+}
+
+/** Who asks, and where the answer may go. */
+async function trustTarget(
+  source: RequestSource,
+  { store, config }: Pick<Context, 'store' | 'config'>,
+  refusal: { readonly status: number },
+): Promise<TrustedTarget> {
+  const clientId = onlyOne(source, 'client_id')
+  const redirectUri = onlyOne(source, 'redirect_uri')
+  const app = await findClient(clientId, store)
+  if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not that of an active app', refusal)
+  if (!matchRedirectUri(redirectUri, app.redirectUris, config)) {
+    throw new OAuthError(
+      'invalid_request',
+      'redirect_uri is not registered for this app: it must match a registered one exactly',
+      refusal,
+    )
+  }
+  return { app, redirectUri }
+}
+
+/** Everything else. Throws TargetedError. */
+function readRest(
+  { params, repeated }: RequestSource,
+  target: TrustedTarget,
+  { config }: Pick<Context, 'config'>,
+): AuthorizationRequest {
+  const state = readState(params, repeated)
+  const mode = RESPONSE_MODES.find(mode => mode === params.get('response_mode')) ?? 'query'
+  try {
+    if (state.problem) throw new OAuthError('invalid_request', state.problem)
+    const [twice] = repeated
+    if (twice !== undefined) throw new OAuthError('invalid_request', `${printableName(twice)} is given more than once`)
+    refuseUnsupported(params)
+    if (!target.app.grantTypes.includes('authorization_code')) {
+      throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
+    }
+    if (state.value === null && !config.lenientAuthorize) throw new OAuthError('invalid_request', 'state is required')
+    const challenge = readChallenge(params, target.app, config)
+    return {
+      ...target,
+      params,
+      state: state.value,
+      audience: readAudience([params.get('resource') ?? ''], config),
+      scopes: readRequestedScopes(params, target.app, config),
+      codeChallenge: challenge?.codeChallenge ?? null,
+      codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
+      nonce: readNonce(params),
+      responseMode: mode,
+      prompt: readPrompt(params),
+      maxAgeSeconds: readMaxAge(params),
+      idTokenHint: optional(params, 'id_token_hint') ?? null,
+      claims: readClaims(optional(params, 'claims')),
+    }
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    const answerTo = { redirectUri: target.redirectUri, state: state.value, responseMode: mode }
+    throw new TargetedError(answerTo, error.code, error.description)
+  }
+}
+
+/** What an authorization request is made of. */
+const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
+  'response_type',
+  'response_mode',
+  'client_id',
+  'redirect_uri',
+  'scope',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+  'prompt',
+  'max_age',
+  'login_hint',
+  'id_token_hint',
+  'ui_locales',
+  'acr_values',
+  'claims',
+  'display',
+  'resource',
+  'request',
+  'request_uri',
+  'registration',
+])
+
+/** A request as plain JSON, from which {@link requestSource} reads the same request again. */
+export function requestJson({ params }: Pick<AuthorizationRequest, 'params'>): Readonly<Record<string, string>> {
+  return Object.fromEntries(params)
+}
+
+function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {
+  const allowed = scopesOfApp(app, config.scopes)
+  const scope = params.get('scope')
+  if (scope !== undefined) return requestedScopes(scope, allowed)
+  if (!config.lenientAuthorize) throw new OAuthError('invalid_request', 'scope is required')
+  if (allowed.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could ask for')
+  return allowed
+}
+
+function refuseUnsupported(params: Params): void {
+  const responseType = optional(params, 'response_type')
+  if (responseType === undefined) throw new OAuthError('invalid_request', 'response_type is required')
+  if (responseType !== 'code') throw new OAuthError('unsupported_response_type', 'response_type must be code')
+  const responseMode = optional(params, 'response_mode')
+  if (responseMode !== undefined && !RESPONSE_MODES.some(mode => mode === responseMode))
+    throw new OAuthError('invalid_request', `response_mode must be ${RESPONSE_MODES.join(' or ')}`)
+  // OpenID Connect Core §6, §7.2.1: nothing is ever fetched from where a request points.
+  if (optional(params, 'request') !== undefined)
+    throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
+  if (optional(params, 'request_uri') !== undefined)
+    throw new OAuthError('request_uri_not_supported', 'request_uri is not supported: send plain parameters')
+  if (optional(params, 'registration') !== undefined)
+    throw new OAuthError('registration_not_supported', 'registration is not supported')
+}
+
+function readPrompt(params: Params): ReadonlySet<Prompt> {
+  const names = (optional(params, 'prompt') ?? '').split(' ').filter(name => name !== '')
+  const prompts = new Set<Prompt>()
+  for (const name of names) {
+    const known = PROMPTS.find(prompt => prompt === name)
+    if (!known) throw new OAuthError('invalid_request', `prompt must be made of ${PROMPTS.join(', ')}`)
+    prompts.add(known)
+  }
+  if (prompts.has('none') && prompts.size > 1) throw new OAuthError('invalid_request', 'prompt=none goes with no other value')
+  return prompts
+}
+
+function readMaxAge(params: Params): number | null {
+  const maxAge = optional(params, 'max_age')
+  if (maxAge === undefined) return null
+  if (!/^\d{1,9}$/.test(maxAge)) throw new OAuthError('invalid_request', 'max_age must be a number of seconds')
+  return Number(maxAge)
+}
+
+function readNonce(params: Params): string | null {
+  const nonce = optional(params, 'nonce') ?? null
+  if (nonce !== null && nonce.length > MAX_NONCE_CHARS)
+    throw new OAuthError('invalid_request', `nonce is longer than ${MAX_NONCE_CHARS} characters`)
+  return nonce
+}
+
+/** Read before anything can fail, since every error carries it back. */
+function readState(params: Params, repeated: readonly string[]): { readonly value: string | null; readonly problem?: string } {
+  if (repeated.includes('state')) return { value: null, problem: 'state is given more than once' }
+  const value = params.get('state') || null
+  if (value !== null && Buffer.byteLength(value) > MAX_STATE_BYTES)
+    return { value: null, problem: `state is longer than ${MAX_STATE_BYTES} bytes` }
+  return { value }
+}
+
+function onlyOne({ params, repeated }: RequestSource, name: string): string {
+  if (repeated.includes(name)) throw new OAuthError('invalid_request', `${name} is given more than once`)
+  return one(params, name)
+}

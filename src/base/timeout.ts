@@ -1,0 +1,12 @@
+/** The outcome of `run`, or a rejection once it has taken `timeoutMs` milliseconds. `who` is who did not answer. */
+export async function withTimeout<T>(run: () => Promise<T>, timeoutMs: number, who: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${who} did not answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([run(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

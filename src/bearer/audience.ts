@@ -1,0 +1,63 @@
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { Config } from '../options/config.ts'
+import type { Grant } from '../store/store.ts'
+
+/** Which of the host's resources a token is good for; null: all of them. */
+export type Audience = readonly string[] | null
+
+/**
+ * The host's resources that a request names (RFC 8707 §2); null where it names none. An address below a resource is that
+ * resource, and one that is none but has some below it names those: clients give the address they know, with a slash more or less.
+ * Throws `invalid_target` for any other, rather than hand out a token that means something else.
+ */
+export function readAudience(named: readonly string[], { resources }: Pick<Config<never>, 'resources'>): Audience {
+  const names = new Set(named.flatMap(text => text.split(' ')).filter(name => name !== ''))
+  if (names.size === 0) return null
+  if (names.size > MAX_NAMED) throw new OAuthError('invalid_target', `at most ${MAX_NAMED} resources can be asked for at once`)
+  return [...new Set([...names].flatMap(name => find(name, resources)))]
+}
+
+const MAX_NAMED = 20
+
+function find(name: string, resources: readonly string[]): readonly string[] {
+  const url = URL.canParse(name) && !name.includes('#') ? new URL(name) : undefined
+  const usable = url && url.username === '' && url.password === ''
+  const within = usable
+    ? resources
+        .filter(resource => covers(new URL(resource), url))
+        .toSorted(byLength)
+        .slice(-1)
+    : []
+  if (within.length > 0) return within
+  const below = usable ? resources.filter(resource => covers(url, new URL(resource))) : []
+  if (below.length > 0) return below
+  throw new OAuthError('invalid_target', `resource must be among ${resources.join(', ')}`)
+}
+
+/** What a token may be for: as much as was authorized, or as little of it as is asked for (RFC 8707 §2.2). */
+function narrowAudience(authorized: Audience, asked: Audience): Audience {
+  if (asked === null || authorized === null) return asked ?? authorized
+  if (!asked.every(resource => authorized.includes(resource)))
+    throw new OAuthError('invalid_target', 'resource must be among those of the authorization request')
+  return asked
+}
+
+/** What a token of a grant may be for: see {@link narrowAudience}. */
+export function audienceOf({ context }: Pick<Grant, 'context'>, asked: Audience): Audience {
+  return narrowAudience((context.audience as Audience | undefined) ?? null, asked)
+}
+
+/** As `aud` says it (RFC 7519 §4.1.3). */
+export function audienceClaim(audience: Audience, { resources }: Pick<Config<never>, 'resources'>): string | string[] {
+  const [first, ...rest] = audience ?? resources
+  return first !== undefined && rest.length === 0 ? first : [...(audience ?? resources)]
+}
+
+function covers(resource: URL, other: URL): boolean {
+  const path = resource.pathname.replace(/\/$/, '')
+  return resource.origin === other.origin && (path === other.pathname || other.pathname.startsWith(`${path}/`))
+}
+
+function byLength(a: string, b: string): number {
+  return a.length - b.length
+}

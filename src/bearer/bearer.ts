@@ -1,0 +1,65 @@
+import { wireId } from '../base/ids.ts'
+import type { EpochMs } from '../base/time.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { Context } from '../options/context.ts'
+import type { App, GrantedToken } from '../store/store.ts'
+import type { TokenInfo } from '../tokens/token-guard.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
+
+/** What a route asks of a token. */
+export interface BearerRequirements {
+  /** All of these. */
+  readonly scopes: readonly string[]
+  /** The resource the route belongs to; undefined: the authorization server itself. */
+  readonly resource?: string
+}
+
+/** An access token that is good, with the grant and the app to which it belongs. */
+export interface BearerToken extends GrantedToken {
+  readonly app: App
+}
+
+/**
+ * Finds an access token that is good for the resource and every one of the scopes (RFC 6750 §3.1, RFC 9068 §4).
+ * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ */
+export function findBearer(
+  token: string,
+  required: BearerRequirements,
+  { store, now }: Pick<Context, 'store' | 'now'>,
+): Promise<BearerToken> {
+  const ref = tokenRef(token)
+  if (ref?.kind !== 'access') return Promise.reject(invalidToken())
+  // Both: whether the grant is there, and whether its app has revoked everything since.
+  return store.appAndToken(ref.appId, ref, (app, found) => goodFor(required, app, found, now))
+}
+
+function goodFor(
+  { resource, scopes }: BearerRequirements,
+  app: App | undefined,
+  found: GrantedToken | undefined,
+  now: EpochMs,
+): BearerToken {
+  if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
+  if (found.grant.appId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
+  const { audience } = found.token
+  if (audience && resource !== undefined && !audience.includes(resource))
+    throw new OAuthError('invalid_token', 'the access token is for another resource')
+  for (const scope of scopes) {
+    if (!found.token.scopes.includes(scope))
+      throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+  }
+  return { app, grant: found.grant, token: found.token }
+}
+
+/** What a host's route needs to know of it. */
+export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
+  const { id: grantId, orgId, userId } = grant
+  const clientId = wireId(app)
+  const { expiresAt, scopes } = token
+  return { clientId, userId, orgId, scopes, grantId, expiresAt }
+}
+
+function invalidToken(): OAuthError {
+  return new OAuthError('invalid_token', 'the access token is unknown, expired or revoked')
+}

@@ -1,0 +1,78 @@
+import { randomId, sha256 } from '../base/crypto.ts'
+import type { Context } from '../options/context.ts'
+import type { Grant, OneTime, OneTimeData, TokenRef } from '../store/store.ts'
+
+/*
+ * Ending a grant, so that a repeat is told the truth. The reply of a store can be lost after it has done what it was asked
+ * for; a client then repeats, and the store says that there is nothing left to end. So an end first leaves a mark, for long
+ * enough that any repeat finds it, and that whoever is creating this very grant sees it.
+ *
+ * A mark never proves that the end was stored: who finds one ends all the same.
+ */
+
+/** Longer than a code lives (600 s at most), a request takes, and clocks of two processes differ. Milliseconds. */
+const MARK_MS = 900_000
+
+/** What is ended: a grant, or one token of it. */
+export type Ended = Pick<TokenRef, 'grantId'> & Partial<Pick<TokenRef, 'tokenId'>>
+
+/** What an end did. */
+export interface End {
+  /** Whether something was ended by this call, or by the one that it repeats. */
+  readonly ended: boolean
+  /** Whose it was; undefined where nothing was found. */
+  readonly of: OneTimeData['ended'] | undefined
+}
+
+/** The mark of a grant's end, while it is young; undefined where there is none. Rejects with StoreError. */
+export async function findEndMark(ended: Ended, { store }: Pick<Context, 'store'>): Promise<OneTimeData['ended'] | undefined> {
+  return (await store.oneTime.peek('ended', markId(ended)))?.data
+}
+
+/**
+ * Ends a grant or a token that was found. `announce` is called once the end was stored, and also where the store's answer was
+ * lost: an event that ends something is told at least once. Rejects with StoreError.
+ */
+export async function endFound(
+  ended: Ended,
+  { appId, orgId, userId }: Pick<Grant, 'appId' | 'orgId' | 'userId'>,
+  context: Context,
+  announce: (ended: boolean) => void,
+): Promise<void> {
+  const { now, store } = context
+  const mark: OneTime<'ended'> = {
+    kind: 'ended',
+    id: markId(ended),
+    expiresAt: now + MARK_MS,
+    data: { appId, orgId, userId },
+  }
+  await store.oneTime.claim(mark, randomId(16))
+  await end(ended, context, announce)
+}
+
+/**
+ * Ends again what was ended a moment ago: the first call may have failed between its mark and its end. Resolves to whose it
+ * was, or to undefined where there is no mark; nothing is written then, so that made-up tokens write nothing.
+ */
+export async function endAgain(
+  ended: Ended,
+  appId: string,
+  context: Context,
+  announce: (of: OneTimeData['ended']) => void,
+): Promise<void> {
+  const of = await findEndMark(ended, context)
+  if (of?.appId === appId) await end(ended, context, () => announce(of))
+}
+
+async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (ended: boolean) => void): Promise<void> {
+  let ended = true
+  try {
+    ended = await (tokenId === undefined ? store.grants.revoke(grantId) : store.grants.revokeToken({ grantId, tokenId }))
+  } finally {
+    announce(ended)
+  }
+}
+
+function markId({ grantId, tokenId }: Ended): string {
+  return sha256(JSON.stringify(tokenId === undefined ? [grantId] : [grantId, tokenId]))
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import { viewApp } from '../apps/app-view.ts'
+import { toLogin } from '../authorize/login.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
+import { isAppId } from '../base/ids.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, requireForm } from '../http/params.ts'
+import { json, redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
+import { connectedAppsPage } from '../pages/connected-apps-page.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import { describeScope } from '../pages/scope-words.ts'
+import type { App, Consent } from '../store/store.ts'
+import { consentsOf, withdraw } from './withdraw.ts'
+
+const instant = z.iso.datetime({ precision: 3 })
+
+/** An app as a user sees it who has allowed it. */
+export const connectedAppSchema = z.object({
+  appId: z.string().describe('names the app in the paths of this API'),
+  clientId: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  logoUrl: z.string().optional(),
+  homepageUrl: z.string().optional(),
+  scopes: z.array(z.object({ name: z.string(), description: z.string() })),
+  grantedAt: instant,
+  activeTokens: z.int().describe('live tokens that speak for the user'),
+})
+
+type ConnectedApp = z.output<typeof connectedAppSchema>
+
+/** More live tokens than this of one user are counted no further. */
+const MAX_TOKENS = 1000
+
+/** GET /oauth/connected-apps: what the signed-in user has allowed, last first; as JSON, or as a page for a browser. */
+export async function listConnectedApps(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { principal } = context
+  const asPage = request.headers.accept?.includes('text/html') ?? false
+  if (!principal) {
+    if (asPage) return toLogin(context, PATH, request.query)
+    throw new ApiError('UNAUTHORIZED', 'sign in first')
+  }
+  const apps = await connectedApps({ ...context, principal })
+  return asPage ? showPage(apps, request, { ...context, principal }) : json(200, apps)
+}
+
+const PATH = '/oauth/connected-apps'
+
+async function connectedApps(context: SignedInContext): Promise<readonly ConnectedApp[]> {
+  const { principal, store } = context
+  const [consents, tokens] = await Promise.all([
+    consentsOf({ userId: principal.userId }, context),
+    store.grants.listTokens({ userId: principal.userId, limit: MAX_TOKENS }),
+  ])
+  const apps = await Promise.all(consents.map(({ appId }) => store.apps.get(appId)))
+  const connected = consents.flatMap((consent, index) => {
+    const app = apps[index]
+    if (!app || app.status === 'deleted') return []
+    const own = tokens.items.filter(({ grant }) => grant.appId === app.id && grant.epoch === app.epoch)
+    return [viewConnected(app, consent, own.length, context)]
+  })
+  return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
+}
+
+/** Long enough to read it all. */
+const FORM_MS = 3_600_000
+
+async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, now, principal, services, store } = context
+  const formId = randomId(32)
+  const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
+  if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
+  const removedId = request.query.get('removed') ?? ''
+  // A link must not make anyone believe that what still stands in the list is gone.
+  const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)
+  const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
+  const setting = pageSettingFor(request, services)
+  const inWords = apps.map(app => ({
+    ...app,
+    scopes: app.scopes.map(({ description, name }) => {
+      const scope = config.scopes.get(name)
+      return { description: scope ? describeScope(scope, setting.language) : description }
+    }),
+  }))
+  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, setting)
+}
+
+/** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
+export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  await disconnect(request.params.appId ?? '', context)
+  return json(200, { message: 'The app can no longer act for you' })
+}
+
+/** POST /oauth/connected-apps/{appId}: the same from the page, which has no other way to ask. */
+export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { config, principal, store } = context
+  const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
+  const { sessionId = null, userId } = entry?.data ?? {}
+  if (userId !== principal.userId || sessionId !== (principal.sessionId ?? null))
+    throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
+  const appId = request.params.appId ?? ''
+  // Sent twice, it has been done.
+  await disconnect(appId, context).catch(error => {
+    if (!(error instanceof ApiError && error.code === 'NOT_FOUND')) throw error
+  })
+  return redirect(303, withParams(`${config.mountPath}${PATH}`, { removed: appId }))
+}
+
+async function disconnect(appId: string, context: SignedInContext): Promise<void> {
+  if (!isAppId(appId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
+  const { config, events, principal } = context
+  const { userId, orgId } = principal
+  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
+  if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
+  events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
+}
+
+function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {
+  const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
+  return {
+    appId: app.id,
+    clientId,
+    name,
+    description,
+    logoUrl,
+    homepageUrl,
+    scopes: consent.scopes.map(name => ({ name, description: config.scopes.get(name)?.description ?? name })),
+    grantedAt: new Date(consent.grantedAt).toISOString(),
+    activeTokens,
+  }
+}

@@ -1,0 +1,71 @@
+import type { Log } from '../base/log.ts'
+import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
+import { StoreError } from '../errors/store-error.ts'
+import { json } from './reply.ts'
+import type { HttpResponse } from './types.ts'
+
+export interface Challenging {
+  readonly issuer: string
+  readonly log: Log
+  readonly metadata?: string | undefined
+}
+
+/**
+ * The answer of a protected route to a request that may not pass (RFC 6750 §3); `metadata` is where its client learns who
+ * issues tokens for it (RFC 9728 §5.1).
+ * `thrown: undefined` means that no token was presented, which is no error and gets no error code.
+ */
+export function renderChallenge(
+  thrown: unknown,
+  scopes: readonly string[],
+  { issuer, log, metadata }: Challenging,
+): HttpResponse {
+  const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
+  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
+  const error = toOAuthError(thrown, log)
+  if (error.status !== 401 && error.status !== 403) return asJson(error)
+  const scope = error.code === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
+  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
+  return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
+}
+
+const NO_TOKEN = Object.freeze({
+  error: 'invalid_request',
+  error_description: 'this needs an access token: Authorization: Bearer',
+})
+
+/** Any thrown value as an error that may be told. What is not ours is logged and said in fixed words. */
+export function toOAuthError(thrown: unknown, log: Log): OAuthError {
+  if (thrown instanceof OAuthError) return thrown
+  // RFC 6585 §4 has no error code. Of those registered, this one says to try again (RFC 6749 §4.1.2.1); the status is that of RFC 9126 §2.3.
+  if (thrown instanceof RateLimitError) {
+    const { message, retryAfterSeconds } = thrown
+    return new OAuthError('temporarily_unavailable', message, { status: 429, retryAfterSeconds })
+  }
+  if (thrown instanceof StoreError) {
+    log.error(thrown.message, thrown.cause)
+    return new OAuthError('temporarily_unavailable', 'the server cannot answer at the moment: try again shortly')
+  }
+  log.error('a request failed', thrown)
+  return new OAuthError('server_error', 'the server met an unexpected condition')
+}
+
+export function asJson(error: OAuthError, headers?: Readonly<Record<string, string>>): HttpResponse {
+  return withRetryAfter(json(error.status, bodyOf(error), headers), error.retryAfterSeconds)
+}
+
+/** Adds Retry-After where it is known when to try again. A 503 that does not say is worth another try in a second. */
+export function withRetryAfter(response: HttpResponse, seconds = response.status === 503 ? 1 : undefined): HttpResponse {
+  return seconds === undefined ? response : { ...response, headers: { 'retry-after': String(seconds), ...response.headers } }
+}
+
+function bodyOf(error: OAuthError): object {
+  const state = error instanceof TargetedError ? (error.target.state ?? undefined) : undefined
+  return { error: error.code, error_description: printable(error.description), state }
+}
+
+/** The characters RFC 6749 §5.2 leaves to a description. They also keep it inside a quoted header value. */
+export function printable(description: string): string {
+  return description.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
+}

@@ -1,0 +1,120 @@
+import { reopen } from '../authorize/reopen.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
+import { findClient } from '../clients/find-client.ts'
+import { withdraw } from '../connected-apps/withdraw.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
+import { redirect } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
+import { readIdTokenHint } from '../oidc/id-token-hint.ts'
+import type { Context } from '../options/context.ts'
+import { escapeHtml, renderPage } from '../pages/page.ts'
+import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
+import type { OneTimeData } from '../store/store.ts'
+import { carriesToken } from '../tokens/carries-token.ts'
+
+/** Long enough to think about it. */
+const DECISION_MS = 600_000
+const MAX_STATE_BYTES = 4096
+
+/** What an app may say (OpenID Connect RP-Initiated Logout 1.0 §2). */
+const LOGOUT_PARAMS = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales']
+
+/**
+ * GET and POST /oauth/logout: an app wants the user to be signed out (OpenID Connect RP-Initiated Logout 1.0). The host's page asks
+ * and decides; it ends the session, and sends the browser back here.
+ */
+export async function logout(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, now, principal, services, store } = context
+  if (request.method === 'POST') {
+    // A browser that comes from another site brings the session along only when it asks by GET.
+    const given = request.body.kind === 'none' ? [] : [...requireForm(request)]
+    const params = given.filter(([name]) => LOGOUT_PARAMS.includes(name))
+    return redirect(303, withParams(`${config.mountPath}/oauth/logout`, Object.fromEntries(params)))
+  }
+  const params = readParams(request.query)
+  const back = await readReturn(params, context)
+  // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
+  if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
+  if (!principal) return sendOn(back, pageSettingFor(request, services))
+
+  const { appId, clientId, redirectUri, state } = back
+  const logoutId = randomId(32)
+  await store.oneTime.put({
+    kind: 'logout',
+    id: sha256(logoutId),
+    expiresAt: now + DECISION_MS,
+    data: { userId: principal.userId, orgId: principal.orgId, appId, redirectUri, state },
+  })
+  const returnTo = withParams(`${config.mountPath}/oauth/logout/done`, { logout_id: logoutId })
+  const hints = { logout_hint: optional(params, 'logout_hint') ?? null, ui_locales: optional(params, 'ui_locales') ?? null }
+  return redirect(302, withParams(config.logoutUrl ?? '/', { returnTo, client_id: clientId, ...hints }))
+}
+
+/**
+ * GET /oauth/logout/done: the host has ended the session. With `end_grants=true` the user also wants the app to lose all that
+ * they allowed it. Then back to the app, if it said where.
+ */
+export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, services, store } = context
+  const params = readParams(request.query)
+  const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
+  if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
+  if (taken.first && optional(params, 'end_grants') === 'true') {
+    try {
+      await endGrantsOfApp(taken.entry.data, context)
+    } catch (error) {
+      await reopen(taken.entry, config)
+      throw error
+    }
+  }
+  return sendOn(taken.entry.data, pageSettingFor(request, services))
+}
+
+async function endGrantsOfApp({ appId, orgId, userId }: OneTimeData['logout'], context: Context): Promise<void> {
+  if (appId === null) return
+  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
+  const at = context.config.now()
+  if (agreed || revoked > 0) context.events.emit({ type: 'consent_withdrawn', at, clientId, orgId, userId, revoked })
+}
+
+/** Which app asks, and where the browser goes afterwards. */
+interface Return extends Omit<OneTimeData['logout'], 'userId' | 'orgId'> {
+  readonly clientId: string | null
+}
+
+/** Which app asks, and where the browser may go afterwards: to an address the app has registered, and nowhere else (§3). */
+async function readReturn(params: Params, context: Context): Promise<Return> {
+  const hint = await hintOf(params, context)
+  const named = optional(params, 'client_id')
+  if (hint && named !== undefined && named !== hint.clientId)
+    throw new OAuthError('invalid_request', 'client_id is not the app that id_token_hint was made for')
+  const clientId = hint?.clientId ?? named ?? null
+  const redirectUri = optional(params, 'post_logout_redirect_uri') ?? null
+  const state = optional(params, 'state') ?? null
+  if (state !== null && Buffer.byteLength(state) > MAX_STATE_BYTES)
+    throw new OAuthError('invalid_request', `state is longer than ${MAX_STATE_BYTES} bytes`)
+  const app = clientId === null ? undefined : await findClient(clientId, context.store)
+  if (clientId !== null && !app) throw new OAuthError('invalid_request', 'client_id is not that of an app')
+  const appId = app?.id ?? null
+  if (redirectUri === null) return { appId, clientId, redirectUri, state }
+
+  if (clientId === null) throw new OAuthError('invalid_request', 'post_logout_redirect_uri needs id_token_hint, or client_id')
+  if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
+    throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
+  return { appId, clientId, redirectUri, state }
+}
+
+async function hintOf(params: Params, context: Context) {
+  const token = optional(params, 'id_token_hint')
+  const hint = token === undefined ? undefined : await readIdTokenHint(token, context)
+  if (hint === 'invalid') throw new OAuthError('invalid_request', 'id_token_hint is not an ID token of this server')
+  return hint === 'unknown key' ? undefined : hint
+}
+
+function sendOn({ redirectUri, state }: Pick<Return, 'redirectUri' | 'state'>, setting: PageSetting): HttpResponse {
+  if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
+  const { signedOut, signedOutTitle } = setting.language.messages
+  return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
+}

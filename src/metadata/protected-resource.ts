@@ -1,0 +1,29 @@
+import { resourceMetadataUrl } from '../bearer/resource-metadata-url.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Config } from '../options/config.ts'
+import type { Context } from '../options/context.ts'
+
+/** The documents this server has: of the resources on its own origin, by path. */
+export function resourceDocuments({
+  origin,
+  resources,
+}: Pick<Config<never>, 'origin' | 'resources'>): ReadonlyMap<string, string> {
+  const known = resources.filter(resource => new URL(resource).origin === origin)
+  // Clients also look at the root: whoever asks for all of an origin is given what there is on it.
+  const own = new Set(known.length > 0 ? [origin, ...known] : [])
+  return new Map([...own].map(resource => [new URL(resourceMetadataUrl(resource)).pathname, resource]))
+}
+
+/** GET /.well-known/oauth-protected-resource…: who issues tokens for a resource, so that a client finds here from a 401 (RFC 9728 §2). */
+export function resourceMetadata(resource: string): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
+  return async (_request, { config }) => ({
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },
+    body: JSON.stringify({
+      resource,
+      authorization_servers: [config.issuer],
+      scopes_supported: [...config.scopes.keys()],
+      bearer_methods_supported: ['header'],
+    }),
+  })
+}

@@ -1,8 +1,0 @@
-import type { Context } from '../context.ts'
-import type { Keys } from '../tokens/keys.ts'
-
-/** The signing keys, on a path that is only served where there are some. */
-export async function requireKeys({ config, now, store }: Context): Promise<Keys> {
-  if (!config.keys) throw new Error('there are no signing keys')
-  return config.keys.current(store.keys, now)
-}

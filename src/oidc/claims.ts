@@ -1,0 +1,80 @@
+import type { JsonObject } from '../base/json.ts'
+import { withTimeout } from '../base/timeout.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import type { Config } from '../options/config.ts'
+
+/** What the `claims` parameter names (OpenID Connect Core §5.5): where each claim is wanted, and who must be signed in. */
+export interface RequestedClaims {
+  readonly idToken: readonly string[]
+  readonly userinfo: readonly string[]
+  /** The only user who will do; null: anyone. */
+  readonly sub: string | null
+}
+
+export const NO_CLAIMS: RequestedClaims = Object.freeze({ idToken: [], userinfo: [], sub: null })
+
+const MAX_CLAIMS_CHARS = 4096
+
+/** Reads the `claims` parameter. Throws `invalid_request` for one that is no object of objects. */
+export function readClaims(text: string | undefined): RequestedClaims {
+  if (text === undefined) return NO_CLAIMS
+  const wrong = new OAuthError('invalid_request', 'claims must be a JSON object such as {"userinfo":{"email":null}}')
+  if (text.length > MAX_CLAIMS_CHARS)
+    throw new OAuthError('invalid_request', `claims is longer than ${MAX_CLAIMS_CHARS} characters`)
+  const whole = parseObject(text)
+  if (!whole) throw wrong
+  const member = (name: string): Readonly<Record<string, unknown>> => {
+    const value = whole[name] ?? {}
+    if (!isObject(value)) throw wrong
+    return value
+  }
+  const idToken = member('id_token')
+  const userinfo = member('userinfo')
+  const sub = isObject(idToken.sub) && typeof idToken.sub.value === 'string' ? idToken.sub.value : null
+  return { idToken: Object.keys(idToken), userinfo: Object.keys(userinfo), sub }
+}
+
+/**
+ * What the host says of a user, as far as the granted scopes allow; undefined when it no longer knows the user.
+ * A claim that the request names is given only if a granted scope allows it: agreeing to a scope is what the user did.
+ */
+export async function claimsOf(
+  userId: string,
+  {
+    clientId,
+    names,
+    scopes,
+  }: { readonly clientId: string; readonly scopes: readonly string[]; readonly names: readonly string[] },
+  { claims, hookTimeoutMs, scopes: catalogue }: Pick<Config<never>, 'claims' | 'hookTimeoutMs' | 'scopes'>,
+): Promise<JsonObject | undefined> {
+  if (!claims) return {}
+  const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
+  const wanted = names.filter(name => allowed.has(name))
+  if (wanted.length === 0) return {}
+  const answer = await withTimeout(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
+  if (answer === null || answer === undefined) return undefined
+  if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)
+  const given = wanted.map(name => [name, answer[name]] as const)
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== null)) as JsonObject
+}
+
+/** Every claim the scopes allow. */
+export function claimsOfScopes(
+  scopes: readonly string[],
+  { scopes: catalogue }: Pick<Config<never>, 'scopes'>,
+): readonly string[] {
+  return scopes.flatMap(scope => catalogue.get(scope)?.claims ?? [])
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

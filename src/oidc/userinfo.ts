@@ -1,0 +1,29 @@
+import { wireId } from '../base/ids.ts'
+import { findBearer } from '../bearer/bearer.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { renderChallenge } from '../http/challenge.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Context } from '../options/context.ts'
+import { bearerToken } from '../tokens/token-guard.ts'
+import { claimsOf, claimsOfScopes } from './claims.ts'
+import { grantContext } from './grant-context.ts'
+
+/** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): what the app may know of the user who allowed it. */
+export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config } = context
+  const token = bearerToken(request.headers.authorization)
+  if (token === undefined) return renderChallenge(undefined, [], config)
+  const { app, grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
+  const gone = new OAuthError('invalid_token', 'the access token speaks for no user (any more)')
+  if (grant.userId === null) throw gone
+  // A server elsewhere that was given a token for itself is not the app.
+  const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
+  if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
+  const { scopes } = found
+  const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
+  const claims = await claimsOf(grant.userId, { clientId: wireId(app), scopes, names: [...names] }, config)
+  if (!claims) throw gone
+  // Ours last: a host cannot change who this is (§5.3.2).
+  return json(200, { ...claims, sub: grant.userId })
+}

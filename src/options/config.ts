@@ -1,0 +1,72 @@
+import { OptionsError } from '../errors/options-error.ts'
+import type { SigningSettings } from '../tokens/keys.ts'
+import type { Connectors } from './connectors.ts'
+import type { AuthmountOptions } from './options.ts'
+import { Place, quote } from './place.ts'
+import { readRows } from './rows.ts'
+import { type Scope, withOpenid } from './scopes.ts'
+import { signingSettings } from './signing.ts'
+import { OPTIONS, type OptionValues, RELATIONS } from './table.ts'
+
+/** Options that `Config` has in another form. */
+type Derived =
+  | 'authenticate'
+  | 'connectors'
+  | 'keyRotation'
+  | 'lifetimes'
+  | 'resources'
+  | 'sealingKeys'
+  | 'signingAlg'
+  | 'signingKeys'
+
+/** The host's options, checked once, with every default filled in. A member that is null was not given and has no default. */
+export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, Readonly<OptionValues['lifetimes']> {
+  readonly authenticate: AuthmountOptions<Native>['authenticate']
+  /** Of the issuer. */
+  readonly origin: string
+  /** With `openid`, where there are keys. */
+  readonly scopes: ReadonlyMap<string, Scope>
+  readonly resources: readonly [string, ...string[]]
+  /** Who signs; null: there is no OpenID Connect. */
+  readonly signing: SigningSettings | null
+  /** Outside accounts; null: there are none. */
+  readonly connectors: Connectors | null
+}
+
+/** Fills in defaults. Throws one OptionsError that lists every problem, for any value whatever that is no set of options. */
+export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Native> {
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    const needed = 'createAuthmount needs an object of options: createAuthmount({ issuer, store, authenticate, scopes })'
+    throw new OptionsError([`${needed}, not ${quote(given)}`])
+  }
+  const problems: string[] = []
+  const values = readRows(OPTIONS, given, new Place('', problems))
+  problems.push(...RELATIONS.flatMap(problemOf => problemOf(values) ?? []))
+  if (problems.length > 0) throw new OptionsError(problems)
+  return Object.freeze(configOf<Native>(values as OptionValues))
+}
+
+function configOf<Native>(values: OptionValues): Config<Native> {
+  const { connectors, keyRotation, lifetimes, resources, sealingKeys, signingAlg, signingKeys, ...same } = values
+  const { idTokenSeconds } = lifetimes
+  const { origin } = new URL(same.issuer)
+  const signing = signingSettings({ idTokenSeconds, keyRotation, sealingKeys, signingAlg, signingKeys })
+  return {
+    ...same,
+    ...lifetimes,
+    authenticate: same.authenticate as AuthmountOptions<Native>['authenticate'],
+    origin,
+    scopes: signing ? withOpenid(same.scopes) : same.scopes,
+    resources: resources ?? [origin],
+    signing,
+    connectors: connectors && connectorsOf(connectors, sealingKeys ?? []),
+  }
+}
+
+function connectorsOf(
+  { marginSeconds, ...same }: NonNullable<OptionValues['connectors']>,
+  sealingKeys: readonly Uint8Array[],
+): Connectors {
+  return { ...same, marginMs: marginSeconds * 1000, sealingKeys }
+}

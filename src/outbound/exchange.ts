@@ -1,0 +1,109 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { LookupFunction, Socket } from 'node:net'
+import { pipeline, type Readable, Transform } from 'node:stream'
+import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { OutboundError } from './outbound-url.ts'
+
+export interface Exchange {
+  readonly method: string
+  readonly headers: Headers
+  readonly body: string | Uint8Array | null
+  readonly lookup: LookupFunction
+  /** Most bytes of body, as they travel and decompressed. */
+  readonly maxBytes: number
+  /** Ends the exchange and its connection. */
+  readonly signal: AbortSignal
+  /** A connection that is there already. Default: a new one, for this exchange alone. */
+  readonly socket: Socket | null
+}
+
+/** Sends one request over one connection, and resolves once the whole body is here, decompressed. Rejects with whatever went wrong. */
+export async function exchangeHttp(target: URL, exchange: Exchange): Promise<Response> {
+  const { host } = target
+  const { maxBytes } = exchange
+  const answer = await send(target, exchange)
+  const status = answer.statusCode ?? 0
+  if (status >= 300 && status < 400) throw new OutboundError('redirect', `${host} answered ${status}, not followed`)
+  if (status < 200 || status > 599 || status === 407) throw new OutboundError('network', `${host} answered ${status}`)
+  const bytes = await readBody(decoded(answer, host, maxBytes), host, maxBytes)
+  return new Response(NULL_BODY.includes(status) ? null : bytes, { status, headers: headersOf(answer) })
+}
+
+/** RFC 9110 §15.3.5, §15.3.6. */
+const NULL_BODY: readonly number[] = [204, 205]
+
+function send(target: URL, { body, headers, lookup, method, signal, socket }: Exchange): Promise<IncomingMessage> {
+  const request = target.protocol === 'https:' ? httpsRequest : httpRequest
+  // Without keep-alive: a pooled socket is one whose address nobody vets again.
+  const connection = socket ? { createConnection: () => socket, defaultPort: 443 } : { agent: false as const, lookup }
+  return new Promise((resolve, reject) => {
+    const sent = request(target, {
+      method,
+      headers: { ...Object.fromEntries(headers), connection: 'close' },
+      signal,
+      ...connection,
+    })
+    sent.once('response', resolve).on('error', reject)
+    sent.once('close', () => reject(new OutboundError('network', `${target.host} closed the connection`)))
+    sent.end(body ?? undefined)
+  })
+}
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers()
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    headers.append(String(rawHeaders[index]), String(rawHeaders[index + 1]))
+  for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name) // of the body as it travelled
+  return headers
+}
+
+/** As browsers have it: a body that ends early is what has arrived of it. */
+const GZIP = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
+const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH }
+
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: () => createGunzip(GZIP),
+  'x-gzip': () => createGunzip(GZIP),
+  deflate: () => createInflate(GZIP),
+  br: () => createBrotliDecompress(BROTLI),
+}
+
+/** The body without its content codings (RFC 9110 §8.4.1): the one applied last goes first. */
+function decoded(answer: IncomingMessage, host: string, maxBytes: number): Readable {
+  const codings = (answer.headers['content-encoding'] ?? '').toLowerCase().split(/ *, */).toReversed()
+  const known = codings.filter(coding => coding !== '' && coding !== 'identity')
+  if (known.length === 0) return answer
+  const decoders = known.slice(0, MAX_CODINGS + 1).map(coding => {
+    if (known.length > MAX_CODINGS || !Object.hasOwn(DECODERS, coding))
+      throw new OutboundError('network', `${host} answered in a content coding that is not known`)
+    return (DECODERS[coding] as () => Transform)()
+  })
+  // An endless gzip stream may decompress to nothing: what arrives is limited as well.
+  let received = 0
+  const limit = new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      received += chunk.length
+      done(received > maxBytes ? tooLarge(host, maxBytes) : null, chunk)
+    },
+  })
+  return pipeline([answer, limit, ...decoders], () => {}) as unknown as Readable
+}
+
+const MAX_CODINGS = 3
+
+/** Into one block from the start: a body in a million chunks of one byte costs no more than any other. */
+async function readBody(body: AsyncIterable<Uint8Array>, host: string, maxBytes: number): Promise<Uint8Array | null> {
+  const bytes = new Uint8Array(maxBytes)
+  let size = 0
+  for await (const chunk of body) {
+    if (size + chunk.length > maxBytes) throw tooLarge(host, maxBytes)
+    bytes.set(chunk, size)
+    size += chunk.length
+  }
+  return size > 0 ? bytes.slice(0, size) : null
+}
+
+function tooLarge(host: string, maxBytes: number): OutboundError {
+  return new OutboundError('too_large', `the body of ${host} is over ${maxBytes} bytes`)
+}

@@ -1,0 +1,71 @@
+import { mayRunInPage } from '../clients/client-facts.ts'
+import { findClient } from '../clients/find-client.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Context } from '../options/context.ts'
+import { tokenRef } from '../tokens/token-ref.ts'
+
+/** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */
+export type Cors = 'any' | 'app'
+
+/** The answer to a preflight. It lets the browser ask; whether the page may read the answer is decided there. */
+export function preflight(request: HttpRequest, cors: Cors, methods: string): HttpResponse {
+  const origin = cors === 'any' ? '*' : pageOrigin(request)
+  return {
+    status: 204,
+    headers: {
+      ...(origin === undefined ? {} : { 'access-control-allow-origin': origin }),
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
+      'access-control-max-age': '600',
+      'cache-control': 'no-store',
+      vary: 'origin, access-control-request-method, access-control-request-headers',
+    },
+    body: '',
+  }
+}
+
+/** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
+export async function withCors(
+  request: HttpRequest,
+  response: HttpResponse,
+  cors: Cors,
+  context: Context,
+): Promise<HttpResponse> {
+  if (cors === 'any') return { ...response, headers: { ...response.headers, 'access-control-allow-origin': '*' } }
+  const headers: Record<string, string> = { ...response.headers, vary: 'origin' }
+  const origin = pageOrigin(request)
+  if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {
+    headers['access-control-allow-origin'] = origin
+    headers['access-control-expose-headers'] = 'www-authenticate, retry-after'
+  }
+  return { ...response, headers }
+}
+
+/** A browser app is public, names itself in the body or by its token, and lives where one of its redirect URIs does. */
+async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { store }: Context): Promise<boolean> {
+  const named = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
+  const appId = appOfToken(headers.authorization)
+  const found = named ? findClient(named, store) : appId === undefined ? undefined : store.apps.get(appId)
+  const app = await found?.catch(() => undefined)
+  return (
+    app !== undefined &&
+    mayRunInPage(app) &&
+    app.redirectUris.some(uri => uri.startsWith('http') && new URL(uri).origin === origin)
+  )
+}
+
+function appOfToken(authorization = ''): string | undefined {
+  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  return token === undefined ? undefined : tokenRef(token)?.appId
+}
+
+function jsonClientId(json: unknown): string | null {
+  const clientId = typeof json === 'object' && json !== null && 'client_id' in json ? json.client_id : null
+  return typeof clientId === 'string' ? clientId : null
+}
+
+/** `null` is what sandboxed pages and local files call themselves: nobody in particular. */
+function pageOrigin(request: HttpRequest): string | undefined {
+  const { origin } = request.headers
+  return origin === undefined || origin === 'null' ? undefined : origin
+}

@@ -1,0 +1,124 @@
+import type { Events } from '../base/events.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { empty, json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Config } from '../options/config.ts'
+import type { Context, Services } from '../options/context.ts'
+import { DeadlineStore } from '../store/deadline-store.ts'
+import type { Deadlines } from '../store/deadlines.ts'
+import { type Cors, preflight, withCors } from './cors.ts'
+import { resolvePrincipal } from './principal.ts'
+import { renderError } from './render-error.ts'
+import type { Endpoint, Route } from './routes.ts'
+
+export interface Runtime<Native> {
+  readonly config: Config<Native>
+  readonly services: Services
+  readonly events: Events
+  readonly deadlines: Deadlines
+}
+
+/** Answers requests to the endpoints of one server. */
+export type Dispatch<Native> = (endpoint: Endpoint, request: HttpRequest<Native>) => Promise<HttpResponse>
+
+export function createDispatch<Native>(runtime: Runtime<Native>): Dispatch<Native> {
+  return (endpoint, request) => answer(endpoint, request, runtime)
+}
+
+/**
+ * Answers one request: access, flow, error boundary. Never rejects: whatever happens, there is an answer with nothing of the
+ * inside in it. In one function, since each that waits costs every request.
+ */
+async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, runtime: Runtime<Native>): Promise<HttpResponse> {
+  const { config, deadlines, events, services } = runtime
+  const store = new DeadlineStore(config.store, deadlines)
+  try {
+    const route = routeOf(endpoint, request.method)
+    if (!route) return otherMethod(endpoint, request)
+    const context: Context = { config, services, events, store, principal: null, now: config.now() }
+    let response: HttpResponse
+    try {
+      response = await (route.access === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
+    } catch (error) {
+      response = renderError(error, request, {
+        style: route.errors,
+        issuer: config.issuer,
+        log: config.log,
+        theme: services.theme,
+        shown: ({ code, description }, reference) =>
+          events.emit({ type: 'error_shown', at: context.now, reference, error: code, description }),
+      })
+    }
+    return route.cors && isShared(request, route.cors) ? await withCors(request, response, route.cors, context) : response
+  } catch (cause) {
+    config.log.error('a request could not even be refused', cause)
+    return json(500, { error: 'server_error', error_description: 'the server met an unexpected condition' })
+  } finally {
+    store.release()
+  }
+}
+
+/** Asks the host who is calling, and keeps out those whom the route is not for. */
+async function answerSomeone<Native>(
+  route: Route,
+  request: HttpRequest<Native>,
+  context: Context,
+  { config, services }: Runtime<Native>,
+): Promise<HttpResponse> {
+  const principal = await resolvePrincipal(request, config)
+  if (route.access === 'none' || route.access === 'session') return route.flow(request, { ...context, principal })
+
+  if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
+  if (route.access === 'admin' && !principal.isAdmin)
+    throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
+  if (route.method !== 'GET' && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+  if (!route.limit) return route.flow(request, { ...context, principal })
+  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId])
+  try {
+    const response = await route.flow(request, { ...context, principal })
+    return { ...response, headers: { ...response.headers, ...headers } }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    const { cause, code, details, message, status } = error
+    throw new ApiError(code, message, details, { cause, status, headers: { ...headers, ...error.headers } })
+  }
+}
+
+/**
+ * Whether another site's page made a browser send this, with the cookies of whoever sits there (Fetch Metadata).
+ * A request with an Authorization header is its sender's own doing: no page can add one without being let in first.
+ */
+function isForged({ headers }: HttpRequest): boolean {
+  return headers['sec-fetch-site'] === 'cross-site' && headers.authorization === undefined
+}
+
+/** HEAD is answered only where it is harmless: a document. Everywhere else it would run a flow and hide its answer. */
+function routeOf({ routes }: Endpoint, method: string): Route | undefined {
+  const asked = routes.get(method)
+  if (asked || method !== 'HEAD') return asked
+  const get = routes.get('GET')
+  return get?.cors === 'any' ? get : undefined
+}
+
+/**
+ * Whether a response has something to say to pages. What everyone may read says so even where no origin was sent: a cache may
+ * keep it for someone who sends one.
+ */
+function isShared({ headers }: HttpRequest, cors: Cors): boolean {
+  return cors === 'any' || headers.origin !== undefined
+}
+
+function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {
+  const allow = [...routes.keys()].join(', ')
+  const cors = [...routes.values()].find(route => route.cors)?.cors
+  if (request.method === 'OPTIONS' && cors && request.headers['access-control-request-method'])
+    return preflight(request, cors, allow)
+  if (request.method === 'HEAD') return empty(405, { allow })
+  const message = `use ${allow} here`
+  const [style] = [...routes.values()].map(({ errors }) => errors)
+  if (style === 'account')
+    return json(405, { error: 'Method Not Allowed', message, code: 'METHOD_NOT_ALLOWED', statusCode: 405 }, { allow })
+  const isApi = style === 'api'
+  if (isApi) return json(405, { error: { code: 'METHOD_NOT_ALLOWED', message } }, { allow })
+  return json(405, { error: 'invalid_request', error_description: message }, { allow })
+}

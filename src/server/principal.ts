@@ -1,0 +1,35 @@
+import { withTimeout } from '../base/timeout.ts'
+import type { HttpRequest } from '../http/types.ts'
+import type { Config } from '../options/config.ts'
+import type { Principal } from '../options/options.ts'
+import { carriesToken } from '../tokens/carries-token.ts'
+
+/**
+ * Who is signed in, as the host says; null for nobody, and for a request that carries a token authmount itself
+ * issued: an app that holds a user's token is not that user.
+ * Rejects when the host's hook rejects, is late, or answers something that is not a principal.
+ */
+export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
+  if (carriesToken(request, config.issuer)) return null
+  const answer = await withTimeout(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
+  if (answer === null || answer === undefined) return null
+  const problem = problemOf(answer)
+  if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)
+  return answer
+}
+
+/** What is wrong with the host's answer, in words for whoever wrote the hook. */
+function problemOf(answer: Principal): string | undefined {
+  if (typeof answer !== 'object') return `it returned ${typeof answer}`
+  for (const name of ['userId', 'orgId'] as const) {
+    const value: unknown = answer[name]
+    if (typeof value !== 'string') return `${name} is ${typeof value}, and must be a string`
+    if (value.length === 0 || value.length > 255) return `${name} must have 1 to 255 characters`
+  }
+  const { authTime, sessionId } = answer as { readonly authTime?: unknown; readonly sessionId?: unknown }
+  // Seconds, as OpenID Connect has them, would be a day in 1970.
+  if (authTime !== undefined && !(typeof authTime === 'number' && authTime > 1e11 && Number.isFinite(authTime)))
+    return 'authTime must be in milliseconds since 1970, as Date.now() is'
+  if (sessionId !== undefined && typeof sessionId !== 'string') return `sessionId is ${typeof sessionId}, and must be a string`
+  return typeof answer.isAdmin === 'boolean' ? undefined : `isAdmin is ${typeof answer.isAdmin}, and must be true or false`
+}

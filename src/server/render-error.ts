@@ -1,0 +1,104 @@
+import { STATUS_CODES } from 'node:http'
+import { authorizationResponse } from '../authorize/authorization-response.ts'
+import { randomId } from '../base/crypto.ts'
+import type { Log } from '../base/log.ts'
+import { ApiError } from '../errors/api-error.ts'
+import { ConnectorError } from '../errors/connector-error.ts'
+import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
+import { asJson, printable, renderChallenge, toOAuthError, withRetryAfter } from '../http/challenge.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { errorPage } from '../pages/error-page.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import type { Theme } from '../pages/theme.ts'
+
+/**
+ * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
+ * or as the management API does.
+ */
+export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api' | 'account'
+
+interface Rendering {
+  readonly style: ErrorStyle
+  readonly issuer: string
+  readonly log: Log
+  readonly theme: Theme
+  /** Told of every error that a person is shown. */
+  readonly shown: (error: OAuthError, reference: string) => void
+}
+
+/** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
+export function renderError(thrown: unknown, request: HttpRequest, rendering: Rendering): HttpResponse {
+  const { issuer, log, style } = rendering
+  if (style === 'api') return forApi(thrown, log)
+  if (style === 'account') return forAccount(thrown, log)
+  if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
+  const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
+  if (style === 'browser') return forBrowser(error, request, rendering)
+  // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
+  const triedBasic = error.status === 401 && request.headers.authorization !== undefined
+  return asJson(error, triedBasic ? BASIC : undefined)
+}
+
+function forApi(thrown: unknown, log: Log): HttpResponse {
+  const { code, details, headers, message, status } = asApiError(thrown, log)
+  const challenge = status === 401 ? { 'www-authenticate': 'Bearer realm="management API"' } : {}
+  return withRetryAfter(
+    json(status, { error: { code, message, details: details.length > 0 ? details : undefined } }, { ...challenge, ...headers }),
+  )
+}
+
+/** As the account API has them: flat. */
+function forAccount(thrown: unknown, log: Log): HttpResponse {
+  const { code, headers, message, status } = asApiError(thrown, log)
+  const error = STATUS_CODES[status] ?? 'Error'
+  return withRetryAfter(json(status, { error, message, code, statusCode: status }, headers))
+}
+
+function asApiError(thrown: unknown, log: Log): ApiError {
+  if (thrown instanceof ApiError) return thrown
+  if (thrown instanceof ConnectorError) return connectorApiError(thrown, log)
+  if (thrown instanceof RateLimitError) return limitApiError(thrown)
+  return apiErrorOf(toOAuthError(thrown, log))
+}
+
+/** What a page of ours was refused by the guard of its route. */
+function oauthErrorOf({ message, status }: ApiError): OAuthError {
+  const code = status === 401 || status === 403 ? 'access_denied' : status === 429 ? 'temporarily_unavailable' : 'invalid_request'
+  return new OAuthError(code, message, { status })
+}
+
+function limitApiError({ headers, message, retryAfterSeconds }: RateLimitError): ApiError {
+  return new ApiError('TOO_MANY_REQUESTS', message, [], { headers: { ...headers, 'retry-after': String(retryAfterSeconds) } })
+}
+
+/** What an outside provider could not do is neither the caller's fault nor this server's. */
+function connectorApiError(error: ConnectorError, log: Log): ApiError {
+  log.error('an outside provider could not be used', error)
+  const { code, retryAfterSeconds } = error
+  if (code === 'not_configured') return new ApiError('VALIDATION_ERROR', 'this connector is not set up in a way that can work')
+  if (code !== 'provider_unavailable') return new ApiError('BAD_GATEWAY', 'the provider did not give a usable answer')
+  const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.max(1, retryAfterSeconds)) }
+  return new ApiError('UNAVAILABLE', 'the provider does not answer at the moment: try again shortly', [], { headers })
+}
+
+function apiErrorOf({ code, description, status }: OAuthError): ApiError {
+  if (code === 'temporarily_unavailable') return new ApiError('UNAVAILABLE', description)
+  return status >= 500 ? new ApiError('INTERNAL', description) : new ApiError('VALIDATION_ERROR', description, [], { status })
+}
+
+function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, theme }: Rendering): HttpResponse {
+  const setting = pageSettingFor(request, { theme })
+  const isJson = request.body.kind === 'json'
+  if (error instanceof TargetedError && !isJson) {
+    const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
+    return authorizationResponse(request.method === 'POST' ? 303 : 302, error.target, params, setting)
+  }
+  if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
+  const reference = randomId(9)
+  shown(error, reference)
+  return withRetryAfter(errorPage(error, reference, setting), error.retryAfterSeconds)
+}
+
+const BASIC = Object.freeze({ 'www-authenticate': 'Basic realm="OAuth client"' })

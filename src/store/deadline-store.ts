@@ -1,0 +1,269 @@
+import { StoreError } from '../errors/store-error.ts'
+import { type Deadlines, TICKS, Waiting } from './deadlines.ts'
+import type {
+  App,
+  AppQuery,
+  AppStore,
+  Consent,
+  ConsentOwner,
+  ConsentQuery,
+  ConsentStore,
+  Credential,
+  CredentialStore,
+  FoundToken,
+  Grant,
+  GrantedToken,
+  GrantStore,
+  KeyRing,
+  KeyRingStore,
+  OneTime,
+  OneTimeKind,
+  OneTimeStore,
+  RevokeQuery,
+  Store,
+  Token,
+  TokenQuery,
+  TokenRef,
+} from './store.ts'
+
+/**
+ * The host's store as one request sees it: every failure is a StoreError, and the request waits for the store at most
+ * `storeTimeoutMs` in all. Time between calls (a provider, a hook, a key being made) does not count.
+ *
+ * A call that is late is abandoned, not undone: it may still take effect, which every write of ours must survive.
+ * Call `release` when the request is over. Methods are written out rather than proxied: they run on every request.
+ */
+export class DeadlineStore implements Store {
+  readonly #inner: Store
+  readonly #deadline: Deadline
+
+  constructor(inner: Store, deadlines: Deadlines) {
+    this.#inner = inner
+    this.#deadline = new Deadline(deadlines)
+  }
+
+  get apps(): AppStore {
+    return new DeadlineApps(this.#inner.apps, this.#deadline)
+  }
+  get oneTime(): OneTimeStore {
+    return new DeadlineOneTime(this.#inner.oneTime, this.#deadline)
+  }
+  get grants(): GrantStore {
+    return new DeadlineGrants(this.#inner.grants, this.#deadline)
+  }
+  get consents(): ConsentStore {
+    return new DeadlineConsents(this.#inner.consents, this.#deadline)
+  }
+  get credentials(): CredentialStore {
+    return new DeadlineCredentials(this.#inner.credentials, this.#deadline)
+  }
+  get keys(): KeyRingStore {
+    return new DeadlineKeys(this.#inner.keys, this.#deadline)
+  }
+
+  /**
+   * Reads an app and a token concurrently, and resolves to `make(app, found)`; rejects with what that throws. A hand-written
+   * `Promise.all`: it runs before every guarded host route, and halves the promises of a check.
+   */
+  appAndToken<T>(appId: string, ref: TokenRef, make: (app: App | undefined, found: FoundToken | undefined) => T): Promise<T> {
+    const { apps, grants } = this.#inner
+    let app: App | undefined
+    let found: FoundToken | undefined
+    let missing = 2
+    return this.#deadline.answer('apps.get and grants.find', (resolve, failed, reject) => {
+      const arrived = () => {
+        missing--
+        if (missing > 0) return
+        try {
+          resolve(make(app, found))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      apps.get(appId).then(value => {
+        app = value
+        arrived()
+      }, failed)
+      grants.find(ref).then(value => {
+        found = value
+        arrived()
+      }, failed)
+    })
+  }
+
+  release(): void {
+    this.#deadline.cancel()
+  }
+}
+
+/** The calls of one request. Only waiting for the store counts: between two calls, its time stands still. */
+class Deadline extends Waiting {
+  readonly #deadlines: Deadlines
+  #left = TICKS
+  #pending = 0
+  /** The last of a chain. Rejecting a call that has been answered does nothing, so none is ever taken out. */
+  #last: Call | undefined
+  #expired = false
+
+  constructor(deadlines: Deadlines) {
+    super()
+    this.#deadlines = deadlines
+  }
+
+  call<T>(operation: string, run: () => Promise<T>): Promise<T> {
+    return this.answer(operation, (resolve, failed) => run().then(resolve, failed))
+  }
+
+  /** Resolves as `ask` does. Rejects with StoreError where it says that the store has failed, throws, or is out of time. */
+  answer<T>(operation: string, ask: Ask<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const call: Call = { operation, reject, before: this.#last }
+      if (this.#expired) return this.#reject(call)
+      if (this.#pending === 0) this.#deadlines.add(this, this.#left)
+      this.#pending++
+      this.#last = call
+      const answered = (value: T) => {
+        this.#ended()
+        resolve(value)
+      }
+      const rejected = (error: unknown) => {
+        this.#ended()
+        reject(error)
+      }
+      const failed = (cause: unknown) => rejected(new StoreError(operation, { cause }))
+      try {
+        ask(answered, failed, rejected)
+      } catch (cause) {
+        failed(cause)
+      }
+    })
+  }
+
+  cancel(): void {
+    this.#deadlines.remove(this)
+  }
+
+  expire(): void {
+    this.#expired = true
+    for (let call = this.#last; call; call = call.before) this.#reject(call)
+  }
+
+  #ended(): void {
+    this.#pending--
+    if (this.#pending > 0 || this.#expired) return
+    this.#left = this.#deadlines.remove(this) || this.#left
+    this.#last = undefined
+  }
+
+  #reject({ operation, reject }: Call): void {
+    reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#deadlines.timeoutMs} ms`) }))
+  }
+}
+
+type Ask<T> = (resolve: (value: T) => void, failed: (cause: unknown) => void, reject: (error: unknown) => void) => void
+
+interface Call {
+  readonly operation: string
+  readonly reject: (error: StoreError) => void
+  readonly before: Call | undefined
+}
+
+class Deadlined<Part> {
+  protected readonly inner: Part
+  protected readonly deadline: Deadline
+
+  constructor(inner: Part, deadline: Deadline) {
+    this.inner = inner
+    this.deadline = deadline
+  }
+}
+
+class DeadlineApps extends Deadlined<AppStore> implements AppStore {
+  get(id: string) {
+    return this.deadline.call('apps.get', () => this.inner.get(id))
+  }
+  save(app: App) {
+    return this.deadline.call('apps.save', () => this.inner.save(app))
+  }
+  list(query: AppQuery) {
+    return this.deadline.call('apps.list', () => this.inner.list(query))
+  }
+}
+
+class DeadlineOneTime extends Deadlined<OneTimeStore> implements OneTimeStore {
+  put<K extends OneTimeKind>(entry: OneTime<K>) {
+    return this.deadline.call('oneTime.put', () => this.inner.put(entry))
+  }
+  peek<K extends OneTimeKind>(kind: K, id: string) {
+    return this.deadline.call('oneTime.peek', () => this.inner.peek(kind, id))
+  }
+  consume<K extends OneTimeKind>(kind: K, id: string, attempt: string) {
+    return this.deadline.call('oneTime.consume', () => this.inner.consume(kind, id, attempt))
+  }
+  claim<K extends OneTimeKind>(entry: OneTime<K>, attempt: string) {
+    return this.deadline.call('oneTime.claim', () => this.inner.claim(entry, attempt))
+  }
+  forget(kind: OneTimeKind, id: string, attempt: string) {
+    return this.deadline.call('oneTime.forget', () => this.inner.forget(kind, id, attempt))
+  }
+}
+
+class DeadlineGrants extends Deadlined<GrantStore> implements GrantStore {
+  create(grant: Grant, tokens: readonly Token[]) {
+    return this.deadline.call('grants.create', () => this.inner.create(grant, tokens))
+  }
+  find(ref: TokenRef) {
+    return this.deadline.call('grants.find', () => this.inner.find(ref))
+  }
+  rotate(found: GrantedToken, next: readonly Token[], replay: string) {
+    return this.deadline.call('grants.rotate', () => this.inner.rotate(found, next, replay))
+  }
+  add(found: GrantedToken, tokens: readonly Token[]) {
+    return this.deadline.call('grants.add', () => this.inner.add(found, tokens))
+  }
+  revokeToken(ref: TokenRef) {
+    return this.deadline.call('grants.revokeToken', () => this.inner.revokeToken(ref))
+  }
+  revoke(grantId: string) {
+    return this.deadline.call('grants.revoke', () => this.inner.revoke(grantId))
+  }
+  revokeMany(query: RevokeQuery) {
+    return this.deadline.call('grants.revokeMany', () => this.inner.revokeMany(query))
+  }
+  listTokens(query: TokenQuery) {
+    return this.deadline.call('grants.listTokens', () => this.inner.listTokens(query))
+  }
+}
+
+class DeadlineConsents extends Deadlined<ConsentStore> implements ConsentStore {
+  get(owner: ConsentOwner, appId: string) {
+    return this.deadline.call('consents.get', () => this.inner.get(owner, appId))
+  }
+  list(owner: ConsentOwner, query: ConsentQuery) {
+    return this.deadline.call('consents.list', () => this.inner.list(owner, query))
+  }
+  save(consent: Consent) {
+    return this.deadline.call('consents.save', () => this.inner.save(consent))
+  }
+}
+
+class DeadlineCredentials extends Deadlined<CredentialStore> implements CredentialStore {
+  get(connectorId: string, ownerId: string) {
+    return this.deadline.call('credentials.get', () => this.inner.get(connectorId, ownerId))
+  }
+  save(credential: Credential) {
+    return this.deadline.call('credentials.save', () => this.inner.save(credential))
+  }
+  delete(connectorId: string, ownerId: string) {
+    return this.deadline.call('credentials.delete', () => this.inner.delete(connectorId, ownerId))
+  }
+}
+
+class DeadlineKeys extends Deadlined<KeyRingStore> implements KeyRingStore {
+  get() {
+    return this.deadline.call('keys.get', () => this.inner.get())
+  }
+  save(ring: KeyRing) {
+    return this.deadline.call('keys.save', () => this.inner.save(ring))
+  }
+}

@@ -1,0 +1,78 @@
+import { withTimeout } from '../base/timeout.ts'
+import { readAudience } from '../bearer/audience.ts'
+import { authenticateClient } from '../clients/authenticate/authenticate.ts'
+import { provesItself } from '../clients/client-facts.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { one, optional, type Params, requireForm } from '../http/params.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { idTokenFor } from '../oidc/id-token.ts'
+import type { Context } from '../options/context.ts'
+import type { App } from '../store/store.ts'
+import { runGrant } from './engine.ts'
+import type { TokenGrant } from './grant.ts'
+import type { Issued } from './issue.ts'
+import type { GrantRegistry } from './registry.ts'
+
+/** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
+export function tokenEndpoint(grants: GrantRegistry): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
+  return (request, context) => answer(request, grants, context)
+}
+
+async function answer(request: HttpRequest, grants: GrantRegistry, context: Context): Promise<HttpResponse> {
+  const params = requireForm(request)
+  const grant = findGrant(one(params, 'grant_type'), grants)
+  // The client and what it presents are read concurrently: each is found by what the request itself says.
+  const prefetched = grant.prefetch?.(params, context)
+  prefetched?.catch(() => {})
+  const app = await authenticateClient(request, params, context)
+  const resource = optional(params, 'resource')
+  const audience = resource === undefined ? null : readAudience([resource], context.config)
+
+  requireGrant(grant, app, params)
+  const issued = await runGrant(grant, { params, headers: request.headers, app, audience, prefetched }, context)
+  return json(200, {
+    access_token: issued.accessToken,
+    token_type: 'Bearer',
+    expires_in: issued.expiresInSeconds,
+    refresh_token: issued.refreshToken,
+    scope: issued.scopes.join(' '),
+    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
+  })
+}
+
+function findGrant(name: string, grants: GrantRegistry): TokenGrant {
+  const grant = grants.get(name)
+  if (grant) return grant
+  throw new OAuthError('unsupported_grant_type', `grant_type must be one of ${[...grants.keys()].join(', ')}`)
+}
+
+/** An app uses what it is registered for; the parameters that the grant cannot do without are there. */
+function requireGrant({ name, parameters, provenAppsOnly }: TokenGrant, app: App, params: Params): void {
+  if (!app.grantTypes.includes(name)) throw new OAuthError('unauthorized_client', `this app may not use the ${name} grant`)
+  if (provenAppsOnly && !provesItself(app))
+    throw new OAuthError('unauthorized_client', 'a public app has no credentials to act with')
+  for (const parameter in parameters) if (parameters[parameter]?.required) one(params, parameter)
+}
+
+/**
+ * A new grant whose ID token cannot be made leaves no token behind. A renewed one may go without (OpenID Connect Core §12.2):
+ * the old token is spent, and nobody is to be logged out because a host's hook failed.
+ */
+async function idToken(issued: Issued, context: Context): Promise<string | undefined> {
+  try {
+    return await idTokenFor(issued, context)
+  } catch (error) {
+    const { log, store, storeTimeoutMs } = context.config
+    if (issued.renewed && !(error instanceof OAuthError)) {
+      log.error('an ID token could not be made; the refresh went without', error)
+      return undefined
+    }
+    // Not through the request's store, whose time may be up.
+    const revoke = async () => store.grants.revoke(issued.grant.id)
+    await withTimeout(revoke, storeTimeoutMs, 'the store').catch(cause =>
+      log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
+    )
+    throw error
+  }
+}

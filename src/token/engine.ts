@@ -1,0 +1,118 @@
+import OAuth2Server from '@node-oauth/oauth2-server'
+import type { Context } from '../options/context.ts'
+import type { TokenGrant, TokenRequest } from './grant.ts'
+import type { Issued } from './issue.ts'
+
+/**
+ * Runs one token request of an authenticated app: the OAuth engine dispatches it to its grant, ours and the host's alike.
+ * Rejects with what the grant rejects with; no words of the engine's reach a client.
+ */
+export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
+  const model = new Dispatch(grant, asked, context)
+  const { options, request } = callOf(grant)
+  try {
+    await new OAuth2Server({ model }).token(request, UNREAD, options)
+  } catch (error) {
+    throw model.failure ?? error
+  }
+  if (!model.issued) throw new Error(`the engine accepted a request without running its grant ${grant.name}`)
+  return model.issued
+}
+
+interface EngineCall {
+  readonly request: FormRequest
+  readonly options: OAuth2Server.TokenOptions
+}
+
+/** What the engine is given for a grant: the same for every request, since the grant itself reads the request. */
+const CALLS = new WeakMap<TokenGrant, EngineCall>()
+
+function callOf(grant: TokenGrant): EngineCall {
+  const known = CALLS.get(grant)
+  if (known) return known
+  const call = {
+    request: new FormRequest({ grant_type: grant.name, client_id: AUTHENTICATED, client_secret: AUTHENTICATED }),
+    options: { extendedGrantTypes: { [grant.name]: DispatchedGrant } },
+  }
+  CALLS.set(grant, call)
+  return call
+}
+
+/** Stands for the client, whom the engine need not authenticate again. */
+const AUTHENTICATED = 'authenticated'
+
+/** A form request, as classes written for the engine read one. Its media type was checked before. */
+export class FormRequest extends OAuth2Server.Request {
+  constructor(body: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) {
+    super({ method: 'POST', headers, query: {}, body })
+  }
+
+  override is(): string {
+    return 'application/x-www-form-urlencoded'
+  }
+}
+
+/** What the engine knows of one request. */
+class Dispatch implements OAuth2Server.ClientCredentialsModel {
+  /** The grant's own error: the engine would wrap it. */
+  failure: unknown
+  issued: Issued | undefined
+  readonly #grant: TokenGrant
+  readonly #asked: TokenRequest
+  readonly #context: Context
+
+  constructor(grant: TokenGrant, asked: TokenRequest, context: Context) {
+    this.#grant = grant
+    this.#asked = asked
+    this.#context = context
+  }
+
+  async getClient(): Promise<OAuth2Server.Client> {
+    return { id: AUTHENTICATED, grants: [this.#grant.name] }
+  }
+
+  async run(): Promise<OAuth2Server.Token> {
+    try {
+      this.issued = await this.#grant.handle(this.#asked, this.#context)
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+    return { accessToken: this.issued.accessToken, client: NO_CLIENT, user: NOBODY }
+  }
+
+  /** Never called, nor is the next: grants find their users and store their tokens themselves. */
+  async saveToken(): Promise<undefined> {
+    return undefined
+  }
+
+  async getUserFromClient(): Promise<undefined> {
+    return undefined
+  }
+
+  async getAccessToken(): Promise<undefined> {
+    return undefined
+  }
+}
+
+/** Hands the request to its grant. */
+class DispatchedGrant extends OAuth2Server.AbstractGrantType {
+  readonly #dispatch: Dispatch
+
+  constructor(options: OAuth2Server.TokenOptions & { readonly model?: unknown }) {
+    super(options)
+    this.#dispatch = options.model as Dispatch
+  }
+
+  handle(): Promise<OAuth2Server.Token> {
+    return this.#dispatch.run()
+  }
+}
+
+/** What the engine would answer: the answer to the client is made from what was issued. */
+const UNREAD = new (class extends OAuth2Server.Response {
+  override set(): void {}
+})()
+
+const NO_CLIENT: OAuth2Server.Client = Object.freeze({ id: AUTHENTICATED, grants: [] })
+const NOBODY = Object.freeze({})

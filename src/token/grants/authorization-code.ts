@@ -1,0 +1,86 @@
+import { randomId, sha256 } from '../../base/crypto.ts'
+import { wireId } from '../../base/ids.ts'
+import { audienceOf } from '../../bearer/audience.ts'
+import { endFound, findEndMark } from '../../bearer/end-grant.ts'
+import { stillAllowed } from '../../clients/allowed-scopes.ts'
+import { optional } from '../../http/params.ts'
+import type { Context } from '../../options/context.ts'
+import type { App, OneTime, OneTimeData } from '../../store/store.ts'
+import type { TokenGrant, TokenRequest } from '../grant.ts'
+import { invalidGrant } from '../invalid-grant.ts'
+import { announceGrant, createGrant, requireSigningKeys } from '../issue.ts'
+import { verifyPkce } from '../pkce.ts'
+
+type Code = OneTimeData['code']
+
+/** An authorization code becomes tokens, once (RFC 6749 §4.1.3, RFC 7636 §4.5). */
+export const authorizationCode: TokenGrant = {
+  name: 'authorization_code',
+  title: 'Authorization code',
+  summary: 'It acts for users who have signed in and agreed.',
+  parameters: { code: { required: true }, redirect_uri: { required: false }, code_verifier: { required: false } },
+  byDefault: true,
+  provenAppsOnly: false,
+
+  prefetch(params, { store }) {
+    const code = optional(params, 'code')
+    return code === undefined ? undefined : store.oneTime.peek('code', sha256(code))
+  },
+
+  async handle({ app, audience: asked, params, prefetched }, context) {
+    const entry = await find({ app, params, prefetched })
+    const { data: code } = entry
+    const scopes = stillAllowed(code.scopes, app, context.config.scopes)
+    const audience = audienceOf(code, asked)
+    // Before the code is spent: the keys that an ID token needs may not be readable now.
+    await requireSigningKeys(scopes, context)
+
+    await spend(entry, app, context)
+    // After it is spent, so that a code allows one guess at its verifier.
+    if (!verifyPkce(optional(params, 'code_verifier'), code, context.config)) throw invalidGrant()
+
+    const { appId, context: request, epoch, grantId: id, orgId, userId } = code
+    const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
+    const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
+    await requireStillWanted(code, context)
+    announceGrant(issued, 'authorization_code', context)
+    return issued
+  },
+}
+
+/** The code's entry. Nothing here spends it: another app's guess, or a mistyped address, must not burn it. */
+async function find({ app, params, prefetched }: Pick<TokenRequest, 'app' | 'params' | 'prefetched'>): Promise<OneTime<'code'>> {
+  const entry = (await prefetched) as OneTime<'code'> | undefined
+  if (entry?.data.appId !== app.id || entry.data.epoch !== app.epoch) throw invalidGrant()
+  if (entry.data.redirectUri !== params.get('redirect_uri')) throw invalidGrant()
+  return entry
+}
+
+/** Spends a code, or ends what its first use was given where it has been spent (RFC 6749 §4.1.2). */
+async function spend({ data: code, id }: OneTime<'code'>, app: App, context: Context): Promise<void> {
+  const { store } = context
+  const consumed = await store.oneTime.consume('code', id, randomId(16))
+  if (consumed?.first) return
+  if (consumed) await endReplayed(code, app, context)
+  throw invalidGrant()
+}
+
+async function endReplayed(code: Code, app: App, context: Context): Promise<void> {
+  const { events, now } = context
+  const { grantId, orgId, userId } = code
+  await endFound({ grantId }, code, context, revoked =>
+    events.emit({ type: 'code_replay', at: now, clientId: wireId(app), grantId, orgId, userId, revoked }),
+  )
+}
+
+/**
+ * Ends the new grant again if it should not be there. A user who has withdrawn their consent has withdrawn the code, and a
+ * code that somebody else presented meanwhile may be stolen. Both leave a record first and end the grant then; this looks
+ * after the grant is stored: whichever comes second sees the other.
+ */
+async function requireStillWanted({ appId, grantId, scopes, userId }: Code, { store }: Context): Promise<void> {
+  const [consent, replayed] = await Promise.all([store.consents.get({ userId }, appId), findEndMark({ grantId }, { store })])
+  if (!replayed && scopes.every(scope => consent?.scopes.includes(scope))) return
+  await store.grants.revoke(grantId)
+  throw invalidGrant()
+}

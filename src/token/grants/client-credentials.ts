@@ -1,0 +1,34 @@
+import { newGrantId } from '../../base/ids.ts'
+import { requestedScopes, scopesWithoutUser } from '../../clients/allowed-scopes.ts'
+import { mayActForItself } from '../../clients/client-facts.ts'
+import { OAuthError } from '../../errors/oauth-error.ts'
+import type { TokenGrant } from '../grant.ts'
+import { announceGrant, createGrant } from '../issue.ts'
+
+/** An app acts for itself (RFC 6749 §4.4). */
+export const clientCredentials: TokenGrant = {
+  name: 'client_credentials',
+  title: 'Client credentials',
+  summary: 'It acts for itself, with its secret.',
+  parameters: {},
+  byDefault: true,
+  provenAppsOnly: true,
+
+  async handle({ app, audience, params }, context) {
+    if (!mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
+    const allowed = scopesWithoutUser(app, context.config.scopes)
+    const scope = params.get('scope')
+    const scopes = scope === undefined ? allowed : requestedScopes(scope, allowed)
+    if (scopes.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could use without a user')
+
+    const { epoch, id: appId, orgId } = app
+    const { now } = context
+    const grant = { id: newGrantId(appId), appId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
+    const issued = await createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
+    announceGrant(issued, 'client_credentials', context)
+    return issued
+  },
+}
+
+/** One for all: every grant of an app for itself keeps the same. */
+const NO_CONTEXT = Object.freeze({})

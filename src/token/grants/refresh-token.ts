@@ -1,0 +1,105 @@
+import { isDeepStrictEqual } from 'node:util'
+import { wireId } from '../../base/ids.ts'
+import { audienceOf } from '../../bearer/audience.ts'
+import { endFound } from '../../bearer/end-grant.ts'
+import { requestedScopes, stillAllowed } from '../../clients/allowed-scopes.ts'
+import { OAuthError } from '../../errors/oauth-error.ts'
+import type { Params } from '../../http/params.ts'
+import { one } from '../../http/params.ts'
+import type { Context } from '../../options/context.ts'
+import type { App, FoundToken, Grant, Spent } from '../../store/store.ts'
+import { openSuccessor, sealSuccessor } from '../../tokens/sealed-successor.ts'
+import { tokenRef } from '../../tokens/token-ref.ts'
+import type { TokenGrant, TokenRequest } from '../grant.ts'
+import { invalidGrant } from '../invalid-grant.ts'
+import { type Issued, makeTokens, requireSigningKeys } from '../issue.ts'
+
+/** A refresh token becomes its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). */
+export const refreshToken: TokenGrant = {
+  name: 'refresh_token',
+  title: 'Refresh token',
+  summary: 'It stays connected without asking them again.',
+  parameters: { refresh_token: { required: true } },
+  byDefault: true,
+  provenAppsOnly: false,
+
+  async handle(request, context) {
+    const { app, audience: asked, params } = request
+    const value = one(params, 'refresh_token')
+    const found = await find(value, app, context)
+    const { grant, spent } = found
+    const scopes = scopesOfRefresh(grant, app, params, context)
+    const audience = audienceOf(grant, asked)
+    if (spent) return repeat(value, { ...found, spent }, request, context)
+    // Before the token is spent: the keys that an ID token needs may not be readable now.
+    await requireSigningKeys(scopes, context)
+
+    const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, refreshable: true, renewed: true }, context)
+    // Spending the old token and storing the new ones is one write: the store lets exactly one of several requests do it.
+    const outcome = await context.store.grants.rotate(found, tokens, await sealSuccessor(value, issued))
+    if (outcome === 'missing') throw invalidGrant()
+    if (outcome === 'reused') {
+      const lost = await find(value, app, context)
+      if (!lost.spent) throw invalidGrant()
+      return repeat(value, { ...lost, spent: lost.spent }, request, context)
+    }
+    const { id: grantId, orgId, userId } = grant
+    const { events, now } = context
+    events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes: issued.scopes })
+    return issued
+  },
+}
+
+/** A refresh token of this app, spent or not. Rejects with `invalid_grant` for any other text. */
+async function find(value: string, app: App, { store }: Context): Promise<FoundToken> {
+  const ref = tokenRef(value)
+  if (ref?.kind !== 'refresh' || ref.appId !== app.id) throw invalidGrant()
+  const found = await store.grants.find(ref)
+  if (found?.token.kind !== 'refresh' || found.grant.appId !== app.id || found.grant.epoch !== app.epoch) throw invalidGrant()
+  return found
+}
+
+/** RFC 6749 §6: as much as was granted, or as little of it as is asked for. Throws `invalid_scope` for more. */
+function scopesOfRefresh(grant: Grant, app: App, params: Params, context: Context): readonly string[] {
+  const allowed = stillAllowed(grant.scopes, app, context.config.scopes)
+  const scope = params.get('scope')
+  return scope === undefined ? allowed : requestedScopes(scope, allowed)
+}
+
+/**
+ * Answers a refresh token that has been spent: within the grace, with the successor for which it was spent, if that is still
+ * unused; otherwise the grant is ended. (RFC 9700 §4.14.2 leaves how to tell a retry from a theft to the server.)
+ */
+async function repeat(
+  value: string,
+  { grant, spent }: { readonly grant: Grant; readonly spent: Spent },
+  { app, audience: asked }: TokenRequest,
+  context: Context,
+): Promise<Issued> {
+  const { config, events, now } = context
+  const graceMs = config.rotationGraceSeconds * 1000
+  // This clock is read after the store has answered: one read before the spend would make any age look negative.
+  if (graceMs > 0 && config.now() - spent.at <= graceMs) {
+    const { accessToken, refreshToken } = await openSuccessor(value, spent.replay)
+    const [refresh, access] = await Promise.all([findToken(refreshToken, context), findToken(accessToken, context)])
+    // Gone means revoked since: there is nothing to hand out, and nobody to punish.
+    if (!refresh || (!refresh.spent && !access)) throw invalidGrant()
+    if (!refresh.spent && access) {
+      // The answer is the one that was given: it cannot become one for another resource.
+      if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
+        throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
+      const expiresInSeconds = Math.ceil((access.token.expiresAt - config.now()) / 1000)
+      return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, renewed: true }
+    }
+  }
+  const { id: grantId, orgId, userId } = grant
+  await endFound({ grantId }, grant, context, ended => {
+    if (ended) events.emit({ type: 'refresh_reuse', at: now, clientId: wireId(app), grantId, orgId, userId })
+  })
+  throw invalidGrant()
+}
+
+async function findToken(token: string | undefined, { store }: Context): Promise<FoundToken | undefined> {
+  const ref = token === undefined ? undefined : tokenRef(token)
+  return ref && store.grants.find(ref)
+}

@@ -1,0 +1,17 @@
+import type { HostGrant } from '../options/grants.ts'
+import type { TokenGrant } from './grant.ts'
+import { authorizationCode } from './grants/authorization-code.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
+import { refreshToken } from './grants/refresh-token.ts'
+import { grantOfHost } from './host-grant.ts'
+
+/** Every grant that authmount itself has. */
+const BUILT_IN: readonly TokenGrant[] = [authorizationCode, refreshToken, clientCredentials]
+
+/** By name. */
+export type GrantRegistry = ReadonlyMap<string, TokenGrant>
+
+/** The built-in grants and those of the host, whose names were checked with its options. */
+export function createGrantRegistry(grants: readonly HostGrant[]): GrantRegistry {
+  return new Map([...BUILT_IN, ...grants.map(grantOfHost)].map(grant => [grant.name, grant]))
+}
