@@ -1,30 +1,30 @@
-const LOOKS_PER_TIMEOUT = 8
+import { TICKS } from '../../src/store/deadlines.ts'
 
-/** By the period of their looks. */
+/** By the period of their timers. */
 const timeouts = new Map<number, StoreTimeout>()
 
 /**
- * A `storeTimeoutMs` that runs out when a test says so, and by itself never: what is proved about a silent store does
- * not depend on how busy the machine is, and nobody waits for it.
+ * A `storeTimeoutMs` that expires when a test calls `runOut`, and never on its own: no result depends on how busy the
+ * machine is, and no test waits.
  *
- * authmount looks at its deadlines with `setInterval`, eight times in a timeout. Each instance has a period of its own, by
- * which its interval is told from all others.
+ * authmount counts its deadlines in ticks of a `setInterval`. Each instance has its own period, which tells its timer
+ * from all others.
  */
 export class StoreTimeout {
   /** For the option `storeTimeoutMs` of one host. */
   readonly ms: number
-  look: (() => void) | undefined
+  tick: (() => void) | undefined
 
   constructor() {
     const period = 701 + timeouts.size
-    this.ms = period * LOOKS_PER_TIMEOUT
+    this.ms = period * TICKS
     timeouts.set(period, this)
   }
 
-  /** Ends the wait of every request of the host that waits for its store. */
+  /** Expires every request of the host that waits for its store. */
   runOut(): void {
-    if (!this.look) throw new Error('no request of this host waits for its store')
-    for (let looks = 0; looks < LOOKS_PER_TIMEOUT; looks++) this.look()
+    if (!this.tick) throw new Error('no request of this host waits for its store')
+    for (let ticks = 0; ticks < TICKS; ticks++) this.tick()
   }
 }
 
@@ -32,7 +32,7 @@ const { setInterval } = globalThis
 globalThis.setInterval = ((run: () => void, ms: number, ...args: unknown[]) => {
   const timeout = timeouts.get(ms)
   if (!timeout) return (setInterval as (...args: unknown[]) => NodeJS.Timeout)(run, ms, ...args)
-  timeout.look = run
-  // What it is stopped with; a day is longer than any test.
+  timeout.tick = run
+  // Something for clearInterval; a day is longer than any test.
   return setInterval(() => {}, 86_400_000)
 }) as typeof setInterval
