@@ -5,7 +5,6 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
-import t from 'tap'
 import { exitOf } from './servers/server.ts'
 import { startServers } from './servers/start.ts'
 import { findChromium } from './support/browser.ts'
@@ -79,7 +78,12 @@ async function tap(paths: readonly string[]): Promise<number> {
  * of that first time with its own TypeScript compiler, which makes them several times slower.
  */
 async function configureTap(): Promise<void> {
-  if (t.pluginSignature.includes('@tapjs/typescript')) await child('tap', ['build'], { stdio: 'ignore' })
+  const isAsShipped = [
+    '--input-type=module',
+    '--eval',
+    "import t from 'tap'; process.exit(t.pluginSignature.includes('typescript') ? 1 : 0)",
+  ]
+  if ((await child(process.execPath, isAsShipped, { stdio: 'ignore' })) !== 0) await child('tap', ['build'], { stdio: 'ignore' })
 }
 
 /** Resolves to its exit code. A signal that ends the run ends it too. */
