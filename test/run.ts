@@ -1,6 +1,6 @@
 /**
  * Runs the tests: `npm test` over memory, `npm run test:all` on everything, `SERVERS=redis,mongo npm run test:all` only on
- * those. Arguments are test files, and options for tap. test/README.md says which suite runs where.
+ * those, `SERVERS=-memory` on all others. Arguments are test files, and options for tap. test/README.md says which suite runs where.
  */
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
@@ -45,12 +45,13 @@ try {
   await servers.stop()
 }
 
-/** The places that SERVERS names; without it, all. */
+/** The places that SERVERS names, or all but those that it names with a minus; without it, all. */
 function chosenPlaces(): readonly Place[] {
-  const names = process.env.SERVERS?.split(',').filter(Boolean)
-  const unknown = names?.find(name => !PLACES.includes(name as Place))
+  const names = (process.env.SERVERS ?? '').split(',').filter(Boolean)
+  const unknown = names.find(name => !PLACES.includes(name.replace(/^-/, '') as Place))
   if (unknown !== undefined) throw new Error(`SERVERS names ${unknown}; it may name ${PLACES.join(', ')}`)
-  return names?.length ? (names as Place[]) : PLACES
+  const named = PLACES.filter(place => names.includes(place))
+  return (named.length > 0 ? named : PLACES).filter(place => !names.includes(`-${place}`))
 }
 
 async function allSuites(): Promise<readonly string[]> {
@@ -67,8 +68,8 @@ async function read(path: string): Promise<{ readonly path: string; readonly pla
 
 async function tap(paths: readonly string[]): Promise<number> {
   await configureTap()
-  // Tens of thousands of assertions are no use in a log. In CI a test that is skipped fails: it proves nothing.
-  const defaults = [...(process.stdout.isTTY ? [] : ['--reporter=terse']), ...(process.env.CI ? ['--fail-skip'] : [])]
+  // A log shows what failed, a terminal also how far it is. In CI a test that is skipped fails: it proves nothing.
+  const defaults = [process.stdout.isTTY ? '--reporter=terse' : '--reporter=min', ...(process.env.CI ? ['--fail-skip'] : [])]
   const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(',') }
   return child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
 }
