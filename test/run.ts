@@ -39,8 +39,9 @@ const running = wanted.filter(place => !missing.has(place))
 try {
   if (missing.size > 0 && process.env.CI) throw new Error(`not installed, and CI is set: ${words([...missing.keys()])}`)
   const paths = suites.filter(suite => suite.places.some(place => running.includes(place))).map(({ path }) => path)
-  process.exitCode = paths.length > 0 ? await tap(paths) : 1
-  summarize()
+  const code = paths.length > 0 ? await tap(paths) : 1
+  process.exitCode = code
+  summarize(paths.length, code === 0)
 } finally {
   await servers.stop()
 }
@@ -95,8 +96,9 @@ function child(command: string, args: readonly string[], options: SpawnOptions):
 }
 
 /** Says what ran and what did not, and how to run the rest. */
-function summarize(): void {
-  const lines = running.length > 0 ? [`Run: ${words(running)}.`] : ['Nothing was run.']
+function summarize(count: number, passed: boolean): void {
+  const took = `${count} test ${count === 1 ? 'file' : 'files'}, ${Math.ceil(performance.now() / 1000)} s`
+  const lines = count > 0 ? [`${passed ? 'Passed' : 'Failed'}: ${words(running)} (${took}).`] : ['Nothing was run.']
   for (const [place, hint] of missing) lines.push(`Not run: ${words([place])}, which is not installed here. To run it, ${hint}.`)
   const others = places.filter(place => !wanted.includes(place))
   const rest = ['npm run test:all', ...(files.length > 0 ? ['--', ...files] : [])].join(' ')
