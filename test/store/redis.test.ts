@@ -1,4 +1,5 @@
 /** What only the Redis store has: keys and slots, commands and round trips, times to live, scripts, replicas, settings. */
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { OneTime, Store } from 'authmount'
 import { type RedisStoreOptions, redisStore } from 'authmount/stores/redis'
@@ -131,6 +132,19 @@ t.test('no command fails, within scripts or outside', async t => {
     errors.filter(name => name !== 'errorstat_NOSCRIPT'),
     [],
   )
+})
+
+t.test('the rights that the documentation names are enough', async t => {
+  const { redis } = await connected(t)
+  const page = await readFile(new URL('../../docs/storage.md', import.meta.url), 'utf8')
+  const rights = /An ACL user needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? []
+  t.ok(rights.includes('~authmount:*'))
+  await redis.acl('SETUSER', 'authmount', 'reset', 'on', '>secret', ...rights)
+  const limited = new Redis(server.port, { username: 'authmount', password: 'secret' })
+  t.teardown(() => limited.disconnect())
+  await callEverything(redisStore(limited, { warn: () => {} }))
+  await t.rejects(limited.flushall(), /NOPERM/)
+  await t.rejects(limited.get('another:key'), /NOPERM/)
 })
 
 t.test('everything that expires has a time to live, and nothing lives much longer than it must', async t => {
