@@ -5,6 +5,7 @@ import { type RedisContext, ttl } from './context.ts'
 import { formatGrant, formatTokens, GRANT_FIELDS, type Placed, parseGrant, parsePlaced, parseToken } from './packed-grants.ts'
 import { keyOf } from './records.ts'
 import { addTokens, createGrant, revokeGrant, revokeToken, rotateToken } from './scripts/grants.ts'
+import { isRefusal } from './scripts/script.ts'
 import { parseMember, TokenIndex, waitForAll } from './token-index.ts'
 import { pairs, tokenLists } from './token-lists.ts'
 
@@ -79,16 +80,29 @@ export function redisGrants(context: RedisContext): GrantStore {
     await Promise.all([index.remove(grant, tokenIds), index.removeFromUser(grant)])
     return true
   }
-  const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[]): Promise<number> => {
+  /** Revokes grants, and only then rejects for those that this version cannot read: one of them must not keep others alive. */
+  const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[], refused: unknown[]): Promise<number> => {
     const ids = [...new Set(grantIds)]
     let revoked = 0
     for (let start = 0; start < ids.length; start += BATCH) {
-      const answers = await Promise.all(ids.slice(start, start + BATCH).map(id => revoke(id, conditions)))
-      revoked += answers.filter(Boolean).length
+      const batch = ids.slice(start, start + BATCH).map(async id => {
+        try {
+          if (await revoke(id, conditions)) revoked++
+        } catch (error) {
+          if (!isRefusal(error)) throw error
+          refused.push(error)
+        }
+      })
+      await Promise.all(batch)
     }
     return revoked
   }
-  const revokeOfApp = async (appId: string, { orgId, epochBelow }: RevokeQuery, conditions: readonly string[]) => {
+  const revokeOfApp = async (
+    appId: string,
+    { orgId, epochBelow }: RevokeQuery,
+    conditions: readonly string[],
+    refused: unknown[],
+  ) => {
     let revoked = 0
     const pattern = orgId === undefined ? '*' : `${index.tagOf(orgId)}*`
     for (const epoch of await redis.smembers(index.epochsKey(appId))) {
@@ -98,7 +112,7 @@ export function redisGrants(context: RedisContext): GrantStore {
       do {
         const [next, members] = await redis.zscan(issued, cursor, 'MATCH', pattern, 'COUNT', SCANNED)
         const grantIds = pairs(members).map(([member]) => parseMember(appId, member).grantId)
-        revoked += await revokeEach(grantIds, conditions)
+        revoked += await revokeEach(grantIds, conditions, refused)
         cursor = next
       } while (cursor !== '0')
     }
@@ -166,14 +180,18 @@ export function redisGrants(context: RedisContext): GrantStore {
         userId === undefined ? '' : `=${userId}`,
         epochBelow === undefined || epochBelow === Number.POSITIVE_INFINITY ? '' : String(epochBelow),
       ]
+      const refused: unknown[] = []
+      let revoked = 0
       if (userId !== undefined) {
         const ids = await membersOf(index.userKey(userId))
-        return revokeEach(appId === undefined ? ids : ids.filter(id => appOfGrant(id) === appId), conditions)
+        const chosen = appId === undefined ? ids : ids.filter(id => appOfGrant(id) === appId)
+        revoked = await revokeEach(chosen, conditions, refused)
+      } else if (appId !== undefined) {
+        revoked = await revokeOfApp(appId, query, conditions, refused)
+      } else if (orgId !== undefined) {
+        for (const id of await membersOf(index.orgKey(orgId))) revoked += await revokeOfApp(id, query, conditions, refused)
       }
-      if (appId !== undefined) return revokeOfApp(appId, query, conditions)
-      if (orgId === undefined) return 0
-      let revoked = 0
-      for (const id of await membersOf(index.orgKey(orgId))) revoked += await revokeOfApp(id, query, conditions)
+      if (refused.length > 0) throw refused[0]
       return revoked
     },
 

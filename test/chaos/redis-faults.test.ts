@@ -189,7 +189,7 @@ t.test('a primary that is demoted refuses writes: 503, and no harm done', async 
   t.equal((await host.refresh(app, refresh)).status, 200)
 })
 
-t.test('a server out of memory: writes are 503, tokens can be checked and revoked', async t => {
+t.test('a server out of memory: writes are 503, revocations too, and tokens can be checked', async t => {
   const { host, server } = await hostOver(t, [])
   const app = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
@@ -198,7 +198,11 @@ t.test('a server out of memory: writes are 503, tokens can be checked and revoke
   await admin.config('SET', 'maxmemory', '1')
   assertUnavailable(t, await host.clientCredentials(app), 'a new token')
   assertUnavailable(t, await host.refresh(app, refresh), 'a rotation')
+  // It first claims the mark that the grant has ended, which needs memory.
+  assertUnavailable(t, await host.post('/oauth/revoke', app, { token: access }), 'a revocation')
   t.equal(await host.records(access), 200)
   await admin.config('SET', 'maxmemory', '0')
   t.equal((await host.refresh(app, refresh)).status, 200)
+  t.equal((await host.post('/oauth/revoke', app, { token: access })).status, 200)
+  t.equal(await host.records(access), 401)
 })

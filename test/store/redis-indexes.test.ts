@@ -125,6 +125,25 @@ t.test('what a refused or repeated write left in an index is corrected by the re
   t.strictSame(await total(), [1, 1])
 })
 
+t.test('a server without memory refuses to rotate and to add, and what it has stays listed and can be revoked', async t => {
+  const { redis, store } = await connected(t)
+  const { grants } = store
+  const grant = newGrant()
+  const [access, refresh] = [newToken('access'), newToken('refresh')]
+  const total = async () => (await grants.listTokens({ appId: grant.appId, epoch: 1, limit: 0 })).total
+  await grants.create(grant, [access, refresh])
+  await redis.config('SET', 'maxmemory', '1')
+  t.teardown(() => redis.config('SET', 'maxmemory', '0'))
+  await t.rejects(grants.rotate({ grant, token: refresh }, [newToken('refresh')], 'replay'), /OOM/)
+  await t.rejects(grants.add({ grant, token: refresh }, [newToken('access')]), /OOM/)
+  t.equal(await total(), 2)
+  t.equal((await grants.find({ grantId: grant.id, tokenId: refresh.id }))?.spent, null)
+  t.equal(await grants.revokeToken({ grantId: grant.id, tokenId: access.id }), true)
+  t.equal(await total(), 1)
+  t.equal(await grants.revokeMany({ appId: grant.appId }), 1)
+  t.equal(await total(), 0)
+})
+
 t.test('the grants of an organisation are found without reading those of others', async t => {
   const { commands, store } = await connected(t)
   const { grants } = store

@@ -2,6 +2,7 @@
 import type { Grant, Token } from 'authmount'
 import type { RedisStoreOptions } from 'authmount/stores/redis'
 import t, { type Test } from 'tap'
+import { newCredential } from '../../src/testing/records.ts'
 import { RedisProcess } from '../servers/redis.ts'
 import { installed } from '../servers/server.ts'
 import { newApp, newAppId, newConsent, newGrant, newToken } from '../support/records.ts'
@@ -17,7 +18,7 @@ const PACKED_BYTES = 64
 
 t.test('a record of another version, or a damaged one, is refused and left as it is', async t => {
   const { redis, store } = await connected(t)
-  const { apps, consents, grants, oneTime } = store
+  const { apps, consents, credentials, grants, keys, oneTime } = store
   const [app, entry, grant, token] = [newApp(), newConsent(), newGrant({ userId: 'anna' }), newToken('refresh')]
   const owner = { userId: 'anna' }
   const consent = { owner, appId: 'b', scopes: ['read'], grantedAt: 1, version: 1 }
@@ -25,6 +26,10 @@ t.test('a record of another version, or a damaged one, is refused and left as it
   await oneTime.put(entry)
   await grants.create(grant, [token])
   await consents.save(consent)
+  const credential = newCredential()
+  const { connectorId, ownerId } = credential
+  await credentials.save(credential)
+  await keys.save({ sealed: 'x', version: 1 })
   const ref = { grantId: grant.id, tokenId: token.id }
   const listed = { orgId: app.orgId, offset: 0, limit: 5 }
   const digest = (await redis.hkeys((await redis.keys('authmount:consents:*}'))[0] ?? ''))[0] ?? ''
@@ -38,7 +43,17 @@ t.test('a record of another version, or a damaged one, is refused and left as it
   const ofApp = [() => apps.get(app.id), () => apps.list(listed)]
   const saveApp = () => apps.save({ ...app, version: 2 })
   const ofEntry = [() => oneTime.peek('consent', entry.id), () => oneTime.consume('consent', entry.id, 'attempt')]
-  const claims = [() => oneTime.claim(entry, 'attempt'), () => oneTime.forget('consent', entry.id, 'attempt')]
+  const claims = [
+    () => oneTime.put(entry),
+    () => oneTime.claim(entry, 'attempt'),
+    () => oneTime.forget('consent', entry.id, 'attempt'),
+  ]
+  const ofCredential = [() => credentials.get(connectorId, ownerId)]
+  const changesOfCredential = [
+    () => credentials.save({ ...credential, version: 2 }),
+    () => credentials.delete(connectorId, ownerId),
+  ]
+  const saveKeys = () => keys.save({ sealed: 'y', version: 2 })
   const ofConsent = [() => consents.get(owner, 'b'), () => consents.list(owner, { limit: 9 })]
   const saveConsent = () => consents.save({ ...consent, version: 2 })
   const reads = [() => grants.find(ref), () => grants.listTokens({ userId: 'anna', limit: 5 })]
@@ -77,7 +92,24 @@ t.test('a record of another version, or a damaged one, is refused and left as it
       key: (await redis.keys('authmount:consents:*}'))[0] ?? '',
       ways: [
         ['of a later format', key => redis.hset(key, digest, '3 canary'), [...ofConsent, saveConsent]],
+        ['of an earlier format', key => redis.hset(key, digest, '1 1 {"canary":1}'), [...ofConsent, saveConsent]],
         ['of broken JSON', key => redis.hset(key, digest, '2 1 - {"canary'), ofConsent],
+      ],
+    },
+    'a credential': {
+      key: (await redis.keys('authmount:credential:*'))[0] ?? '',
+      ways: [
+        ['of a later format', set('3 1 - {"canary":1}'), [...ofCredential, ...changesOfCredential]],
+        ['of an earlier format', set('1 1 {"canary":1}'), [...ofCredential, ...changesOfCredential]],
+        ['of broken JSON', set('2 1 - {"canary'), ofCredential],
+      ],
+    },
+    'the key ring': {
+      key: 'authmount:keys',
+      ways: [
+        ['of a later format', set('3 1 - {"canary":1}'), [keys.get, saveKeys]],
+        ['of an earlier format', set('1 1 {"canary":1}'), [keys.get, saveKeys]],
+        ['of broken JSON', set('2 1 - {"canary'), [keys.get]],
       ],
     },
     'a grant': {
@@ -110,6 +142,45 @@ t.test('a record of another version, or a damaged one, is refused and left as it
   }
   t.ok(await grants.find(ref))
 })
+
+t.test('an expired record of another version is refused too, and never replaced', async t => {
+  const { redis, store } = await connected(t)
+  const expiresAt = Date.now() - 1
+  const [app, entry, grant] = [newApp({ expiresAt }), newConsent(), newGrant()]
+  const consent = { owner: { userId: 'anna' }, appId: 'b', scopes: ['read'], grantedAt: 1, version: 1 }
+  await store.apps.save(newApp({ id: app.id }))
+  await store.oneTime.put(entry)
+  await store.grants.create(grant, [newToken('refresh')])
+  await store.consents.save(consent)
+  const one = async (pattern: string) => (await redis.keys(pattern))[0] ?? ''
+  await redis.set(await one('authmount:app:*'), `3 1 ${expiresAt} {}`)
+  await redis.set(await one('authmount:once:*'), `3${'0'.repeat(80)}${expiresAt} {}`)
+  const grantKey = `authmount:g:${grant.id}`
+  await redis.hset(grantKey, 'g', `3 ${expiresAt} 1 {}`)
+  for (const name of await redis.hkeys(grantKey)) if (name.startsWith('t:')) await redis.hset(grantKey, name, `r 1 ${expiresAt}`)
+  const consents = await one('authmount:consents:*}')
+  for (const name of await redis.hkeys(consents)) await redis.hset(consents, name, `3 1 ${expiresAt} {}`)
+  const kept = [await one('authmount:app:*'), await one('authmount:once:*'), grantKey, consents]
+  const before = await Promise.all(kept.map(key => redis.dumpBuffer(key)))
+  await t.rejects(store.apps.save(app), /another version/)
+  await t.rejects(store.oneTime.claim(entry, 'attempt'), /another version/)
+  await t.rejects(store.grants.create(grant, [newToken('refresh')]), /another version/)
+  await t.rejects(store.consents.save(consent), /another version/)
+  t.strictSame(await Promise.all(kept.map(key => redis.dumpBuffer(key))), before)
+})
+
+for (const query of [{ appId: 'a'.repeat(24) }, { orgId: 'home' }, { userId: 'anna' }]) {
+  t.test(`a grant of another version does not keep the others from being revoked by ${Object.keys(query)}`, async t => {
+    const { redis, store } = await connected(t)
+    const made = Array.from({ length: 450 }, () => newGrant({ appId: 'a'.repeat(24), orgId: 'home', userId: 'anna' }))
+    await Promise.all(made.map(grant => store.grants.create(grant, [newToken('access')])))
+    const key = `authmount:g:${made[0]?.id}`
+    await redis.hset(key, 'g', '1 1700000000000 1 {}')
+    await t.rejects(store.grants.revokeMany(query), /another version/)
+    const left = await redis.keys('authmount:g:*')
+    t.strictSame([left.length, left[0]], [1, key])
+  })
+}
 
 t.test('a grant is read as it was written, whatever of it is kept beside its form', async t => {
   const { redis, store } = await connected(t)

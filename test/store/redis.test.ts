@@ -1,4 +1,5 @@
 /** What only the Redis store has: keys and slots, commands and round trips, times to live, scripts, replicas, settings. */
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { OneTime, Store } from 'authmount'
 import { type RedisStoreOptions, redisStore } from 'authmount/stores/redis'
@@ -113,7 +114,37 @@ t.test('whatever the ids, every key is plain, and a script uses the keys of one 
     if (name !== 'mget') t.equal(new Set(keys.map(slotOf)).size, 1, `${name} ${keys.join(' ')}`)
     if (name === 'evalsha') scripts.add(digest)
   }
-  t.equal(scripts.size, 17, 'every script was seen')
+  t.equal(scripts.size, 19, 'every script was seen')
+})
+
+t.test('no command fails, within scripts or outside', async t => {
+  const { redis, store } = await connected(t)
+  await redis.config('RESETSTAT')
+  await callEverything(store)
+  const failed = (await redis.info('commandstats')).split('\r\n').filter(line => /(?:rejected|failed)_calls=[1-9]/.test(line))
+  // A script that the server does not have is sent whole.
+  t.strictSame(
+    failed.map(line => line.split(':')[0]).filter(name => name !== 'cmdstat_evalsha'),
+    [],
+  )
+  const errors = (await redis.info('errorstats')).match(/errorstat_\w+/g) ?? []
+  t.strictSame(
+    errors.filter(name => name !== 'errorstat_NOSCRIPT'),
+    [],
+  )
+})
+
+t.test('the rights that the documentation names are enough', async t => {
+  const { redis } = await connected(t)
+  const page = await readFile(new URL('../../docs/storage.md', import.meta.url), 'utf8')
+  const rights = /An ACL user needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? []
+  t.ok(rights.includes('~authmount:*'))
+  await redis.acl('SETUSER', 'authmount', 'reset', 'on', '>secret', ...rights)
+  const limited = new Redis(server.port, { username: 'authmount', password: 'secret' })
+  t.teardown(() => limited.disconnect())
+  await callEverything(redisStore(limited, { warn: () => {} }))
+  await t.rejects(limited.flushall(), /NOPERM/)
+  await t.rejects(limited.get('another:key'), /NOPERM/)
 })
 
 t.test('everything that expires has a time to live, and nothing lives much longer than it must', async t => {
@@ -270,6 +301,7 @@ t.test('a decision counts once enough replicas have it', async t => {
     'apps.save': () => apps.save(app),
     'consents.save': () => consents.save(consent),
     'credentials.save': () => store.credentials.save({ ...CREDENTIAL, version: 1 }),
+    'credentials.delete': () => store.credentials.delete(CREDENTIAL.connectorId, CREDENTIAL.ownerId),
     'keys.save': () => store.keys.save({ sealed: 'x', version: 1 }),
   }
   for (const [name, decide] of Object.entries(decisions)) await t.rejects(decide(), /only 0 of 1 replicas/, name)
