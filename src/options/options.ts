@@ -140,6 +140,10 @@ export interface AuthmountOptions<Native = unknown> {
 
   // Access tokens and APIs.
   /**
+   * The scopes of a request that names none (RFC 6749 §3.3), as far as the app may have them. Default: all of the app's.
+   */
+  readonly defaultScopes?: readonly string[] | undefined
+  /**
    * `opaque` tokens mean something to this server alone, and end at once wherever they are checked. `jwt` (RFC 9068) can also be
    * checked by servers that do not ask here, which then hear nothing of a revocation; they need keys. Both kinds are accepted
    * while you change from one to the other. Default `opaque`.
@@ -159,11 +163,6 @@ export interface AuthmountOptions<Native = unknown> {
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
 
   // What clients may do: the defaults are the strict ones.
-  /**
-   * Accept authorization requests without `state` or `scope`, as clients send them that rely on PKCE alone; a missing scope means
-   * all of the app's. Default false.
-   */
-  readonly lenientAuthorize?: boolean | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), for clients that cannot compute SHA-256. It protects less. Default false. */
   readonly allowPlainPkce?: boolean | undefined
   /**

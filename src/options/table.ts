@@ -5,11 +5,12 @@ import { BRANDING, type Branding } from './branding.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { CONNECTORS } from './connectors.ts'
 import { grants } from './grants.ts'
-import { flag, hook, type Kind, number, oneOf } from './kinds.ts'
+import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
 import { consoleLog, log } from './log.ts'
 import type { AuthmountOptions } from './options.ts'
 import { OUTBOUND, type OutboundSettings } from './outbound.ts'
+import { quote } from './place.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
@@ -46,11 +47,17 @@ export const OPTIONS = {
   keyRotation: group<KeyRotation, typeof KEY_ROTATION>(KEY_ROTATION),
   claims: optional(hook<HookOf<'claims'>>(), null),
 
+  defaultScopes: optional(
+    list(
+      text('the name of a scope', value => value !== ''),
+      "['read:orders']",
+    ),
+    null,
+  ),
   accessTokenFormat: optional(oneOf(['opaque', 'jwt']), 'opaque'),
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 
-  lenientAuthorize: optional(flag, false),
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
 
@@ -80,6 +87,10 @@ export const RELATIONS: readonly Relation[] = [
   relation(['scopes', 'sealingKeys', 'signingKeys'], ({ scopes, ...keys }) =>
     scopes.has('openid') && !hasKeys(keys) ? 'scopes: "openid" needs sealingKeys, or signingKeys' : null,
   ),
+  relation(['defaultScopes', 'scopes', 'sealingKeys', 'signingKeys'], ({ defaultScopes, scopes, ...keys }) => {
+    const stray = defaultScopes?.find(name => !scopes.has(name) && !(name === 'openid' && hasKeys(keys)))
+    return stray === undefined ? null : `defaultScopes has ${quote(stray)}, which is not among the scopes`
+  }),
   relation(['accessTokenFormat', 'sealingKeys', 'signingKeys'], ({ accessTokenFormat, ...keys }) =>
     accessTokenFormat === 'jwt' && !hasKeys(keys) ? 'accessTokenFormat jwt needs sealingKeys, or signingKeys' : null,
   ),
