@@ -8,12 +8,11 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
-import { formTarget } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
-import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
 /** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -29,8 +28,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   if (entry.data.userId !== principal.userId) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
-  const source = requestSource(Object.entries(entry.data.params as Record<string, string>))
-  const asked = await readAuthorizationRequest(source, context)
+  const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
   const view = await viewOf(asked, { consentId, setting, user: principal.displayName ?? null, userId: principal.userId }, context)
 
@@ -104,11 +102,7 @@ async function custom(view: ConsentView, { config }: Context): Promise<HttpRespo
   const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
   if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
-  return html(
-    200,
-    text,
-    `${contentSecurityPolicy}; form-action 'self' ${formTarget(view.redirectUri)}; frame-ancestors 'none'; base-uri 'none'`,
-  )
+  return html(200, text, `${contentSecurityPolicy}; frame-ancestors 'none'; base-uri 'none'`)
 }
 
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"

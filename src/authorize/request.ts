@@ -1,11 +1,11 @@
 import { type Audience, readAudience } from '../bearer/audience.ts'
-import { scopesForUser } from '../clients/allowed-scopes.ts'
+import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
 import { findClient } from '../clients/find-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
-import type { App } from '../store/store.ts'
+import type { App, OneTime } from '../store/store.ts'
 import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
@@ -80,6 +80,26 @@ export async function readAuthorizationRequest(
 ): Promise<AuthorizationRequest> {
   const target = await trustTarget(source, context, refusal)
   return readRest(source, target, context)
+}
+
+/**
+ * Reads the request of an open consent screen again. It asks for what the screen showed, or for less where the app has lost some
+ * of it since. Rejects as {@link readAuthorizationRequest} does.
+ */
+export async function readOpenRequest(
+  { data }: OneTime<'consent'>,
+  context: Pick<Context, 'store' | 'config'>,
+  refusal = { status: 400 },
+): Promise<AuthorizationRequest> {
+  const asked = await readAuthorizationRequest(
+    requestSource(Object.entries(data.params as Record<string, string>)),
+    context,
+    refusal,
+  )
+  const scopes = narrow(asked.scopes, data.scopes)
+  if (scopes.length === 0)
+    throw new TargetedError(asked, 'invalid_scope', 'this app may no longer have what the user was asked for')
+  return { ...asked, scopes }
 }
 
 /** Who asks, and where the answer may go. */
@@ -170,7 +190,7 @@ const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
 ])
 
 /** A request as plain JSON, from which {@link requestSource} reads the same request again. */
-export function requestJson({ params }: Pick<AuthorizationRequest, 'params'>): Readonly<Record<string, string>> {
+export function requestJson({ params }: Pick<RequestSource, 'params'>): Readonly<Record<string, string>> {
   return Object.fromEntries(params)
 }
 

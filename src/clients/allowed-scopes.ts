@@ -45,6 +45,7 @@ export function scopesOfRefresh(asked: string | undefined, granted: readonly str
   const names = asked.split(' ').filter(name => name !== '')
   const stray = names.filter(name => !granted.includes(name))
   if (stray.length > 0) throw new OAuthError('invalid_scope', `the grant does not have these scopes: ${inWords(stray)}`)
+  if (names.length === 0) throw new OAuthError('invalid_scope', 'scope names no scope')
   return known(names, granted)
 }
 

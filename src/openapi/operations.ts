@@ -79,8 +79,8 @@ export function describeOperations(
         response_type: z.literal('code'),
         client_id: text,
         redirect_uri: text,
-        scope: text,
-        state: text,
+        scope: text.optional(),
+        state: text.optional(),
         nonce: text.optional(),
         resource: text.optional(),
         response_mode: z.enum(RESPONSE_MODES).optional(),
@@ -93,7 +93,7 @@ export function describeOperations(
         claims: text.optional(),
         ...pkce,
       }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/authorize': {
       summary: 'Submit the user’s decision',
@@ -158,7 +158,7 @@ export function describeOperations(
       summary: 'Revoke a token (RFC 7009)',
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
-      answers: { 200: null, ...OAUTH_ERRORS },
+      answers: { 200: z.object({}), ...OAUTH_ERRORS },
     },
     'POST /oauth/introspect': {
       summary: 'Ask about a token (RFC 7662)',
@@ -194,7 +194,7 @@ export function describeOperations(
     'GET /oauth/logout': {
       summary: 'Ask for the user to be signed out (OpenID Connect RP-Initiated Logout)',
       query: logoutRequest,
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/logout': {
       summary: 'The same, by POST',

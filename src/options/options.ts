@@ -103,8 +103,9 @@ export interface AuthmountOptions<Native = unknown> {
   /** How the pages that authmount itself shows look. */
   readonly branding?: Branding | undefined
   /**
-   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy without
-   * `form-action`, `frame-ancestors` and `base-uri`, which are added, may come with it. Default: the built-in page.
+   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy may come
+   * with it; `frame-ancestors` and `base-uri` are added, and `form-action` must not be in it: Chromium holds that against every
+   * redirect that follows the form. Default: the built-in page.
    * @see docs/pages.md#draw-the-consent-page-yourself
    */
   readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
@@ -130,13 +131,19 @@ export interface AuthmountOptions<Native = unknown> {
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined
   /**
-   * What you tell clients of a user (OpenID Connect Core §5.1), `sub` aside. `names` are the claims that are wanted; any other
-   * you return is left out. null: the user no longer exists. Default: nothing.
+   * Returns the claims of a user (OpenID Connect Core §5.1), without `sub`. `names` are those that are wanted; any other that you
+   * return is left out. null: the user no longer exists, and neither do their tokens. Called whenever a user's token is issued or
+   * refreshed, with or without `names`, and by userinfo. Default: nothing.
    * @see docs/sign-in.md#id-tokens-and-userinfo
    */
   readonly claims?:
     | ((userId: string, request: ClaimsRequest) => Promise<JsonObject | null | undefined> | JsonObject | null | undefined)
     | undefined
+  /**
+   * Put the claims of the granted scopes into ID tokens as well as into userinfo (OpenID Connect Core §5.4), for clients that read
+   * a user's name and email there, such as Auth.js, express-openid-connect and authlib. Default `false`.
+   */
+  readonly claimsInIdToken?: boolean | undefined
 
   // Access tokens and APIs.
   /**

@@ -87,8 +87,8 @@ function isScopeName(name: string, place: Place): boolean {
   return false
 }
 
-/** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
-const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone'])
+/** OpenID Connect Core §5.4: these are about a user. An app that acts for itself never has them, and no API requires them. */
+export const OPENID_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone'])
 
 /** The claims each standard scope allows (OpenID Connect Core §5.4). */
 const STANDARD_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map(

@@ -46,6 +46,7 @@ export const OPTIONS = {
   signingAlg: optional(oneOf(SIGNING_ALGORITHMS), 'RS256'),
   keyRotation: group<KeyRotation, typeof KEY_ROTATION>(KEY_ROTATION),
   claims: optional(hook<HookOf<'claims'>>(), null),
+  claimsInIdToken: optional(flag, false),
 
   defaultScopes: optional(
     list(

@@ -1,6 +1,6 @@
 import type { HttpResponse } from '../http/types.ts'
 import type { Messages } from './messages/en.ts'
-import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
 /** What the user is asked: all that a page needs to ask it. */
@@ -65,7 +65,7 @@ ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { re
 </form>
 ${links(app, messages)}`
   const title = fillText(messages.consentTitle, { app: app.name })
-  return renderPage(200, { ...setting, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
+  return renderPage(200, { ...setting, title, body, images, formAction: null })
 }
 
 function header({ app, verified }: ConsentView, { language: { messages }, theme }: PageSetting): string {
