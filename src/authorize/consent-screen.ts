@@ -1,6 +1,7 @@
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
+import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
@@ -85,6 +86,7 @@ async function viewOf(
         },
       ]
     }),
+    staysConnected: asked.scopes.includes(OFFLINE_ACCESS),
     resources: asked.audience ?? [],
     redirectUri: asked.redirectUri,
     language: language.tag,
@@ -107,7 +109,7 @@ async function custom(view: ConsentView, { config }: Context): Promise<HttpRespo
 
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
-function jsonOf({ consentId, redirectUri, resources, scopes, verified }: ConsentView, app: App): object {
+function jsonOf({ consentId, redirectUri, resources, scopes, staysConnected, verified }: ConsentView, app: App): object {
   const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
-  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, resources, verified }
+  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, offline_access: staysConnected, resources, verified }
 }

@@ -6,7 +6,7 @@ type Catalogue = Config<never>['scopes']
 type Scopes = Pick<Config<never>, 'defaultScopes' | 'scopes'>
 
 /** A client that asks for it wants to stay connected (OpenID Connect Core §11). It is in no catalogue: an app has it by its refresh grant. */
-const OFFLINE_ACCESS = 'offline_access'
+export const OFFLINE_ACCESS = 'offline_access'
 
 /**
  * The scopes a new grant of a user's gets, of those a request asks for (RFC 6749 §3.3): what the app may not have is left out.

@@ -124,6 +124,7 @@ export function describeOperations(
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
           scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
+          offline_access: z.boolean(),
           resources: z.array(text),
           verified: z.boolean().nullable(),
         }),

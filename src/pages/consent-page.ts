@@ -24,6 +24,8 @@ export interface ConsentView {
   /** Begins the same request with another user. */
   readonly switchUserUrl: string
   readonly scopes: readonly AskedScope[]
+  /** The app asks for `offline_access`: to stay connected while the user is away (OpenID Connect Core §11). */
+  readonly staysConnected: boolean
   /** The resources it is for (RFC 8707), where the app named some. */
   readonly resources: readonly string[]
   /** Where the browser goes with the answer. */
@@ -55,6 +57,7 @@ ${who(view, messages)}
 ${byCategory(open)}
 ${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
+${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
 <p class="soft">${fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })} ${escapeHtml(messages.takeBack)}</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">

@@ -170,7 +170,8 @@ everywhere(
       const signedIn = seconds(host)
       const done = await host.browse(back, `anna@${signedIn}`)
       t.ok(done.params.code, JSON.stringify(fields))
-      if (fields.prompt) t.equal((await host.browse(back, `anna@${signedIn}`)).location?.pathname, '/login', 'a proof is good once')
+      if (fields.prompt)
+        t.equal((await host.browse(back, `anna@${signedIn}`)).location?.pathname, '/login', 'a proof is good once')
       const { body } = await host.redeem(app, done.params.code ?? '')
       t.equal((await verify(host, body.id_token)).auth_time, signedIn)
     }
