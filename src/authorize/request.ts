@@ -244,7 +244,7 @@ function requireNonce(nonce: string | null, scopes: readonly string[], { signing
   if (nonce !== null && scopes.includes('openid') && signing !== null) return
   throw new OAuthError(
     'invalid_request',
-    'state is required where there is no code_challenge: many clients have an option for either',
+    'state is required where there is no code_challenge: many clients have an option such as state: true or pkce: true',
   )
 }
 

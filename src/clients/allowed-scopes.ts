@@ -33,7 +33,8 @@ function scopesToGrant(asked: string | undefined, allowed: readonly string[], { 
   const names = asked.split(' ').filter(name => name !== '')
   const scopes = known(names, allowed)
   if (scopes.length > 0) return scopes
-  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}`)
+  const separator = names.some(name => name.includes(',')) ? ' (names are separated by spaces, not by commas)' : ''
+  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}${separator}`)
 }
 
 /**

@@ -177,16 +177,19 @@ t.test('the page is made in a millisecond', async t => {
   t.comment(`${(user + system) / 1000} µs each`)
 })
 
-everyFramework('a page of an app that asks to stay connected says so, and so does the list of connected apps', async (t, host) => {
-  const app = await host.confidentialApp()
-  const page = await host.browse(
-    String((await host.authorize(app, { scope: 'read:records offline_access' })).headers.get('location')),
-    'anna',
-  )
-  t.match(page.text, 'It stays connected while you are away.')
-  const without = await host.browse(String((await host.authorize(app)).headers.get('location')), 'anna')
-  t.notMatch(without.text, 'stays connected')
-  await host.approve(app, { scope: 'read:records offline_access' })
-  const list = await host.browse('/oauth/connected-apps', 'anna')
-  t.match(list.text, '"description":"It stays connected while you are away."')
-})
+everyFramework(
+  'a page of an app that asks to stay connected says so, and so does the list of connected apps',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const page = await host.browse(
+      String((await host.authorize(app, { scope: 'read:records offline_access' })).headers.get('location')),
+      'anna',
+    )
+    t.match(page.text, 'It stays connected while you are away.')
+    const without = await host.browse(String((await host.authorize(app)).headers.get('location')), 'anna')
+    t.notMatch(without.text, 'stays connected')
+    await host.approve(app, { scope: 'read:records offline_access' })
+    const list = await host.browse('/oauth/connected-apps', 'anna')
+    t.match(list.text, '"description":"It stays connected while you are away."')
+  },
+)
