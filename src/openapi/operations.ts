@@ -67,7 +67,7 @@ const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, tok
 
 /** By method and path. */
 export function describeOperations(
-  { scopes }: Pick<Config<never>, 'scopes'>,
+  rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
   services: Pick<Services, 'grants'>,
 ): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
@@ -284,7 +284,7 @@ export function describeOperations(
     },
     'POST /oauth-clients': {
       summary: 'Create an app; its secret is shown this once',
-      body: newAppSchema(scopes, grants),
+      body: newAppSchema(rules, grants),
       answers: { 201: appWithSecretSchema, ...API_ERRORS, ...CHANGE },
     },
     'GET /oauth-clients/scopes': {
@@ -294,7 +294,7 @@ export function describeOperations(
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
       summary: 'Change an app; what is left out stays',
-      body: appChangesSchema(scopes, grants),
+      body: appChangesSchema(rules, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'DELETE /oauth-clients/:appId': {

@@ -177,6 +177,16 @@ export interface AuthmountOptions<Native = unknown> {
    * 127.0.0.1 and [::1] it always may (RFC 8252 §7.3). Default false.
    */
   readonly loopbackLocalhost?: boolean | undefined
+  /**
+   * Private schemes of redirect URIs beside those in reverse-domain form, such as `cursor` and `vscode` for the editors
+   * (RFC 8252 §7.1). Any program on a user's device can claim one: only PKCE protects the code. Default: none.
+   */
+  readonly redirectSchemes?: readonly string[] | undefined
+  /**
+   * Let the issuer be http on a host that is not this machine, such as a container's name: everyone on that network can read
+   * codes and tokens. For development. Default false.
+   */
+  readonly allowInsecureIssuer?: boolean | undefined
 
   // Your own ways in.
   /**

@@ -15,7 +15,7 @@ import { group, members, optional, required, type Table, type ValuesOf } from '.
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
 import { store } from './store.ts'
-import { issuer, mountPath, pageUrl, resourceServers, resources, strayResource } from './urls.ts'
+import { insecureIssuer, issuer, mountPath, pageUrl, privateScheme, resourceServers, resources, strayResource } from './urls.ts'
 
 type Options = Required<AuthmountOptions<never>>
 /** The function type of an option. */
@@ -61,6 +61,8 @@ export const OPTIONS = {
 
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
+  redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
+  allowInsecureIssuer: optional(flag, false),
 
   grants: optional(grants, []),
   clientAuthentication: optional(clientAuthentication, []),
@@ -106,6 +108,9 @@ export const RELATIONS: readonly Relation[] = [
     rotationGraceSeconds > 0 && rotationGraceSeconds * 1000 < storeTimeoutMs + 1000
       ? 'rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs'
       : null,
+  ),
+  relation(['issuer', 'allowInsecureIssuer'], ({ allowInsecureIssuer, issuer }) =>
+    allowInsecureIssuer ? null : insecureIssuer(issuer),
   ),
   relation(['issuer', 'resources', 'resourceServers'], ({ issuer, resourceServers, resources }) =>
     strayResource(resourceServers, resources ?? [new URL(issuer).origin]),
