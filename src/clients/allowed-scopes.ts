@@ -3,24 +3,69 @@ import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
 
 type Catalogue = Config<never>['scopes']
+type Scopes = Pick<Config<never>, 'defaultScopes' | 'scopes'>
+
+/** A client that asks for it wants to stay connected (OpenID Connect Core §11). It is in no catalogue: an app has it by its refresh grant. */
+export const OFFLINE_ACCESS = 'offline_access'
 
 /**
- * The scopes a request asks for, each once, checked against what the app may have (RFC 6749 §3.3).
- * Throws `invalid_scope`; never grants less than what was asked without saying so.
+ * The scopes a new grant of a user's gets, of those a request asks for (RFC 6749 §3.3): what the app may not have is left out.
+ * A request that names none gets the default ones. Throws `invalid_scope` where nothing is left.
  */
-export function requestedScopes(scope: string, allowed: readonly string[]): readonly string[] {
-  const known: string[] = []
-  for (const name of scope.split(' ')) {
-    // The catalogue's own string: one cut from the request would keep all of the request alive.
-    const own = allowed.find(candidate => candidate === name)
-    // A refresh token comes with the grant, not with this scope: asking for it is allowed and changes nothing.
-    if (own === undefined && name === 'offline_access') continue
-    if (own === undefined) throw new OAuthError('invalid_scope', 'scope asks for something this app may not have')
-    if (!known.includes(own)) known.push(own)
+export function scopesForUser(asked: string | undefined, app: App, config: Scopes): readonly string[] {
+  const allowed = scopesOfApp(app, config.scopes)
+  const scopes = scopesToGrant(asked, allowed, config)
+  const stays = asked?.split(' ').includes(OFFLINE_ACCESS) && app.grantTypes.includes('refresh_token')
+  return stays ? [...scopes, OFFLINE_ACCESS] : scopes
+}
+
+/** The same for an app that acts for itself, which has nothing that speaks of a user. */
+export function scopesForItself(asked: string | undefined, app: App, config: Scopes): readonly string[] {
+  return scopesToGrant(asked, scopesWithoutUser(app, config.scopes), config)
+}
+
+function scopesToGrant(asked: string | undefined, allowed: readonly string[], { defaultScopes }: Scopes): readonly string[] {
+  if (asked === undefined) {
+    const scopes = defaultScopes === null ? allowed : narrow(allowed, defaultScopes)
+    if (scopes.length === 0) throw new OAuthError('invalid_scope', 'scope is required: this app has no default scope')
+    return scopes
   }
-  if (known.length === 0) throw new OAuthError('invalid_scope', 'scope is empty')
+  const names = asked.split(' ').filter(name => name !== '')
+  const scopes = known(names, allowed)
+  if (scopes.length > 0) return scopes
+  const separator = names.some(name => name.includes(',')) ? ' (names are separated by spaces, not by commas)' : ''
+  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}${separator}`)
+}
+
+/**
+ * The scopes a refresh asks for: all of what was granted, or less (RFC 6749 §6). Throws `invalid_scope` for one that was not
+ * granted.
+ */
+export function scopesOfRefresh(asked: string | undefined, granted: readonly string[]): readonly string[] {
+  if (asked === undefined) return granted
+  const names = asked.split(' ').filter(name => name !== '')
+  const stray = names.filter(name => !granted.includes(name))
+  if (stray.length > 0) throw new OAuthError('invalid_scope', `the grant does not have these scopes: ${inWords(stray)}`)
+  if (names.length === 0) throw new OAuthError('invalid_scope', 'scope names no scope')
+  return known(names, granted)
+}
+
+/** Those of `allowed` that are named, each once. The strings are its own: one cut from a request would keep the whole request alive. */
+function known(names: readonly string[], allowed: readonly string[]): readonly string[] {
+  const scopes: string[] = []
+  for (const name of names) {
+    const own = allowed.find(candidate => candidate === name)
+    if (own !== undefined && !scopes.includes(own)) scopes.push(own)
+  }
   // One list for as many tokens as ask for all of it.
-  return known.every((name, index) => name === allowed[index]) && known.length === allowed.length ? allowed : known
+  return scopes.every((name, index) => name === allowed[index]) && scopes.length === allowed.length ? allowed : scopes
+}
+
+/** Names of scopes as an error may repeat them (RFC 6749 §5.2 allows no other characters): at most three. */
+function inWords(names: readonly string[]): string {
+  const printable = names.filter(name => /^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(name)).slice(0, 3)
+  const others = names.length - printable.length
+  return [...printable, ...(others > 0 ? [`${others} more`] : [])].join(', ')
 }
 
 /** What an app may ask for today: its own scopes, as far as the catalogue still has them. */
@@ -44,8 +89,11 @@ export function narrow(scopes: readonly string[], allowed: readonly string[]): r
  * Throws `invalid_scope` where nothing is left.
  */
 export function stillAllowed(granted: readonly string[], app: App, catalogue: Catalogue): readonly string[] {
-  const scopes = narrow(granted, scopesOfApp(app, catalogue))
-  if (scopes.length === 0)
+  const allowed = scopesOfApp(app, catalogue)
+  const scopes = granted.every(name => name === OFFLINE_ACCESS || allowed.includes(name))
+    ? granted
+    : granted.filter(name => name === OFFLINE_ACCESS || allowed.includes(name))
+  if (scopes.every(name => name === OFFLINE_ACCESS))
     throw new OAuthError('invalid_scope', 'this app may no longer have any of the scopes that were granted')
   return scopes
 }

@@ -67,7 +67,7 @@ export interface RedirectTarget {
   /** Echoed untouched; null when the request had none worth echoing. */
   readonly state: string | null
   /** Whether it travels in the address, or is posted by the browser (OAuth 2.0 Form Post Response Mode). */
-  readonly responseMode: 'query' | 'form_post'
+  readonly responseMode: 'query' | 'fragment' | 'form_post'
 }
 
 /** An error of an authorization request whose redirect URI is already trusted: it may travel there (RFC 6749 §4.1.2.1). */

@@ -12,9 +12,9 @@ export interface Challenging {
 }
 
 /**
- * The answer of a protected route to a request that may not pass (RFC 6750 §3); `metadata` is where its client learns who
- * issues tokens for it (RFC 9728 §5.1).
- * `thrown: undefined` means that no token was presented, which is no error and gets no error code.
+ * The answer of a protected route to a request that may not pass (RFC 6750 §3). `metadata` is the URL at which its client learns
+ * who issues tokens for it (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no
+ * others. `thrown: undefined` means that no token was presented, which is no error and gets no error code.
  */
 export function renderChallenge(
   thrown: unknown,
@@ -22,10 +22,10 @@ export function renderChallenge(
   { issuer, log, metadata }: Challenging,
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
-  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
+  const scope = scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
+  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)
-  const scope = error.code === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
   const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
   return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
 }

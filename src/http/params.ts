@@ -1,7 +1,10 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpRequest } from './types.ts'
 
-/** Parameters of one request, each a single string; several of `resource` stand in one, with spaces. */
+/**
+ * Parameters of one request, each a single string; several of `resource` stand in one, with spaces. One that was sent without a
+ * value is not there (RFC 6749 §3.1, §3.2).
+ */
 export type Params = ReadonlyMap<string, string>
 
 /** RFC 8707 §2: the only parameter that may be given more than once. */
@@ -28,11 +31,14 @@ const BODY_ONLY = [
 /** Reads every parameter, refusing any that is given twice (RFC 6749 §3.1, §3.2). */
 export function readParams(source: URLSearchParams): Params {
   const params = new Map<string, string>()
+  const seen = new Set<string>()
   source.forEach((value, name) => {
-    const before = params.get(name)
-    if (before !== undefined && name !== REPEATABLE) {
+    if (seen.has(name) && name !== REPEATABLE) {
       throw new OAuthError('invalid_request', `${printableName(name)} is given more than once`)
     }
+    seen.add(name)
+    if (value === '') return
+    const before = params.get(name)
     params.set(name, before === undefined ? value : `${before} ${value}`)
   })
   return params
@@ -57,16 +63,16 @@ export function requireForm(request: HttpRequest): Params {
   }
 }
 
-/** A parameter that must be there and must not be empty. */
+/** A parameter that must be there. */
 export function one(params: Params, name: string): string {
   const value = optional(params, name)
   if (value === undefined) throw new OAuthError('invalid_request', `${name} is required`)
   return value
 }
 
-/** A parameter, or undefined. One sent without a value counts as omitted (RFC 6749 §3.1). */
+/** A parameter, or undefined. */
 export function optional(params: Params, name: string): string | undefined {
-  return params.get(name) || undefined
+  return params.get(name)
 }
 
 function readJsonParams(json: unknown): Params {
@@ -76,7 +82,7 @@ function readJsonParams(json: unknown): Params {
   const params = new Map<string, string>()
   for (const [name, value] of Object.entries(json)) {
     if (typeof value !== 'string') throw new OAuthError('invalid_request', `${printableName(name)} must be a string`)
-    params.set(name, value)
+    if (value !== '') params.set(name, value)
   }
   return params
 }

@@ -103,8 +103,9 @@ export interface AuthmountOptions<Native = unknown> {
   /** How the pages that authmount itself shows look. */
   readonly branding?: Branding | undefined
   /**
-   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy without
-   * `form-action`, `frame-ancestors` and `base-uri`, which are added, may come with it. Default: the built-in page.
+   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy may come
+   * with it; `frame-ancestors` and `base-uri` are added, and `form-action` must not be in it: Chromium holds that against every
+   * redirect that follows the form. Default: the built-in page.
    * @see docs/pages.md#draw-the-consent-page-yourself
    */
   readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
@@ -130,15 +131,25 @@ export interface AuthmountOptions<Native = unknown> {
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined
   /**
-   * What you tell clients of a user (OpenID Connect Core §5.1), `sub` aside. `names` are the claims that are wanted; any other
-   * you return is left out. null: the user no longer exists. Default: nothing.
+   * Returns the claims of a user (OpenID Connect Core §5.1), without `sub`. `names` are those that are wanted; any other that you
+   * return is left out. null: the user no longer exists, and neither do their tokens. Called whenever a user's token is issued or
+   * refreshed, with or without `names`, and by userinfo. Default: nothing.
    * @see docs/sign-in.md#id-tokens-and-userinfo
    */
   readonly claims?:
     | ((userId: string, request: ClaimsRequest) => Promise<JsonObject | null | undefined> | JsonObject | null | undefined)
     | undefined
+  /**
+   * Put the claims of the granted scopes into ID tokens as well as into userinfo (OpenID Connect Core §5.4), for clients that read
+   * a user's name and email there, such as Auth.js, express-openid-connect and authlib. Default `false`.
+   */
+  readonly claimsInIdToken?: boolean | undefined
 
   // Access tokens and APIs.
+  /**
+   * The scopes of a request that names none (RFC 6749 §3.3), as far as the app may have them. Default: all of the app's.
+   */
+  readonly defaultScopes?: readonly string[] | undefined
   /**
    * `opaque` tokens mean something to this server alone, and end at once wherever they are checked. `jwt` (RFC 9068) can also be
    * checked by servers that do not ask here, which then hear nothing of a revocation; they need keys. Both kinds are accepted
@@ -159,11 +170,6 @@ export interface AuthmountOptions<Native = unknown> {
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
 
   // What clients may do: the defaults are the strict ones.
-  /**
-   * Accept authorization requests without `state` or `scope`, as clients send them that rely on PKCE alone; a missing scope means
-   * all of the app's. Default false.
-   */
-  readonly lenientAuthorize?: boolean | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), for clients that cannot compute SHA-256. It protects less. Default false. */
   readonly allowPlainPkce?: boolean | undefined
   /**
@@ -171,6 +177,16 @@ export interface AuthmountOptions<Native = unknown> {
    * 127.0.0.1 and [::1] it always may (RFC 8252 §7.3). Default false.
    */
   readonly loopbackLocalhost?: boolean | undefined
+  /**
+   * Private schemes of redirect URIs beside those in reverse-domain form, such as `cursor` and `vscode` for the editors
+   * (RFC 8252 §7.1). Any program on a user's device can claim one: only PKCE protects the code. Default: none.
+   */
+  readonly redirectSchemes?: readonly string[] | undefined
+  /**
+   * Let the issuer be http on a host that is not this machine, such as a container's name: everyone on that network can read
+   * codes and tokens. For development. Default false.
+   */
+  readonly allowInsecureIssuer?: boolean | undefined
 
   // Your own ways in.
   /**

@@ -75,14 +75,20 @@ export function withOpenid(scopes: ReadonlyMap<string, Scope>): ReadonlyMap<stri
 }
 
 function isScopeName(name: string, place: Place): boolean {
+  if (name === 'offline_access') {
+    place
+      .entry(name)
+      .refuse('is authmount’s own: an app with the refresh_token grant may ask for it, and nothing is to be defined')
+    return false
+  }
   // RFC 6749 §3.3
   if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name)) return true
   place.entry(name).refuse('is no name of a scope: it must be printable ASCII without spaces, quotes or backslashes')
   return false
 }
 
-/** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
-const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access'])
+/** OpenID Connect Core §5.4: these are about a user. An app that acts for itself never has them, and no API requires them. */
+export const OPENID_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone'])
 
 /** The claims each standard scope allows (OpenID Connect Core §5.4). */
 const STANDARD_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map(

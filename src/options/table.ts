@@ -5,16 +5,17 @@ import { BRANDING, type Branding } from './branding.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { CONNECTORS } from './connectors.ts'
 import { grants } from './grants.ts'
-import { flag, hook, type Kind, number, oneOf } from './kinds.ts'
+import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
 import { consoleLog, log } from './log.ts'
 import type { AuthmountOptions } from './options.ts'
 import { OUTBOUND, type OutboundSettings } from './outbound.ts'
+import { quote } from './place.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
 import { store } from './store.ts'
-import { issuer, mountPath, pageUrl, resourceServers, resources, strayResource } from './urls.ts'
+import { insecureIssuer, issuer, mountPath, pageUrl, privateScheme, resourceServers, resources, strayResource } from './urls.ts'
 
 type Options = Required<AuthmountOptions<never>>
 /** The function type of an option. */
@@ -45,14 +46,23 @@ export const OPTIONS = {
   signingAlg: optional(oneOf(SIGNING_ALGORITHMS), 'RS256'),
   keyRotation: group<KeyRotation, typeof KEY_ROTATION>(KEY_ROTATION),
   claims: optional(hook<HookOf<'claims'>>(), null),
+  claimsInIdToken: optional(flag, false),
 
+  defaultScopes: optional(
+    list(
+      text('the name of a scope', value => value !== ''),
+      "['read:orders']",
+    ),
+    null,
+  ),
   accessTokenFormat: optional(oneOf(['opaque', 'jwt']), 'opaque'),
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 
-  lenientAuthorize: optional(flag, false),
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
+  redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
+  allowInsecureIssuer: optional(flag, false),
 
   grants: optional(grants, []),
   clientAuthentication: optional(clientAuthentication, []),
@@ -80,6 +90,10 @@ export const RELATIONS: readonly Relation[] = [
   relation(['scopes', 'sealingKeys', 'signingKeys'], ({ scopes, ...keys }) =>
     scopes.has('openid') && !hasKeys(keys) ? 'scopes: "openid" needs sealingKeys, or signingKeys' : null,
   ),
+  relation(['defaultScopes', 'scopes', 'sealingKeys', 'signingKeys'], ({ defaultScopes, scopes, ...keys }) => {
+    const stray = defaultScopes?.find(name => !scopes.has(name) && !(name === 'openid' && hasKeys(keys)))
+    return stray === undefined ? null : `defaultScopes has ${quote(stray)}, which is not among the scopes`
+  }),
   relation(['accessTokenFormat', 'sealingKeys', 'signingKeys'], ({ accessTokenFormat, ...keys }) =>
     accessTokenFormat === 'jwt' && !hasKeys(keys) ? 'accessTokenFormat jwt needs sealingKeys, or signingKeys' : null,
   ),
@@ -94,6 +108,9 @@ export const RELATIONS: readonly Relation[] = [
     rotationGraceSeconds > 0 && rotationGraceSeconds * 1000 < storeTimeoutMs + 1000
       ? 'rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs'
       : null,
+  ),
+  relation(['issuer', 'allowInsecureIssuer'], ({ allowInsecureIssuer, issuer }) =>
+    allowInsecureIssuer ? null : insecureIssuer(issuer),
   ),
   relation(['issuer', 'resources', 'resourceServers'], ({ issuer, resourceServers, resources }) =>
     strayResource(resourceServers, resources ?? [new URL(issuer).origin]),

@@ -25,8 +25,7 @@ function withScheme(value: string): string {
 
 function issuerProblems(issuer: string, url: URL): readonly string[] {
   const problems: string[] = []
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url)))
-    problems.push('must use https (http only on a loopback host, for development)')
+  if (!/^https?:$/.test(url.protocol)) problems.push('must use https')
   if (url.username || url.password) problems.push('must not contain a user name or password')
   if (/[?#]/.test(issuer)) problems.push('must not have a query or a fragment')
   else if (issuer !== url.origin && issuer !== url.origin + url.pathname)
@@ -35,6 +34,25 @@ function issuerProblems(issuer: string, url: URL): readonly string[] {
   if (issuer.endsWith('/')) problems.push('must not end with a slash')
   return problems
 }
+
+/** The problem of an issuer that others on the network can read along with; null where there is none. */
+export function insecureIssuer(issuer: string): string | null {
+  const url = new URL(issuer)
+  if (url.protocol === 'https:' || isLoopback(url)) return null
+  return 'issuer must use https (http only on a loopback host, for development; allowInsecureIssuer in a network of your own)'
+}
+
+/** Schemes that browsers and systems give a meaning of their own: a redirect to one runs, loads or sends something. */
+const FOREIGN_SCHEMES = new Set(
+  'about blob chrome content cid data dav dns facetime file filesystem ftp ftps geo git gopher http https imap intent jar javascript ldap ldaps magnet mailto market mid news nfs nntp pop resource rtsp sftp shell sip sips smb sms ssh tel telnet tftp urn vbscript view-source vnc webcal ws wss xmpp'.split(
+    ' ',
+  ),
+)
+
+/** A private scheme that is not in reverse-domain form (RFC 8252 §7.1), without its colon. */
+export const privateScheme = text('a private scheme such as cursor, in lower case and without a colon', value => {
+  return /^[a-z][a-z\d+.-]{1,50}$/.test(value) && !FOREIGN_SCHEMES.has(value)
+})
 
 export const mountPath = text('a path such as /api/v1, without a slash at its end', value => /^(\/[\w.~-]+)*$/.test(value))
 

@@ -1,6 +1,6 @@
 import type { HttpResponse } from '../http/types.ts'
 import type { Messages } from './messages/en.ts'
-import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
 /** What the user is asked: all that a page needs to ask it. */
@@ -24,6 +24,8 @@ export interface ConsentView {
   /** Begins the same request with another user. */
   readonly switchUserUrl: string
   readonly scopes: readonly AskedScope[]
+  /** The app asks for `offline_access`: to stay connected while the user is away (OpenID Connect Core §11). */
+  readonly staysConnected: boolean
   /** The resources it is for (RFC 8707), where the app named some. */
   readonly resources: readonly string[]
   /** Where the browser goes with the answer. */
@@ -55,6 +57,7 @@ ${who(view, messages)}
 ${byCategory(open)}
 ${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
+${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
 <p class="soft">${fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })} ${escapeHtml(messages.takeBack)}</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
@@ -65,7 +68,7 @@ ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { re
 </form>
 ${links(app, messages)}`
   const title = fillText(messages.consentTitle, { app: app.name })
-  return renderPage(200, { ...setting, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
+  return renderPage(200, { ...setting, title, body, images, formAction: null })
 }
 
 function header({ app, verified }: ConsentView, { language: { messages }, theme }: PageSetting): string {

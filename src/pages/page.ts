@@ -9,8 +9,11 @@ export interface Page {
   readonly title: string
   /** Already HTML. */
   readonly body: string
-  /** What its forms may post to, as sources of a Content-Security-Policy. Default: nothing. */
-  readonly formAction?: string
+  /**
+   * What its forms may post to, as sources of a Content-Security-Policy; null: anything. Chromium holds `form-action` against every
+   * redirect that follows a form, and an app may send its user on to a loopback port or a private scheme. Default: nothing.
+   */
+  readonly formAction?: string | null
   /** URLs of its pictures. */
   readonly images?: readonly string[]
   /** Inline scripts, of which the policy names the hashes. */
@@ -29,7 +32,7 @@ export function renderPage(
     `style-src ${theme.styleSource}`,
     ...(origins.length > 0 ? [`img-src ${origins.join(' ')}`] : []),
     ...(scriptSource === undefined ? [] : [`script-src ${scriptSource}`]),
-    `form-action ${formAction}`,
+    ...(formAction === null ? [] : [`form-action ${formAction}`]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ]
@@ -67,15 +70,6 @@ export function fillText(message: string, values: Readonly<Record<string, string
 /** A text that may be in another direction than what surrounds it. */
 export function isolated(text: string): string {
   return `<bdi>${escapeHtml(text)}</bdi>`
-}
-
-/**
- * What a page may post to, so that the answer reaches an app at `uri`. Browsers hold `form-action` against every redirect
- * that follows, so any https address the app goes on to is named as well; and a policy has no words for an IPv6 address.
- */
-export function formTarget(uri: string): string {
-  const { hostname, origin, protocol } = new URL(uri)
-  return `https: ${origin === 'null' || hostname.startsWith('[') ? protocol : origin}`
 }
 
 export function escapeHtml(text: string): string {

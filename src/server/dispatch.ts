@@ -1,11 +1,13 @@
 import type { Events } from '../base/events.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
 import { empty, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context, Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
+import { cookieHoldsToken } from '../tokens/carries-token.ts'
 import { type Cors, preflight, withCors } from './cors.ts'
 import { resolvePrincipal } from './principal.ts'
 import { renderError } from './render-error.ts'
@@ -66,6 +68,11 @@ async function answerSomeone<Native>(
   { config, services }: Runtime<Native>,
 ): Promise<HttpResponse> {
   const principal = await resolvePrincipal(request, config)
+  // Sent to the login, such a browser would come back with the same cookie, again and again.
+  if (!principal && route.errors === 'browser' && cookieHoldsToken(request, config.issuer)) {
+    const told = 'a cookie of this request holds an access token of this server, which is no login: keep tokens out of cookies'
+    throw new OAuthError('access_denied', told, { status: 403 })
+  }
   if (route.access === 'none' || route.access === 'session') return route.flow(request, { ...context, principal })
 
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')

@@ -149,6 +149,10 @@ export interface OneTimeData {
     readonly sessionId: string | null
     readonly appId: string
     readonly params: JsonObject
+    /** What the user is asked for. An app that may have more by the time of the answer does not get it. */
+    readonly scopes: readonly string[]
+    /** From which, with the secret id of the screen, the code follows: a user who clicks twice gets the same one. */
+    readonly codeSalt: string
   }
   /** Finds a waiting consent from the request's own parameters, for a consent screen that posts those. */
   readonly consent_lookup: { readonly consentId: string }

@@ -1,3 +1,4 @@
+import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
@@ -37,8 +38,13 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
+    id_token: needsHost(issued, context) ? await idToken(issued, context) : undefined,
   })
+}
+
+/** Whether an ID token is to be made, or the host is to say that the user still exists. */
+function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
+  return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
 }
 
 function findGrant(name: string, grants: GrantRegistry): TokenGrant {
@@ -56,8 +62,9 @@ function requireGrant({ name, parameters, provenAppsOnly }: TokenGrant, app: App
 }
 
 /**
- * A new grant whose ID token cannot be made leaves no token behind. A renewed one may go without (OpenID Connect Core §12.2):
- * the old token is spent, and nobody is to be logged out because a host's hook failed.
+ * A new grant whose ID token cannot be made leaves no token behind, and neither does the grant of a user who no longer exists. A
+ * renewed one may go without an ID token (OpenID Connect Core §12.2): the old token is spent, and nobody is to be logged out
+ * because a host's function failed.
  */
 async function idToken(issued: Issued, context: Context): Promise<string | undefined> {
   try {
@@ -70,9 +77,26 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
     }
     // Not through the request's store, whose time may be up.
     const revoke = async () => store.grants.revoke(issued.grant.id)
-    await withTimeout(revoke, storeTimeoutMs, 'the store').catch(cause =>
-      log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
+    await withTimeout(revoke, storeTimeoutMs, 'the store').then(
+      () => announceEnd(issued, context),
+      cause => log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
     )
     throw error
   }
+}
+
+/** A renewed grant has been announced before: whoever follows the events learns that it ended. */
+function announceEnd({ app, grant, renewed }: Issued, { events, now }: Context): void {
+  const { id: grantId, orgId, userId } = grant
+  if (renewed)
+    events.emit({
+      type: 'token_revoked',
+      at: now,
+      clientId: wireId(app),
+      grantId,
+      orgId,
+      userId,
+      tokenType: 'refresh',
+      jti: null,
+    })
 }

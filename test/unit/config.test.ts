@@ -1,7 +1,9 @@
 import { type AuthmountOptions, createAuthmount, OptionsError, type TokenRequirements } from 'authmount'
-import { requireToken } from 'authmount/express'
+import { authmountRouter, requireToken } from 'authmount/express'
 import { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
+import { mongoStore } from 'authmount/stores/mongo'
+import { redisStore } from 'authmount/stores/redis'
 import t from 'tap'
 import { OPTIONS } from '../../src/options/table.ts'
 
@@ -185,4 +187,26 @@ t.test('a requirement that makes no sense is refused where the route is defined'
   for (const requirements of [undefined, {}, { scopes: [] }, { scopes: undefined }, { scopes: ['read'] }]) {
     t.doesNotThrow(() => requireToken(authmount, requirements))
   }
+})
+
+t.test('an issuer of plain http on another machine needs an option that says so', async t => {
+  for (const issuer of ['http://app.localhost:3000', 'http://a.b.localhost']) t.strictSame(problemsOf({ issuer }), [], issuer)
+  for (const issuer of ['http://server:3000', 'http://192.168.0.2', 'http://localhost.example', 'http://notlocalhost']) {
+    t.equal(problemsOf({ issuer }).length, 1, issuer)
+    t.strictSame(problemsOf({ issuer, allowInsecureIssuer: true }), [], issuer)
+  }
+})
+
+t.test('what belongs elsewhere is refused at the call, with the sentence that says what to pass', async t => {
+  const authmount = createAuthmount(GOOD)
+  const wrong = (value: unknown) => value as never
+  t.throws(() => authmountRouter(wrong(undefined)), /authmountRouter needs what createAuthmount returned/)
+  t.throws(() => requireToken(wrong({ scopes: ['read'] }), wrong(authmount)), /requireToken takes the server first/)
+  t.throws(() => requireTokenHook(wrong(undefined)), /requireToken takes the server first/)
+  // As node-redis names its methods.
+  t.throws(() => redisStore(wrong({ evalSha: () => {}, sendCommand: () => {} })), /needs a client of ioredis/)
+  for (const nothing of [undefined, null, 'redis://localhost'])
+    t.throws(() => redisStore(wrong(nothing)), /needs a client of ioredis/)
+  for (const nothing of [undefined, {}, 'mongodb://localhost'])
+    t.throws(() => mongoStore(wrong(nothing)), /needs a database of the driver/)
 })
