@@ -151,7 +151,10 @@ for (const format of ['opaque', 'jwt'] as const) {
       t.match(await good.json(), { userId: 'anna', orgId: 'org-1', scopes: ['read:records'] })
       const none = await get('/read')
       t.equal(none.status, 401)
-      t.equal(none.headers.get('www-authenticate'), `Bearer realm="${ISSUER}", resource_metadata="${metadata}"`)
+      t.equal(
+        none.headers.get('www-authenticate'),
+        `Bearer realm="${ISSUER}", resource_metadata="${metadata}", scope="read:records"`,
+      )
       const narrow = await get('/write', access)
       t.equal(narrow.status, 403)
       t.match(narrow.headers.get('www-authenticate'), /error="insufficient_scope".*scope="write:records"/)

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { redirect } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
+import { onwardPage } from '../pages/onward-page.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
 import type { PageSetting } from '../pages/page-setting.ts'
 
@@ -24,14 +25,18 @@ export function answerUri(
     : withParams(redirectUri, params)
 }
 
-/** Sends a browser back to an app with the answer to its authorization request. */
+/** Sends a browser back to an app with the answer to its authorization request: by a redirect, or by a page that leads on. */
 export function authorizationResponse(
   status: 302 | 303,
   target: { readonly redirectUri: string; readonly responseMode: ResponseMode },
   params: AnswerParams,
   setting: PageSetting,
+  way: 'redirect' | 'page' = 'redirect',
 ): HttpResponse {
-  if (target.responseMode !== 'form_post') return redirect(status, answerUri(target, params))
+  if (target.responseMode !== 'form_post') {
+    const uri = answerUri(target, params)
+    return way === 'page' ? onwardPage(uri, setting) : redirect(status, uri)
+  }
   const inputs = Object.entries(params)
     .filter((param): param is [string, string] => param[1] !== null)
     .map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`)

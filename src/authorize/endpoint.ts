@@ -10,7 +10,7 @@ import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { issueCode } from './issue-code.ts'
-import { LOGIN_PROOF, needsLogin, toNewLogin } from './login.ts'
+import { LOGIN_PROOF, needsLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
 
@@ -26,7 +26,8 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   // RFC 8252 §8.6: an app that proves nothing, on a loopback or private-scheme address, can be anyone: its user is always asked.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
-    return authorizationResponse(302, asked, await issueCode(asked, { ...context, principal }), pageSettingFor(request, services))
+    const answer = await issueCode(asked, { ...context, principal })
+    return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')

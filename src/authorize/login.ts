@@ -1,16 +1,25 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
-import type { HttpResponse } from '../http/types.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
+import { isNavigation } from '../pages/onward-page.ts'
 import type { OneTimeData } from '../store/store.ts'
 import { type AuthorizationRequest, requestJson } from './request.ts'
 
 /** The parameter by which a browser shows that it has been sent to the login for this very request. */
 export const LOGIN_PROOF = 'login_proof'
+
+/** The parameter by which a browser shows that it comes from the host's login, perhaps from its form. */
+const AFTER_LOGIN = 'after_login'
+
+/** How a browser with this request goes on to an app: by a page where it may come from the form of the host's login. */
+export function wayOn(request: HttpRequest): 'redirect' | 'page' {
+  return request.method === 'GET' && request.query.has(AFTER_LOGIN) && isNavigation(request) ? 'page' : 'redirect'
+}
 
 /** Long enough to find a password or a phone. */
 const LOGIN_MS = 600_000
@@ -68,7 +77,7 @@ function isFresh(
 export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
   const { config, now, store } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
-  const back = new URLSearchParams(requestJson(asked))
+  const back = new URLSearchParams({ ...requestJson(asked), [AFTER_LOGIN]: '1' })
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
     const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)

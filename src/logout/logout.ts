@@ -9,6 +9,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
+import { isNavigation, onwardPage } from '../pages/onward-page.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTimeData } from '../store/store.ts'
@@ -69,7 +70,8 @@ export async function finishLogout(request: HttpRequest, context: Context): Prom
       throw error
     }
   }
-  return sendOn(taken.entry.data, pageSettingFor(request, services))
+  // The form of the host's logout page may have led here.
+  return sendOn(taken.entry.data, pageSettingFor(request, services), isNavigation(request) ? onwardPage : undefined)
 }
 
 async function endGrantsOfApp({ appId, orgId, userId }: OneTimeData['logout'], context: Context): Promise<void> {
@@ -113,8 +115,15 @@ async function hintOf(params: Params, context: Context) {
   return hint === 'unknown key' ? undefined : hint
 }
 
-function sendOn({ redirectUri, state }: Pick<Return, 'redirectUri' | 'state'>, setting: PageSetting): HttpResponse {
-  if (redirectUri !== null) return redirect(302, withParams(redirectUri, { state }))
+function sendOn(
+  { redirectUri, state }: Pick<Return, 'redirectUri' | 'state'>,
+  setting: PageSetting,
+  page?: typeof onwardPage,
+): HttpResponse {
+  if (redirectUri !== null) {
+    const uri = withParams(redirectUri, { state })
+    return page ? page(uri, setting) : redirect(302, uri)
+  }
   const { signedOut, signedOutTitle } = setting.language.messages
   return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
 }

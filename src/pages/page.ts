@@ -14,6 +14,8 @@ export interface Page {
    * redirect that follows a form, and an app may send its user on to a loopback port or a private scheme. Default: nothing.
    */
   readonly formAction?: string | null
+  /** The URL it leads to at once, without a script. */
+  readonly refresh?: string
   /** URLs of its pictures. */
   readonly images?: readonly string[]
   /** Inline scripts, of which the policy names the hashes. */
@@ -23,7 +25,7 @@ export interface Page {
 /** One of authmount's own pages. It can be neither framed nor scripted, and loads nothing but the pictures it names. */
 export function renderPage(
   status: number,
-  { body, formAction = "'none'", images = [], language, scriptSource, theme, title }: Page,
+  { body, formAction = "'none'", images = [], language, refresh, scriptSource, theme, title }: Page,
 ): HttpResponse {
   const logo = theme.logoUrl === null ? [] : [theme.logoUrl]
   const origins = [...new Set([...logo, ...images].map(url => new URL(url).origin))]
@@ -42,7 +44,7 @@ export function renderPage(
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
+<meta name="robots" content="noindex">${refresh === undefined ? '' : `\n<meta http-equiv="refresh" content="0;url=${escapeHtml(refresh)}">`}
 <title>${escapeHtml(title)}</title>
 <style>${theme.style}</style>
 </head>

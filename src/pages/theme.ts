@@ -59,9 +59,10 @@ details{margin-block:.75rem}
 summary{cursor:pointer;padding-block:.35rem;font-size:.925rem}
 .actions{display:flex;gap:.75rem;margin-block-start:1.5rem}
 button,.button{flex:1;min-block-size:2.9rem;padding:.6rem 1rem;font:inherit;font-weight:600;border:1px solid var(--edge);border-radius:.6rem;background:none;color:inherit;cursor:pointer}
-button.main{background:var(--accent);border-color:var(--accent);color:var(--on-accent)}
+a.button{text-align:center;text-decoration:none}
+button.main,a.main{background:var(--accent);border-color:var(--accent);color:var(--on-accent)}
 button.danger{color:var(--bad);border-color:currentColor}
-button:hover{filter:brightness(1.08)}
+button:hover,a.button:hover{filter:brightness(1.08)}
 :focus-visible{outline:3px solid var(--text);outline-offset:2px}
 .links{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin-block:1.25rem 0;font-size:.875rem;color:var(--soft)}
 dl{margin:0;font-size:.875rem}
@@ -69,5 +70,5 @@ dt{color:var(--soft);margin-block-start:.5rem}
 dd{margin:0}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.875em}
 @media (max-width:26rem){body{padding:0;place-items:start stretch}main{border:0;border-radius:0;padding:1.25rem;min-block-size:100vh}.actions{flex-direction:column}}
-@media (forced-colors:active){button.main{border:3px solid}}
+@media (forced-colors:active){button.main,a.main{border:3px solid}}
 `

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { authorizationResponse } from '../authorize/authorization-response.ts'
+import { wayOn } from '../authorize/login.ts'
 import { randomId } from '../base/crypto.ts'
 import type { Log } from '../base/log.ts'
 import { ApiError } from '../errors/api-error.ts'
@@ -93,7 +94,7 @@ function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, th
   const isJson = request.body.kind === 'json'
   if (error instanceof TargetedError && !isJson) {
     const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
-    return authorizationResponse(request.method === 'POST' ? 303 : 302, error.target, params, setting)
+    return authorizationResponse(request.method === 'POST' ? 303 : 302, error.target, params, setting, wayOn(request))
   }
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const reference = randomId(9)

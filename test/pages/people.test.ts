@@ -1,5 +1,7 @@
 /** What people see, in a real browser: the consent page, its errors, and connected apps. */
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { axeViolations, launchBrowser, openPage, skipWithoutBrowser } from '../support/browser.ts'
@@ -65,6 +67,13 @@ async function signIn(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: 'Sign in' }).click()
 }
 
+/** A request as a browser sends it that opens a page; `fetch` would overwrite these headers. */
+async function navigate(url: string, cookie: string) {
+  const request = get(url, { headers: { cookie, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  return { status: response.statusCode, headers: response.headers, text: await text(response) }
+}
+
 const codeOf = (page: Page) => new URL(page.url()).searchParams.get('code')
 
 t.test('pages in a browser', { skip }, async t => {
@@ -72,6 +81,47 @@ t.test('pages in a browser', { skip }, async t => {
   t.teardown(() => browser.close())
 
   for (const mount of Object.keys(loginMounts)) {
+    t.test(
+      `${mount}: helmet’s default policy stops neither a first nor a second sign-in, nor an error, nor a sign-out`,
+      async t => {
+        const { authorizeUrl, home, host } = await start(t, mount)
+        const { context, page } = await openPage(browser, host.url)
+        await page.goto(authorizeUrl())
+        await signIn(page, 'anna')
+        await page.getByRole('button', { name: 'Allow' }).click()
+        await page.waitForURL(`${home}/cb**`)
+        t.ok(codeOf(page), 'the first')
+
+        // Agreed: from the form of the login straight on to the app.
+        await context.clearCookies()
+        await page.goto(authorizeUrl())
+        await signIn(page, 'anna')
+        await page.waitForURL(`${home}/cb**`)
+        t.ok(codeOf(page), 'the second')
+
+        await context.clearCookies()
+        await page.goto(authorizeUrl({ claims: '{"id_token":{"sub":{"value":"bert"}}}' }))
+        await signIn(page, 'anna')
+        await page.waitForURL(`${home}/cb**`)
+        t.equal(new URL(page.url()).searchParams.get('error'), 'login_required', 'an error')
+
+        const onward = await host.browse(authorizeUrl(), null)
+        const back = `${onward.params.returnTo}`
+        t.match(back, 'after_login=1')
+        const asProgram = await host.browse(back, 'anna')
+        t.equal(asProgram.status, 302, 'a program is redirected')
+        const shown = await navigate(host.url + back, 'session=anna')
+        t.match(shown, {
+          status: 200,
+          headers: { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' },
+          text: `<a class="button main" href="${home}/cb?code=am_ac_`,
+        })
+        t.match(shown.headers['content-security-policy'], /^default-src 'none'.*frame-ancestors 'none'/)
+        const unmarked = await navigate(host.url + back.replace('after_login=1', ''), 'session=anna')
+        t.equal(unmarked.status, 302, 'a request that comes from no login is redirected')
+      },
+    )
+
     t.test(`${mount}: a user signs in, is asked, allows, and is back at the app with a code`, async t => {
       const { authorizeUrl, home, host, app } = await start(t, mount)
       const { dialogs, elsewhere, errors, page } = await openPage(browser, host.url)
@@ -103,11 +153,11 @@ t.test('pages in a browser', { skip }, async t => {
 
       await page.goto(host.url + authorizeUrl())
       await page.getByRole('link', { name: 'Not you?' }).click()
-      await signIn(page, 'cora')
+      await signIn(page, 'bert')
       await page.getByRole('button', { name: 'Allow' }).click()
       await page.waitForURL(`${home}/**`)
       const { body } = await host.redeem(app, codeOf(page) ?? '', { redirect_uri: `${home}/cb` })
-      t.match(await host.authmount.checkToken(String(body.access_token)), { userId: 'cora' })
+      t.match(await host.authmount.checkToken(String(body.access_token)), { userId: 'bert' })
     })
 
     t.test(`${mount}: another site’s page cannot frame it`, async t => {

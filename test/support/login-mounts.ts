@@ -1,8 +1,10 @@
 import formbody from '@fastify/formbody'
+import fastifyHelmet from '@fastify/helmet'
 import { authmountConsole, authmountRouter } from 'authmount/express'
 import authmountPlugin, { authmountConsole as consolePlugin } from 'authmount/fastify'
 import express from 'express'
 import Fastify from 'fastify'
+import helmet from 'helmet'
 import { listen, type Mount } from './host.ts'
 
 const page = (returnTo: string) => `<!doctype html><html lang="en"><title>Sign in</title><main><h1>Sign in</h1>
@@ -11,10 +13,11 @@ const page = (returnTo: string) => `<!doctype html><html lang="en"><title>Sign i
 
 const cookie = (name: string) => `session=${name}; Path=/; HttpOnly; SameSite=Lax`
 
-/** Hosts with a login page of their own, for a browser to go through, and the console. */
+/** Hosts with a login page of their own behind helmet's default policy, for a browser to go through, and the console. */
 export const loginMounts: Readonly<Record<string, Mount>> = {
   express: async authmount => {
     const app = express()
+    app.use(helmet())
     app.use(authmountRouter(authmount))
     app.use('/console', authmountConsole(authmount))
     app.get('/login', (request, response) => {
@@ -28,6 +31,7 @@ export const loginMounts: Readonly<Record<string, Mount>> = {
   },
   fastify: async authmount => {
     const app = Fastify({ forceCloseConnections: true })
+    await app.register(fastifyHelmet)
     await app.register(authmountPlugin, { authmount })
     await app.register(consolePlugin, { authmount, prefix: '/console' })
     await app.register(formbody)
