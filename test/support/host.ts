@@ -13,6 +13,7 @@ import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin from 'authmount/fastify'
 import express, { type Express } from 'express'
 import express4 from 'express4'
+import express417 from 'express417'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { TestClient } from './client.ts'
 import { Clock } from './clock.ts'
@@ -78,6 +79,12 @@ export const mounts: Readonly<Record<string, Mount>> = {
     const app = express4() as unknown as Express
     app.use(express4.json())
     app.use(authmountRouter(authmount))
+    return listenExpress(app, authmount)
+  },
+  'express 4.17, before its parsers': async authmount => {
+    const app = express417() as unknown as Express
+    app.use(authmountRouter(authmount))
+    app.use(express417.json())
     return listenExpress(app, authmount)
   },
   'express, below its mount path': async authmount => {
