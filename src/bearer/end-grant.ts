@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import type { EpochMs } from '../base/time.ts'
 import type { Context } from '../options/context.ts'
 import type { Grant, OneTime, OneTimeData, TokenRef } from '../store/store.ts'
 
@@ -64,6 +65,29 @@ export async function endAgain(
   if (of?.appId === appId) await end(ended, context, () => announce(of))
 }
 
+/**
+ * Leaves a mark that the grants of a user are being ended. Call it before they are revoked: a grant that a revocation of many
+ * has just missed is then ended by whoever creates it. Rejects with StoreError.
+ */
+export async function markUserEnd(userId: string, { config, store }: Context): Promise<void> {
+  const expiresAt = config.now() + MARK_MS
+  await store.oneTime.put({ kind: 'ended', id: userMarkId(userId), expiresAt, data: { appId: '', orgId: '', userId } })
+}
+
+/** When the grants of a user were last ended; undefined where that is long ago. Rejects with StoreError. */
+export async function findUserEnd(userId: string, { store }: Pick<Context, 'store'>): Promise<EpochMs | undefined> {
+  const mark = await store.oneTime.peek('ended', userMarkId(userId))
+  return mark && mark.expiresAt - MARK_MS
+}
+
+/**
+ * Whether the grants of a user were ended during a request that read `before` and, after its own grant was stored, `after`. A
+ * mark that has changed tells it whatever clocks say; its time, where the mark was left before the first reading.
+ */
+export function endedSince(before: EpochMs | undefined, after: EpochMs | undefined, { now }: Pick<Context, 'now'>): boolean {
+  return after !== undefined && (after !== before || after > now)
+}
+
 async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (ended: boolean) => void): Promise<void> {
   let ended = true
   try {
@@ -71,6 +95,10 @@ async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (e
   } finally {
     announce(ended)
   }
+}
+
+function userMarkId(userId: string): string {
+  return sha256(JSON.stringify(['user', userId]))
 }
 
 function markId({ grantId, tokenId }: Ended): string {

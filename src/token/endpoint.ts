@@ -1,4 +1,3 @@
-import { withTimeout } from '../base/timeout.ts'
 import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
@@ -11,7 +10,7 @@ import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
-import type { Issued } from './issue.ts'
+import { announceGrant, type Issued, revokeUnanswered } from './issue.ts'
 import type { GrantRegistry } from './registry.ts'
 
 /** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
@@ -31,13 +30,16 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
 
   requireGrant(grant, app, params)
   const issued = await runGrant(grant, { params, headers: request.headers, app, audience, prefetched }, context)
+  const signed = issued.scopes.includes('openid') ? await idToken(issued, context) : undefined
+  // Nothing fails any more: a grant that is announced is one whose tokens are answered.
+  if (!issued.renewed) announceGrant(issued, grant.name, context)
   return json(200, {
     access_token: issued.accessToken,
     token_type: 'Bearer',
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
+    id_token: signed,
   })
 }
 
@@ -63,16 +65,11 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
   try {
     return await idTokenFor(issued, context)
   } catch (error) {
-    const { log, store, storeTimeoutMs } = context.config
     if (issued.renewed && !(error instanceof OAuthError)) {
-      log.error('an ID token could not be made; the refresh went without', error)
+      context.config.log.error('an ID token could not be made; the refresh went without', error)
       return undefined
     }
-    // Not through the request's store, whose time may be up.
-    const revoke = async () => store.grants.revoke(issued.grant.id)
-    await withTimeout(revoke, storeTimeoutMs, 'the store').catch(cause =>
-      log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
-    )
+    await revokeUnanswered(issued, context)
     throw error
   }
 }
