@@ -10,6 +10,7 @@ import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
 import { consoleLog, log } from './log.ts'
 import type { AuthmountOptions } from './options.ts'
 import { OUTBOUND, type OutboundSettings } from './outbound.ts'
+import { quote } from './place.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
@@ -114,13 +115,18 @@ function hasKeys({ sealingKeys, signingKeys }: Pick<OptionValues, 'sealingKeys' 
   return sealingKeys !== null || signingKeys !== null
 }
 
-/** A clock may be finer than what is stored of it. */
+/** A clock may be finer than what is stored of it. It is read once here: by one that tells no number, nothing would expire. */
 function clock(): Kind<HookOf<'now'>> {
   const given = hook<HookOf<'now'>>()
   return {
     read(value, place) {
       const now = given.read(value, place)
-      return now && (now === Date.now ? now : () => Math.floor(now()))
+      if (!now || now === Date.now) return now
+      const first: unknown = now()
+      if (Number.isFinite(first)) return () => Math.floor(now())
+      // An async clock may reject, and nobody listens.
+      Promise.resolve(first).catch(() => {})
+      return place.refuse(`must return milliseconds since 1970, not ${quote(first)}`)
     },
   }
 }

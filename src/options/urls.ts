@@ -36,7 +36,11 @@ function issuerProblems(issuer: string, url: URL): readonly string[] {
   return problems
 }
 
-export const mountPath = text('a path such as /api/v1, without a slash at its end', value => /^(\/[\w.~-]+)*$/.test(value))
+export const mountPath = text(
+  'a path such as /api/v1, without a slash at its end',
+  // A client takes `.` and `..` away before it sends a request.
+  value => /^(\/(?!\.{1,2}(?:\/|$))[\w.~-]+)*$/.test(value),
+)
 
 /** Where a page of the host's is. */
 export const pageUrl = text('a path such as /login, or an http(s) URL, without a fragment', value => {
