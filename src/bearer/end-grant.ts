@@ -1,5 +1,5 @@
+import { randomInt } from 'node:crypto'
 import { randomId, sha256 } from '../base/crypto.ts'
-import type { EpochMs } from '../base/time.ts'
 import type { Context } from '../options/context.ts'
 import type { Grant, OneTime, OneTimeData, TokenRef } from '../store/store.ts'
 
@@ -70,22 +70,17 @@ export async function endAgain(
  * has just missed is then ended by whoever creates it. Rejects with StoreError.
  */
 export async function markUserEnd(userId: string, { config, store }: Context): Promise<void> {
-  const expiresAt = config.now() + MARK_MS
+  // The random part tells apart two ends of one millisecond.
+  const expiresAt = config.now() + MARK_MS + randomInt(60_000)
   await store.oneTime.put({ kind: 'ended', id: userMarkId(userId), expiresAt, data: { appId: '', orgId: '', userId } })
 }
 
-/** When the grants of a user were last ended; undefined where that is long ago. Rejects with StoreError. */
-export async function findUserEnd(userId: string, { store }: Pick<Context, 'store'>): Promise<EpochMs | undefined> {
-  const mark = await store.oneTime.peek('ended', userMarkId(userId))
-  return mark && mark.expiresAt - MARK_MS
-}
-
 /**
- * Whether the grants of a user were ended during a request that read `before` and, after its own grant was stored, `after`. A
- * mark that has changed tells it whatever clocks say; its time, where the mark was left before the first reading.
+ * Which mark the last end of a user's grants has left; undefined where that is long ago. One that is read before a grant is
+ * created, and differs from the one read after, says that an end came in between, whatever the clocks of two processes say.
  */
-export function endedSince(before: EpochMs | undefined, after: EpochMs | undefined, { now }: Pick<Context, 'now'>): boolean {
-  return after !== undefined && (after !== before || after > now)
+export async function findUserEnd(userId: string, { store }: Pick<Context, 'store'>): Promise<number | undefined> {
+  return (await store.oneTime.peek('ended', userMarkId(userId)))?.expiresAt
 }
 
 async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (ended: boolean) => void): Promise<void> {

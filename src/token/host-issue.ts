@@ -1,6 +1,6 @@
 import { newGrantId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
-import { endedSince, findUserEnd } from '../bearer/end-grant.ts'
+import { findUserEnd } from '../bearer/end-grant.ts'
 import { narrow, requestedScopes, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
 import { mayActForItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -58,7 +58,8 @@ export async function runForHost(
     storing = storeGrant(made, context)
     const issued = await storing
     // An end of the user's grants leaves its mark first and revokes then: whichever comes second sees the other.
-    if (userId !== null && endedSince(before, await findUserEnd(userId, context), context)) throw invalidGrant()
+    const after = userId === null ? undefined : await findUserEnd(userId, context)
+    if (after !== undefined && after !== before) throw invalidGrant()
     return issued
   }
   const issue: Issue = order => {

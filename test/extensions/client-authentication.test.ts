@@ -118,10 +118,10 @@ const KEYS: HostOptions = {
       present({ params }) {
         const proof = params.get('client_assertion')
         const clientId = params.get('client_id')
-        return this.name === 'assertion' && proof && params.has('of_host') && clientId ? { clientId, proof } : undefined
+        return this?.name === 'assertion' && proof && params.has('of_host') && clientId ? { clientId, proof } : undefined
       },
       prove(_app, proof) {
-        return this.name === 'assertion' && proof === 'good'
+        return this?.name === 'assertion' && proof === 'good'
       },
     } as HostClientAuthentication,
   ],
