@@ -84,7 +84,7 @@ class Methods {
 
   /**
    * `AbstractGrantType.validateScope` is async: where a class does not await it, a refusal would be an unhandled rejection, which
-   * ends the process, and the class would go on. A class of its own `validateScope` keeps it.
+   * ends the process, and the class would go on. A class that overrides it keeps its own.
    */
   hearValidations(grant: EngineGrantInstance): void {
     const { validateScope } = grant

@@ -175,6 +175,7 @@ function checkOptions(options: VerifierOptions): void {
     clockToleranceSeconds = 5,
     introspection,
     issuer,
+    now = Date.now,
     resourceMetadata,
     timeoutMs = 5000,
   } = options
@@ -196,6 +197,11 @@ function checkOptions(options: VerifierOptions): void {
     if (!(Number.isInteger(value) && value >= low && value <= high))
       throw new TypeError(`${name} must be a whole number between ${low} and ${high}`)
   }
+  // By a clock that tells no number, nothing would expire.
+  const first: unknown = typeof now === 'function' ? now() : undefined
+  // An async one may reject, and nobody listens.
+  Promise.resolve(first).catch(() => {})
+  if (!Number.isFinite(first)) throw new TypeError('now must be a function that returns milliseconds since 1970')
 }
 
 /** It is sent in headers and compared byte by byte: a line break at the end of a file must not be part of it. */

@@ -182,23 +182,26 @@ everyFramework(
 
 overMemory('tokens that the store is still writing at the deadline are revoked', async t => {
   for (const mount of Object.values(frameworks)) {
-    const held = holding('create')
+    const held = holdingCreate()
     const grants = [{ name: 'usual', handle: ({ issue }: GrantCall) => issue(OF_ANNA) }]
     const host = await startHost(mount, { wrap: held.wrap, hookTimeoutMs: 100, grants })
     t.teardown(host.close)
     const app = await host.confidentialApp({ allowedGrantTypes: ['usual', 'refresh_token'], redirectUris: [] })
-    const release = held.hold()
-    setTimeout(release, 250)
-    const { body, status } = await host.post('/oauth/token', app, { grant_type: 'usual' })
+    const { arrived, release } = held.hold()
+    const asked = host.post('/oauth/token', app, { grant_type: 'usual' })
+    await arrived
+    // The deadline was set before the call arrived, and so is over by then.
+    await sleep(200)
+    release()
+    const { body, status } = await asked
     t.strictSame([status, body.error], [500, 'server_error'])
-    await sleep(250)
     await issuedNothing(t, host, app, 'create was held')
   }
 })
 
 overMemory('a grant that is being stored while the user’s grants are ended does not outlive that', async t => {
   for (const mount of Object.values(frameworks)) {
-    const held = holding('create')
+    const held = holdingCreate()
     const grants: HostGrant[] = [
       { name: 'usual', handle: ({ issue }) => issue(OF_ANNA) },
       {
@@ -219,9 +222,9 @@ overMemory('a grant that is being stored while the user’s grants are ended doe
     }
     for (const [name, end] of Object.entries(ends)) {
       t.equal((await usual()).status, 200, 'a grant of before')
-      const release = held.hold()
+      const { arrived, release } = held.hold()
       const asked = usual()
-      await sleep(40)
+      await arrived
       await end()
       release()
       const { body, status } = await asked
@@ -290,19 +293,24 @@ everywhere(
   },
 )
 
-/** Lets a test hold one method of `store.grants`, and release it. */
-function holding(method: 'create') {
+/** A store whose next `grants.create` a test can hold. */
+function holdingCreate() {
   let until: Promise<void> | undefined
+  let arrive = () => {}
   return {
-    hold(): () => void {
+    /** From now on; `arrived` resolves once a call is held. */
+    hold() {
       let release = () => {}
       until = new Promise(resolve => {
-        release = resolve
+        release = () => {
+          until = undefined
+          resolve()
+        }
       })
-      return () => {
-        until = undefined
-        release()
-      }
+      const arrived = new Promise<void>(resolve => {
+        arrive = resolve
+      })
+      return { arrived, release }
     },
     wrap(store: Store): Store {
       const grants = new Proxy(store.grants, {
@@ -310,7 +318,10 @@ function holding(method: 'create') {
           const value: unknown = Reflect.get(inner, name)
           if (typeof value !== 'function') return value
           return async (...given: unknown[]) => {
-            if (name === method) await until
+            if (name === 'create') {
+              arrive()
+              await until
+            }
             return Reflect.apply(value, inner, given)
           }
         },
