@@ -92,20 +92,9 @@ function createServices(
   config: Config<never>,
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
-  const {
-    allowLoopbackProviders,
-    branding,
-    clientAuthentication,
-    connectors,
-    issuer,
-    log,
-    now,
-    outbound,
-    signInProvider,
-    signing,
-  } = config
+  const { allowLoopbackProviders, branding, connectors, issuer, log, now, outbound, signInProvider, signing } = config
   return {
-    clientAuthentication: createClientAuthentication(clientAuthentication),
+    clientAuthentication: createClientAuthentication(config),
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),

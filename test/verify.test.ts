@@ -310,6 +310,8 @@ t.test('options and requirements that cannot work are refused where they are sai
     { cacheSeconds: 3600 },
     { timeoutMs: Number.NaN },
     { timeoutMs: 1000.5 },
+    { now: () => Number.NaN },
+    { now: (async () => Date.now()) as unknown as () => number },
     { issuer: `${ISSUER}\n` },
     { resourceMetadata: 'https://api.example/x\n' },
     { audiences: [] },

@@ -5,3 +5,20 @@ export interface Log {
   /** Something works and should be changed. */
   warn(message: string): void
 }
+
+/** The same log, which neither fails a request nor ends the process, whether it throws or, in spite of its type, rejects. */
+export function safeLog(log: Log): Log {
+  const failed = (cause: unknown) =>
+    process.emitWarning(`authmount could not write to its log: ${cause instanceof Error ? cause.name : typeof cause}`)
+  const safely = (write: () => unknown) => {
+    try {
+      Promise.resolve(write()).catch(failed)
+    } catch (cause) {
+      failed(cause)
+    }
+  }
+  return {
+    error: (message, cause) => safely(() => log.error(message, cause)),
+    warn: message => safely(() => log.warn(message)),
+  }
+}

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { randomId, sha256 } from '../base/crypto.ts'
 import type { Context } from '../options/context.ts'
 import type { Grant, OneTime, OneTimeData, TokenRef } from '../store/store.ts'
@@ -64,6 +65,24 @@ export async function endAgain(
   if (of?.appId === appId) await end(ended, context, () => announce(of))
 }
 
+/**
+ * Leaves a mark that the grants of a user are being ended. Call it before they are revoked: a grant that a revocation of many
+ * has just missed is then ended by whoever creates it. Rejects with StoreError.
+ */
+export async function markUserEnd(userId: string, { config, store }: Context): Promise<void> {
+  // The random part tells apart two ends of one millisecond.
+  const expiresAt = config.now() + MARK_MS + randomInt(60_000)
+  await store.oneTime.put({ kind: 'ended', id: userMarkId(userId), expiresAt, data: { appId: '', orgId: '', userId } })
+}
+
+/**
+ * Which mark the last end of a user's grants has left; undefined where that is long ago. One that is read before a grant is
+ * created, and differs from the one read after, says that an end came in between, whatever the clocks of two processes say.
+ */
+export async function findUserEnd(userId: string, { store }: Pick<Context, 'store'>): Promise<number | undefined> {
+  return (await store.oneTime.peek('ended', userMarkId(userId)))?.expiresAt
+}
+
 async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (ended: boolean) => void): Promise<void> {
   let ended = true
   try {
@@ -71,6 +90,10 @@ async function end({ grantId, tokenId }: Ended, { store }: Context, announce: (e
   } finally {
     announce(ended)
   }
+}
+
+function userMarkId(userId: string): string {
+  return sha256(JSON.stringify(['user', userId]))
 }
 
 function markId({ grantId, tokenId }: Ended): string {

@@ -1,3 +1,4 @@
+import { markUserEnd } from '../bearer/end-grant.ts'
 import { findClient } from '../clients/find-client.ts'
 import type { Context } from '../options/context.ts'
 import { consentsOf, withdraw } from './withdraw.ts'
@@ -13,11 +14,16 @@ export async function endUserGrants(userId: string, clientId: string | undefined
   const ends = await Promise.all(appIds.map(appId => withdraw(userId, appId, context)))
   const ended = ends.reduce((sum, { revoked }) => sum + revoked, 0)
   // Grants without a consent, such as those of a grant of the host's own.
-  const others = clientId === undefined ? await store.grants.revokeMany({ userId }) : 0
+  const others = clientId === undefined ? await endOthers(userId, context) : 0
   const revoked = ended + others
   // Read after the end: what was issued in between has been ended as well.
   events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
   return revoked
+}
+
+async function endOthers(userId: string, context: Context): Promise<number> {
+  await markUserEnd(userId, context)
+  return context.store.grants.revokeMany({ userId })
 }
 
 async function appNamed(clientId: string, store: Context['store']): Promise<readonly string[]> {

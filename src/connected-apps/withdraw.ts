@@ -1,4 +1,5 @@
 import { wireId } from '../base/ids.ts'
+import { markUserEnd } from '../bearer/end-grant.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Context } from '../options/context.ts'
 import type { Consent, ConsentOwner } from '../store/store.ts'
@@ -34,7 +35,12 @@ export async function consentsOf(owner: ConsentOwner, { store }: Pick<Context, '
  */
 export async function withdraw(userId: string, appId: string, context: Context): Promise<Withdrawal> {
   const { store } = context
-  const [agreed, app] = await Promise.all([withdrawConsent({ userId }, appId, context), store.apps.get(appId)])
+  const [agreed, app] = await Promise.all([
+    withdrawConsent({ userId }, appId, context),
+    store.apps.get(appId),
+    // A grant of the host's own needs no consent.
+    markUserEnd(userId, context),
+  ])
   const revoked = await store.grants.revokeMany({ appId, userId })
   return { agreed, revoked, clientId: app ? wireId(app) : appId }
 }

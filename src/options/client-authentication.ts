@@ -16,11 +16,14 @@ export interface HostClientAuthentication {
   /** As an app is registered for it, and as metadata lists it: letters, digits and `. _ -` (RFC 7591 §4.2). */
   readonly name: string
   /**
-   * What a request presents by this method, before anything is proven; undefined where it does not use it. `proof` is handed
-   * to `prove`. What it throws as OAuthError is answered to the client.
+   * What a request presents by this method, before anything is proven; undefined where it does not use it. Not async: what takes
+   * time is for `prove`, which is handed `proof`. What it throws as OAuthError is answered to the client.
    */
   readonly present: (request: ClientAuthenticationRequest) => { readonly clientId: string; readonly proof: string } | undefined
-  /** Whether the proof is this app's. Anything but `true` is no. What it throws is logged and answered 500. */
+  /**
+   * Whether the proof is this app's, within `hookTimeoutMs`. Anything but `true` is no. What it throws is logged and answered 500.
+   * Called only for apps that are registered for this method.
+   */
   readonly prove: (app: GrantApp, proof: string) => boolean | Promise<boolean>
 }
 

@@ -35,16 +35,23 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
 
 /** Fills in defaults. Throws one OptionsError that lists every problem, for any value whatever that is no set of options. */
 export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Native> {
-  const given: unknown = options
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    const needed = 'createAuthmount needs an object of options: createAuthmount({ issuer, store, authenticate, scopes })'
-    throw new OptionsError([`${needed}, not ${quote(given)}`])
-  }
   const problems: string[] = []
-  const values = readRows(OPTIONS, given, new Place('', problems))
+  const values = readValues(options, problems)
   problems.push(...RELATIONS.flatMap(problemOf => problemOf(values) ?? []))
   if (problems.length > 0) throw new OptionsError(problems)
   return Object.freeze(configOf<Native>(values as OptionValues))
+}
+
+function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
+  try {
+    if (typeof given === 'object' && given !== null && !Array.isArray(given))
+      return readRows(OPTIONS, given, new Place('', problems))
+  } catch (cause) {
+    // A proxy of the host's may throw where its names are listed.
+    throw new OptionsError([`the options cannot be read${cause instanceof Error ? `: ${cause.message}` : ''}`])
+  }
+  const needed = 'createAuthmount needs an object of options: createAuthmount({ issuer, store, authenticate, scopes })'
+  throw new OptionsError([`${needed}, not ${quote(given)}`])
 }
 
 function configOf<Native>(values: OptionValues): Config<Native> {

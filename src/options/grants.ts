@@ -38,7 +38,7 @@ export interface GrantApp {
 export interface GrantOwner {
   /** 1 to 255 characters; null where the app acts for itself. */
   readonly userId: string | null
-  /** 1 to 255 characters. */
+  /** 1 to 255 characters. Where the app acts for itself, the organisation that manages it. */
   readonly orgId: string
 }
 
@@ -68,8 +68,9 @@ export interface GrantCall {
   /** Parameters of the request, each once; those that authenticate the client are left out. */
   readonly params: ReadonlyMap<string, string>
   /**
-   * Stores a grant and its tokens; once for each request. Rejects with OAuthError `invalid_scope` for scopes that the app may
-   * not have, with TypeError for an order that makes no sense, or with StoreError.
+   * Stores a grant and its tokens; once for each request. Rejects with OAuthError: `invalid_scope` for scopes that the app may not
+   * have, `access_denied` for a user named like an app, `invalid_grant` where the user's grants were ended meanwhile. Rejects with
+   * TypeError for an order that makes no sense, or with StoreError.
    */
   issue(order: IssueOrder): Promise<IssuedTokens>
 }
@@ -92,7 +93,8 @@ export interface GrantExtension {
 export interface CustomGrant extends GrantExtension {
   /**
    * Judges what the request presents, and returns what `issue` resolved to. What it throws as OAuthError is answered to the
-   * client; anything else is logged and answered 500.
+   * client; anything else is logged and answered 500. If it fails after `issue`, or takes longer than `hookTimeoutMs`, the tokens
+   * are revoked.
    */
   readonly handle: (call: GrantCall) => Promise<IssuedTokens>
 }
@@ -103,7 +105,7 @@ export type EngineGrantClass = new (options: never) => { handle(request: never, 
 /** A grant written for @node-oauth/oauth2-server, its code unchanged. */
 export interface EngineGrant extends GrantExtension {
   readonly grantType: EngineGrantClass
-  /** The methods of the host's model that the class calls; `getClient` and `saveToken` are authmount's. */
+  /** The host's model, whose methods the class calls; `getClient` and `saveToken` are authmount's. */
   readonly model?: object | undefined
   /** Whose grant it is, from the user that the class hands to `saveToken`. */
   readonly owner: (user: never) => GrantOwner | Promise<GrantOwner>

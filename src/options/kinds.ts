@@ -28,15 +28,15 @@ export const flag: Kind<boolean> = {
   read: (value, place) => (typeof value === 'boolean' ? value : place.refuse(`must be true or false, not ${quote(value)}`)),
 }
 
-/** A number within a range, both ends included. */
+/** A whole number within a range, both ends included: stores and timers have no parts of a unit. */
 export function number([low, high]: readonly [number, number], unit: string): Kind<number> {
   const [from, to] = [low, high].map(bound => bound.toLocaleString('en-US'))
   return {
     range: `${from}–${to} ${unit}`,
     read: (value, place) =>
-      typeof value === 'number' && value >= low && value <= high
-        ? value
-        : place.refuse(`must be between ${low} and ${high} (${unit}), not ${quote(value)}`),
+      Number.isInteger(value) && Number(value) >= low && Number(value) <= high
+        ? Number(value)
+        : place.refuse(`must be a whole number between ${low} and ${high} (${unit}), not ${quote(value)}`),
   }
 }
 

@@ -210,7 +210,8 @@ export interface AuthmountOptions<Native = unknown> {
   readonly storeTimeoutMs?: number | undefined
   /**
    * How long a request waits for each function of yours (`authenticate`, `claims`, `renderConsent`, `isVerified`,
-   * `signInProvider`, `connectors.provider`) before it is answered 500. 10–60,000 milliseconds; default 5000.
+   * `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
+   * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */
   readonly hookTimeoutMs?: number | undefined
 

@@ -131,13 +131,18 @@ function hasKeys({ sealingKeys, signingKeys }: Pick<OptionValues, 'sealingKeys' 
   return sealingKeys !== null || signingKeys !== null
 }
 
-/** A clock may be finer than what is stored of it. */
+/** A clock may be finer than what is stored of it. It is read once here: by one that tells no number, nothing would expire. */
 function clock(): Kind<HookOf<'now'>> {
   const given = hook<HookOf<'now'>>()
   return {
     read(value, place) {
       const now = given.read(value, place)
-      return now && (now === Date.now ? now : () => Math.floor(now()))
+      if (!now || now === Date.now) return now
+      const first: unknown = now()
+      if (Number.isFinite(first)) return () => Math.floor(now())
+      // An async clock may reject, and nobody listens.
+      Promise.resolve(first).catch(() => {})
+      return place.refuse(`must return milliseconds since 1970, not ${quote(first)}`)
     },
   }
 }

@@ -54,7 +54,11 @@ export const privateScheme = text('a private scheme such as cursor, in lower cas
   return /^[a-z][a-z\d+.-]{1,50}$/.test(value) && !FOREIGN_SCHEMES.has(value)
 })
 
-export const mountPath = text('a path such as /api/v1, without a slash at its end', value => /^(\/[\w.~-]+)*$/.test(value))
+export const mountPath = text(
+  'a path such as /api/v1, without a slash at its end',
+  // A client takes `.` and `..` away before it sends a request.
+  value => /^(\/(?!\.{1,2}(?:\/|$))[\w.~-]+)*$/.test(value),
+)
 
 /** Where a page of the host's is. */
 export const pageUrl = text('a path such as /login, or an http(s) URL, without a fragment', value => {

@@ -1,5 +1,4 @@
 import { wireId } from '../base/ids.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
@@ -12,7 +11,7 @@ import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
-import type { Issued } from './issue.ts'
+import { announceGrant, type Issued, revokeUnanswered } from './issue.ts'
 import type { GrantRegistry } from './registry.ts'
 
 /** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
@@ -32,13 +31,16 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
 
   requireGrant(grant, app, params)
   const issued = await runGrant(grant, { params, headers: request.headers, app, audience, prefetched }, context)
+  const signed = needsHost(issued, context) ? await idToken(issued, context) : undefined
+  // Nothing fails any more: a grant that is announced is one whose tokens are answered.
+  if (!issued.renewed) announceGrant(issued, grant.name, context)
   return json(200, {
     access_token: issued.accessToken,
     token_type: 'Bearer',
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: needsHost(issued, context) ? await idToken(issued, context) : undefined,
+    id_token: signed,
   })
 }
 
@@ -70,33 +72,18 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
   try {
     return await idTokenFor(issued, context)
   } catch (error) {
-    const { log, store, storeTimeoutMs } = context.config
     if (issued.renewed && !(error instanceof OAuthError)) {
-      log.error('an ID token could not be made; the refresh went without', error)
+      context.config.log.error('an ID token could not be made; the refresh went without', error)
       return undefined
     }
-    // Not through the request's store, whose time may be up.
-    const revoke = async () => store.grants.revoke(issued.grant.id)
-    await withTimeout(revoke, storeTimeoutMs, 'the store').then(
-      () => announceEnd(issued, context),
-      cause => log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
-    )
+    await revokeUnanswered(issued, context)
+    if (issued.renewed) announceEnd(issued, context)
     throw error
   }
 }
 
-/** A renewed grant has been announced before: whoever follows the events learns that it ended. */
-function announceEnd({ app, grant, renewed }: Issued, { events, now }: Context): void {
-  const { id: grantId, orgId, userId } = grant
-  if (renewed)
-    events.emit({
-      type: 'token_revoked',
-      at: now,
-      clientId: wireId(app),
-      grantId,
-      orgId,
-      userId,
-      tokenType: 'refresh',
-      jti: null,
-    })
+/** Whoever follows the events has been told of a renewed grant, and learns here that it ended. */
+function announceEnd({ app, grant }: Issued, { events, now }: Context): void {
+  const of = { at: now, clientId: wireId(app), grantId: grant.id, orgId: grant.orgId, userId: grant.userId }
+  events.emit({ type: 'token_revoked', ...of, tokenType: 'refresh', jti: null })
 }

@@ -12,11 +12,10 @@ const CODES: readonly OAuthErrorCode[] = [
 ]
 
 /**
- * The OAuth error that an error stands for, by its `name`, `code` or `error`: a class may come with a copy of the engine of its
- * own, whose errors `instanceof` does not know. Undefined for any other error, an `OAuthError` of authmount's among them.
+ * The OAuth error that an error of any copy of the engine stands for, by its `name`: a class may come with a copy of its own, whose
+ * errors `instanceof` does not know. Undefined for any other error. A `code` or `error` says nothing: drivers and clients of
+ * other servers put those on errors whose words are not for an app.
  */
 export function engineErrorCode(thrown: unknown): OAuthErrorCode | undefined {
-  if (!(thrown instanceof Error)) return undefined
-  const { code, error, name } = thrown as Error & { readonly code?: unknown; readonly error?: unknown }
-  return CODES.find(known => known === name || known === code || known === error)
+  return thrown instanceof Error ? CODES.find(known => known === thrown.name) : undefined
 }

@@ -1,4 +1,4 @@
-import { withTimeout } from '../base/timeout.ts'
+import { wireId } from '../base/ids.ts'
 import { appForHost } from '../clients/app-for-host.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
@@ -6,13 +6,14 @@ import type { EngineGrant, GrantOwner } from '../options/grants.ts'
 import { FormRequest } from './engine.ts'
 import { engineErrorCode } from './engine-error.ts'
 import type { TokenRequest } from './grant.ts'
-import { issueForHost } from './host-issue.ts'
+import { type Issue, runForHost } from './host-issue.ts'
 import { paramsForHost } from './host-params.ts'
 import type { Issued } from './issue.ts'
 
 /** A class of the host's that was written for the engine: what it is given, and what it may have of a model. */
 interface EngineGrantInstance {
   handle(request: FormRequest, client: object): unknown
+  readonly validateScope?: unknown
 }
 type EngineGrantConstructor = new (options: object) => EngineGrantInstance
 
@@ -29,122 +30,114 @@ interface OfferedToken {
  * the host's model; its `saveToken` is ours, which checks scopes, user and lifetimes again and answers with tokens of ours.
  * Errors of any copy of the engine are told by their names, since `instanceof` knows one copy alone.
  */
-export async function handleByEngine(extension: EngineGrant, request: TokenRequest, context: Context): Promise<Issued> {
-  const { name } = extension
-  const app = appForHost(request.app)
-  const client = {
-    ...(await extension.legacyClient?.(app)),
-    id: app.clientId,
-    grants: [...app.allowedGrantTypes],
-    redirectUris: [...app.redirectUris],
-    accessTokenLifetime: app.accessTokenLifetime,
-    refreshTokenLifetime: app.refreshTokenLifetime,
-  }
-  const model = new HostModel(extension, request, context)
-  const Grant = extension.grantType as unknown as EngineGrantConstructor
-  try {
-    const grant = new Grant({
-      model: model.methods(client),
-      accessTokenLifetime: app.accessTokenLifetime,
-      refreshTokenLifetime: app.refreshTokenLifetime,
-      alwaysIssueNewRefreshToken: true,
-    })
-    const body = { ...Object.fromEntries(paramsForHost(request)), client_id: app.clientId }
-    const run = async () => grant.handle(new FormRequest(body, headersFor(request)), client)
-    await withTimeout(run, context.config.hookTimeoutMs, `the grant ${name}`)
-  } catch (error) {
-    throw model.failure ?? toOAuthError(error)
-  } finally {
-    model.close()
-  }
-  if (model.failure) throw model.failure
-  if (!model.issued) throw new TypeError(`the grant ${name} returned without calling saveToken`)
-  return model.issued
+export function handleByEngine(extension: EngineGrant, request: TokenRequest, context: Context): Promise<Issued> {
+  return runForHost(extension.name, issue => judge(extension, issue, request, context), request, context)
 }
 
-/** The model of one request: the host's methods, and those that decide. */
-class HostModel {
-  issued: Issued | undefined
-  /** What must stop the request even if the class goes on: the class may swallow what it is told. */
+async function judge(extension: EngineGrant, issue: Issue, request: TokenRequest, context: Context): Promise<void> {
+  const app = appForHost(request.app)
+  const { accessTokenLifetime, refreshTokenLifetime } = app
+  const methods = new Methods(extension, issue, context)
+  const Grant = extension.grantType as unknown as EngineGrantConstructor
+  try {
+    const client = {
+      ...(await extension.legacyClient?.(app)),
+      id: app.clientId,
+      grants: [...app.allowedGrantTypes],
+      redirectUris: [...app.redirectUris],
+      accessTokenLifetime,
+      refreshTokenLifetime,
+    }
+    const model = modelWith(extension.model ?? {}, methods.forModel(client))
+    const grant = new Grant({ model, accessTokenLifetime, refreshTokenLifetime, alwaysIssueNewRefreshToken: true })
+    methods.hearValidations(grant)
+    const body = { ...Object.fromEntries(paramsForHost(request)), client_id: app.clientId }
+    await grant.handle(new FormRequest(body, headersFor(request)), client)
+    await methods.validated()
+  } catch (error) {
+    throw methods.failure ?? toOAuthError(error)
+  }
+}
+
+/** The methods of a model that decide, for one request. */
+class Methods {
+  /** What stops the request even if the class goes on: the class may swallow what it is told, or not wait for it. */
   failure: unknown
   readonly #extension: EngineGrant
-  readonly #request: TokenRequest
+  readonly #issue: Issue
   readonly #context: Context
-  #closed = false
+  readonly #validations: Promise<unknown>[] = []
 
-  constructor(extension: EngineGrant, request: TokenRequest, context: Context) {
+  constructor(extension: EngineGrant, issue: Issue, context: Context) {
     this.#extension = extension
-    this.#request = request
+    this.#issue = issue
     this.#context = context
   }
 
-  /** From now on nothing is issued. */
-  close(): void {
-    this.#closed = true
-  }
-
-  methods(client: object): object {
-    const host = (this.#extension.model ?? {}) as Readonly<Record<string, unknown>>
-    return Object.assign(Object.create(host) as object, {
+  forModel(client: object): Readonly<Record<string, unknown>> {
+    return {
       getClient: async () => client,
-      saveToken: (token: OfferedToken, _client: unknown, user: unknown) => this.#save(token, user),
-      validateScope: (user: unknown, of: unknown, scope: unknown) => this.#validateScope(host, user, of, scope),
-    })
-  }
-
-  async #save(token: OfferedToken, user: unknown): Promise<object> {
-    try {
-      if (this.failure) throw this.failure
-      if (this.#closed)
-        throw new TypeError(`the grant ${this.#extension.name} may call saveToken once, before its request is answered`)
-      this.#closed = true
-      const owner: GrantOwner = await this.#extension.owner(user as never)
-      const accessTokenSeconds = this.#secondsUntil(token.accessTokenExpiresAt)
-      const refreshTokenSeconds = this.#secondsUntil(token.refreshTokenExpiresAt)
-      const issued = await issueForHost(
-        this.#extension.name,
-        {
-          userId: owner?.userId,
-          orgId: owner?.orgId,
-          scopes: scopesOf(token.scope),
-          refreshable: Boolean(token.refreshToken),
-          accessTokenSeconds,
-          refreshTokenSeconds,
-        },
-        this.#request,
-        this.#context,
-      )
-      this.issued = issued
-      const { accessToken, expiresInSeconds, refreshToken, scopes } = issued
-      const accessTokenExpiresAt = new Date(this.#context.now + expiresInSeconds * 1000)
-      const made = { accessToken, accessTokenExpiresAt, refreshToken, scope: [...scopes] }
-      return { ...token, ...made, client: { id: issued.app.id }, user: user ?? {} }
-    } catch (error) {
-      this.failure = toOAuthError(error)
-      throw error
+      saveToken: (token: OfferedToken, _client: unknown, user: unknown) => this.#heard(this.#save(token, user)),
+      validateScope: (...given: readonly unknown[]) => this.#validation(this.#validateScope(given)),
     }
   }
 
   /**
-   * Never rejects and never refuses: `AbstractGrantType.validateScope` is async, and a class that does not await it would make
-   * of a refusal an unhandled rejection, which ends the process. A refusal is kept, and stops `saveToken`.
+   * `AbstractGrantType.validateScope` is async: where a class does not await it, a refusal would be an unhandled rejection, which
+   * ends the process, and the class would go on. A class that overrides it keeps its own.
    */
-  async #validateScope(
-    host: Readonly<Record<string, unknown>>,
-    user: unknown,
-    client: unknown,
-    scope: unknown,
-  ): Promise<unknown> {
-    const asked = scope === undefined || scope === null || scope === '' ? NO_SCOPE : scope
-    if (typeof host.validateScope !== 'function') return asked
-    try {
-      const validated: unknown = await host.validateScope(user, client, scope)
-      if (validated) return validated
-      this.failure = new OAuthError('invalid_scope', 'scope asks for something that may not be granted')
-    } catch (error) {
-      this.failure = toOAuthError(error)
-    }
-    return asked
+  hearValidations(grant: EngineGrantInstance): void {
+    const { validateScope } = grant
+    if (typeof validateScope !== 'function') return
+    const value = (...given: readonly unknown[]) =>
+      this.#validation((async (): Promise<unknown> => Reflect.apply(validateScope, grant, given))())
+    Reflect.defineProperty(grant, 'validateScope', { configurable: true, writable: true, value })
+  }
+
+  /** Waits for every validation that the class has begun. Rejects with the refusal of any. */
+  async validated(): Promise<void> {
+    await Promise.allSettled(this.#validations)
+    if (this.failure) throw this.failure
+  }
+
+  async #save(token: OfferedToken, user: unknown): Promise<object> {
+    const issued = await this.#issue(async () => {
+      await this.validated()
+      const owner: GrantOwner = await this.#extension.owner(user as never)
+      return {
+        userId: owner?.userId,
+        orgId: owner?.orgId,
+        scopes: scopesOf(token.scope),
+        refreshable: Boolean(token.refreshToken),
+        accessTokenSeconds: this.#secondsUntil(token.accessTokenExpiresAt),
+        refreshTokenSeconds: this.#secondsUntil(token.refreshTokenExpiresAt),
+      }
+    })
+    const { accessToken, expiresInSeconds, refreshToken, scopes } = issued
+    const accessTokenExpiresAt = new Date(this.#context.now + expiresInSeconds * 1000)
+    const made = { accessToken, accessTokenExpiresAt, refreshToken, scope: [...scopes] }
+    return { ...token, ...made, client: { id: wireId(issued.app) }, user: user ?? {} }
+  }
+
+  async #validateScope([user, client, scope]: readonly unknown[]): Promise<unknown> {
+    const host = (this.#extension.model ?? {}) as Readonly<Record<string, unknown>>
+    if (typeof host.validateScope !== 'function') return scope === undefined || scope === null || scope === '' ? NO_SCOPE : scope
+    const validated: unknown = await host.validateScope(user, client, scope)
+    if (!validated) this.failure ??= new OAuthError('invalid_scope', 'scope asks for something that may not be granted')
+    return validated
+  }
+
+  #validation<T>(promise: Promise<T>): Promise<T> {
+    this.#validations.push(promise)
+    return this.#heard(promise)
+  }
+
+  /** The same promise, whose rejection stops the request where nobody listens, and not the process. */
+  #heard<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(error => {
+      this.failure ??= toOAuthError(error) ?? new TypeError(`the grant ${this.#extension.name} was refused without an error`)
+    })
+    return promise
   }
 
   /** How long a token would live by a date of the class's own; undefined where it names none. */
@@ -157,16 +150,43 @@ class HostModel {
   }
 }
 
+/**
+ * The host's model with some methods replaced. The others run on the host's own object: it may have private fields, be frozen, or
+ * keep a connection that is opened once.
+ */
+function modelWith(host: object, own: Readonly<Record<string, unknown>>): object {
+  // Not a proxy of the host's object: of a frozen one, no property could be replaced.
+  const model: object = new Proxy(
+    {},
+    {
+      has: (_, name) => Object.hasOwn(own, name) || Reflect.has(host, name),
+      get(_, name) {
+        if (Object.hasOwn(own, name)) return own[name as string]
+        const value: unknown = Reflect.get(host, name)
+        if (typeof value !== 'function') return value
+        // Not bound: a function may have properties, as a class of an ORM has.
+        return new Proxy(value, { apply: (method, self, given) => Reflect.apply(method, self === model ? host : self, given) })
+      },
+      set: (_, name, value) => Reflect.set(host, name, value),
+      getPrototypeOf: () => Reflect.getPrototypeOf(host),
+    },
+  )
+  return model
+}
+
 /** What `validateScope` resolves to where nothing was asked for: truthy, and no scope. */
 const NO_SCOPE: readonly string[] = Object.freeze([])
 
-/** A list, as in 5.x, or a text, as in 4.x. Nothing named: what the request asks for, or all of the app's. */
+/**
+ * A list, as in 5.x, or a text, as in 4.x. Nothing named: what the request asks for, or all of the app's. An empty list names no
+ * scope, and is refused: a model that has struck out every scope does not get all of them.
+ */
 function scopesOf(scope: unknown): readonly string[] | undefined {
+  if (scope === undefined || scope === null || scope === NO_SCOPE) return undefined
   const names: unknown = typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : scope
-  if (names === undefined || names === null) return undefined
   if (!Array.isArray(names) || names.some(name => typeof name !== 'string'))
     throw new TypeError('saveToken was given a scope that is neither a list nor a text')
-  return names.length === 0 ? undefined : names
+  return names
 }
 
 /** Headers as the class may read them, without the client's and the browser's credentials. */
@@ -178,7 +198,10 @@ function headersFor({ headers }: TokenRequest): Readonly<Record<string, string>>
 
 /** An error of any copy of the engine as one of ours; any other is left as it is, to be logged and answered in fixed words. */
 function toOAuthError(error: unknown): unknown {
-  if (error instanceof OAuthError) return error
   const code = engineErrorCode(error)
-  return code === undefined ? error : new OAuthError(code, (error as Error).message.slice(0, 300), { cause: error })
+  if (code === undefined) return error
+  const { inner, message } = error as Error & { readonly inner?: unknown }
+  // An engine's error that was made from another has the words of that one, which may be a driver's.
+  const description = inner === undefined ? message.slice(0, 300) : 'the grant refused what the request presents'
+  return new OAuthError(code, description, { cause: error })
 }

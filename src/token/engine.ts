@@ -9,37 +9,14 @@ import type { Issued } from './issue.ts'
  */
 export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
   const model = new Dispatch(grant, asked, context)
-  const { options, request } = callOf(grant)
   try {
-    await new OAuth2Server({ model }).token(request, UNREAD, options)
+    await new OAuth2Server({ model }).token(REQUEST, UNREAD, OPTIONS)
   } catch (error) {
     throw model.failure ?? error
   }
   if (!model.issued) throw new Error(`the engine accepted a request without running its grant ${grant.name}`)
   return model.issued
 }
-
-interface EngineCall {
-  readonly request: FormRequest
-  readonly options: OAuth2Server.TokenOptions
-}
-
-/** What the engine is given for a grant: the same for every request, since the grant itself reads the request. */
-const CALLS = new WeakMap<TokenGrant, EngineCall>()
-
-function callOf(grant: TokenGrant): EngineCall {
-  const known = CALLS.get(grant)
-  if (known) return known
-  const call = {
-    request: new FormRequest({ grant_type: grant.name, client_id: AUTHENTICATED, client_secret: AUTHENTICATED }),
-    options: { extendedGrantTypes: { [grant.name]: DispatchedGrant } },
-  }
-  CALLS.set(grant, call)
-  return call
-}
-
-/** Stands for the client, whom the engine need not authenticate again. */
-const AUTHENTICATED = 'authenticated'
 
 /** A form request, as classes written for the engine read one. Its media type was checked before. */
 export class FormRequest extends OAuth2Server.Request {
@@ -68,7 +45,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
   }
 
   async getClient(): Promise<OAuth2Server.Client> {
-    return { id: AUTHENTICATED, grants: [this.#grant.name] }
+    return CLIENT
   }
 
   async run(): Promise<OAuth2Server.Token> {
@@ -78,7 +55,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
       this.failure = error
       throw error
     }
-    return { accessToken: this.issued.accessToken, client: NO_CLIENT, user: NOBODY }
+    return { accessToken: this.issued.accessToken, client: CLIENT, user: NOBODY }
   }
 
   /** Never called, nor is the next: grants find their users and store their tokens themselves. */
@@ -109,10 +86,19 @@ class DispatchedGrant extends OAuth2Server.AbstractGrantType {
   }
 }
 
+/** Stands for the client, whom the engine need not authenticate again. */
+const AUTHENTICATED = 'authenticated'
+/** Stands for the name of the grant: a host's may have one that the engine would refuse. */
+const DISPATCHED = 'dispatched'
+
+/* What the engine is given: the same for every request, since the grant itself reads the request. */
+const REQUEST = new FormRequest({ grant_type: DISPATCHED, client_id: AUTHENTICATED, client_secret: AUTHENTICATED })
+const OPTIONS: OAuth2Server.TokenOptions = { extendedGrantTypes: { [DISPATCHED]: DispatchedGrant } }
+const CLIENT: OAuth2Server.Client = Object.freeze({ id: AUTHENTICATED, grants: [DISPATCHED] })
+
 /** What the engine would answer: the answer to the client is made from what was issued. */
 const UNREAD = new (class extends OAuth2Server.Response {
   override set(): void {}
 })()
 
-const NO_CLIENT: OAuth2Server.Client = Object.freeze({ id: AUTHENTICATED, grants: [] })
 const NOBODY = Object.freeze({})

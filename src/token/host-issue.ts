@@ -1,4 +1,6 @@
 import { newGrantId } from '../base/ids.ts'
+import { withTimeout } from '../base/timeout.ts'
+import { findUserEnd } from '../bearer/end-grant.ts'
 import { narrow, scopesForItself, scopesForUser, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
 import { mayActForItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -6,7 +8,16 @@ import type { Context } from '../options/context.ts'
 import type { IssueOrder } from '../options/grants.ts'
 import type { App } from '../store/store.ts'
 import type { TokenRequest } from './grant.ts'
-import { announceGrant, createGrant, type Issued, requireSigningKeys } from './issue.ts'
+import { invalidGrant } from './invalid-grant.ts'
+import {
+  type Issued,
+  isNamedLikeApp,
+  makeTokens,
+  requireSigningKeys,
+  revokeUnanswered,
+  storeGrant,
+  type WantedTokens,
+} from './issue.ts'
 
 /** What a host's grant orders, with the lifetimes that a class for the engine may shorten. */
 export interface HostOrder extends IssueOrder {
@@ -14,59 +25,122 @@ export interface HostOrder extends IssueOrder {
 }
 
 /**
- * Issues tokens for a grant of the host's, which is trusted to say who the user is and nothing else: scopes, user and
- * lifetimes are checked here, whatever the grant has checked before.
- * Rejects with OAuthError, with TypeError for an order that makes no sense, or with StoreError.
+ * Issues what `order` resolves to: once, and only while the request waits for its grant. Its rejection needs no listener: a grant
+ * may do something else before it awaits the tokens.
  */
-export async function issueForHost(
+export type Issue = (order: () => Promise<HostOrder>) => Promise<Issued>
+
+/**
+ * Runs a grant of the host's for at most `hookTimeoutMs`, and resolves to the tokens that it has had issued. One that fails, or is
+ * late, leaves none: those it has had issued are revoked before the request is answered.
+ */
+export async function runForHost(
   name: string,
-  order: HostOrder,
-  { app, audience, params }: TokenRequest,
+  judge: (issue: Issue) => Promise<unknown>,
+  request: TokenRequest,
   context: Context,
 ): Promise<Issued> {
-  const { orgId, refreshable = false, userId } = order
+  let over = false
+  let issuing: Promise<Issued> | undefined
+  let storing: Promise<Issued> | undefined
+
+  const requireTime = () => {
+    if (over) throw new Error(`the grant ${name} wants tokens after its request has been answered`)
+  }
+  const issueFirst = async (ordered: () => Promise<HostOrder>): Promise<Issued> => {
+    requireTime()
+    const order = readOrder(name, await ordered(), request.app)
+    const { userId } = order
+    const before = userId === null ? undefined : await findUserEnd(userId, context)
+    const made = await makeTokens(await wantedFor(order, request, context), context)
+    // The last moment: what is stored from here on is revoked below if the time is over meanwhile.
+    requireTime()
+    storing = storeGrant(made, context)
+    const issued = await storing
+    // An end of the user's grants leaves its mark first and revokes then: whichever comes second sees the other.
+    const after = userId === null ? undefined : await findUserEnd(userId, context)
+    if (after !== undefined && after !== before) throw invalidGrant()
+    return issued
+  }
+  const issue: Issue = order => {
+    const issued = issuing ? Promise.reject(new TypeError(`the grant ${name} may issue tokens once`)) : issueFirst(order)
+    issuing ??= issued
+    return heard(issued)
+  }
+
+  try {
+    const run = async () => {
+      await judge(issue)
+      if (!issuing) throw new TypeError(`the grant ${name} returned without issuing tokens`)
+      return issuing
+    }
+    return await withTimeout(run, context.config.hookTimeoutMs, `the grant ${name}`)
+  } catch (error) {
+    over = true
+    await storing?.then(
+      issued => revokeUnanswered(issued, context),
+      () => {},
+    )
+    throw error
+  }
+}
+
+/** The same promise, whose rejection does not end the process where nobody listens. */
+export function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
+/** Checks an order, and takes a copy that does not change. Throws TypeError for one that makes no sense. */
+function readOrder(name: string, order: HostOrder, app: App): HostOrder {
+  const { orgId, refreshable = false, scopes, userId } = order
   if (!isOwnerId(orgId) || !(userId === null || isOwnerId(userId)))
     throw new TypeError(`the grant ${name} must say whose it is: { userId, orgId }, each 1 to 255 characters, or userId null`)
-  if (userId === null && !mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
-  const accessTokenSeconds = lifetime(name, order.accessTokenSeconds)
-  const refreshTokenSeconds = lifetime(name, order.refreshTokenSeconds)
-
-  const { config, now } = context
-  const scopes = scopesOf(order, params.get('scope'), app, config)
-  await requireSigningKeys(scopes, context)
-  const grant = {
-    id: newGrantId(app.id),
-    appId: app.id,
+  if (userId === null && orgId !== app.orgId)
+    throw new TypeError(`the grant ${name} must name the app's own organisation where the app acts for itself`)
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string')))
+    throw new TypeError(`the grant ${name} must order scopes as an array of strings`)
+  return {
     orgId,
     userId,
-    scopes,
-    createdAt: now,
-    epoch: app.epoch,
-    context: audience === null ? {} : { audience },
+    scopes: scopes && [...scopes],
+    refreshable,
+    accessTokenSeconds: lifetime(name, order.accessTokenSeconds),
+    refreshTokenSeconds: lifetime(name, order.refreshTokenSeconds),
   }
-  const issued = await createGrant(
-    {
-      app,
-      grant,
-      scopes,
-      audience,
-      refreshable: refreshable && userId !== null,
-      renewed: false,
-      ...(accessTokenSeconds !== undefined && { accessTokenSeconds }),
-      ...(refreshTokenSeconds !== undefined && { refreshTokenSeconds }),
-    },
-    context,
-  )
-  announceGrant(issued, name, context)
-  return issued
+}
+
+/**
+ * What is issued for an order: the host is trusted to say who the user is and nothing else. Scopes and user are checked here,
+ * whatever the grant has checked before. Rejects with OAuthError, or with StoreError.
+ */
+async function wantedFor(order: HostOrder, { app, audience, params }: TokenRequest, context: Context): Promise<WantedTokens> {
+  const { accessTokenSeconds, orgId, refreshable, refreshTokenSeconds, userId } = order
+  if (userId === null && !mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
+  if (userId !== null && (await isNamedLikeApp(userId, app, context)))
+    throw new OAuthError('access_denied', 'this user cannot authorize apps')
+
+  const { config, now: createdAt } = context
+  const scopes = scopesOf(order, params.get('scope'), app, config)
+  await requireSigningKeys(scopes, context)
+  const { epoch, id: appId } = app
+  const carried = audience === null ? {} : { audience }
+  return {
+    app,
+    grant: { id: newGrantId(appId), appId, orgId, userId, scopes, createdAt, epoch, context: carried },
+    scopes,
+    audience,
+    refreshable: refreshable === true && userId !== null,
+    renewed: false,
+    ...(accessTokenSeconds !== undefined && { accessTokenSeconds }),
+    ...(refreshTokenSeconds !== undefined && { refreshTokenSeconds }),
+  }
 }
 
 function scopesOf({ scopes, userId }: HostOrder, asked: string | undefined, app: App, config: Context['config']) {
   if (scopes === undefined) return userId === null ? scopesForItself(asked, app, config) : scopesForUser(asked, app, config)
-  if (!Array.isArray(scopes) || scopes.some(scope => typeof scope !== 'string'))
-    throw new TypeError('scopes of a grant must be an array of strings')
   const allowed = userId === null ? scopesWithoutUser(app, config.scopes) : scopesOfApp(app, config.scopes)
-  const ordered = [...new Set<string>(scopes)]
+  const ordered = [...new Set(scopes)]
   if (ordered.length === 0 || narrow(ordered, allowed).length < ordered.length)
     throw new OAuthError('invalid_scope', 'the grant orders scopes that this app may not have')
   return ordered

@@ -1,7 +1,8 @@
 import { sha256 } from '../base/crypto.ts'
-import { isAppId, wireId } from '../base/ids.ts'
+import { wireId } from '../base/ids.ts'
+import { withTimeout } from '../base/timeout.ts'
 import { type Audience, audienceClaim } from '../bearer/audience.ts'
-import { OAuthError } from '../errors/oauth-error.ts'
+import { findClient } from '../clients/find-client.ts'
 import type { Context } from '../options/context.ts'
 import type { App, Grant, Token } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
@@ -77,27 +78,38 @@ export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens |
 }
 
 /**
- * Makes tokens of a new grant and stores both. Rejects with `access_denied` for a user who could be taken for an app, with
- * `invalid_grant` where the grant's id is taken, or with StoreError.
+ * Makes tokens of a new grant and stores both. Rejects with `invalid_grant` where the grant's id is taken, or with StoreError.
+ * Whoever authorizes an app has been asked for with {@link isNamedLikeApp} before.
  */
 export async function createGrant(wanted: WantedTokens, context: Context): Promise<Issued> {
-  const { app, grant } = wanted
-  if (grant.userId !== null && (await isNamedLikeApp(grant.userId, app, context)))
-    throw new OAuthError('access_denied', 'this user cannot authorize apps')
   const made = makeTokens(wanted, context)
   // Opaque tokens are there at once: a turn of the event loop less for each token request.
-  const { issued, tokens } = made instanceof Promise ? await made : made
-  if (!(await context.store.grants.create(grant, tokens))) throw invalidGrant()
+  return storeGrant(made instanceof Promise ? await made : made, context)
+}
+
+/** Stores a new grant and its tokens. Rejects with `invalid_grant` where the grant's id is taken, or with StoreError. */
+export async function storeGrant({ issued, tokens }: MadeTokens, { store }: Context): Promise<Issued> {
+  if (!(await store.grants.create(issued.grant, tokens))) throw invalidGrant()
   return issued
 }
 
+/** Revokes a new grant whose tokens are not answered after all. Never rejects. */
+export async function revokeUnanswered({ grant }: Issued, { config }: Context): Promise<void> {
+  const { log, store, storeTimeoutMs } = config
+  // Not through the request's store, whose time may be up.
+  const revoke = async () => store.grants.revoke(grant.id)
+  await withTimeout(revoke, storeTimeoutMs, 'the store').catch(cause =>
+    log.error('a grant whose tokens were not answered could not be revoked: they live until they expire', cause),
+  )
+}
+
 /**
- * Whether a user has the name of an app. A token's `sub` is an app's name only where that app acts for itself: nobody may be
- * able to choose a name that is somebody's `sub` (RFC 9700 §4.15).
+ * Whether a user has the `client_id` of an app. A token's `sub` is a `client_id` only where that app acts for itself: nobody may
+ * be able to choose a name that is somebody's `sub` (RFC 9700 §4.15). Reads one app: asked where a user authorizes an app, and
+ * not again where a code is redeemed.
  */
 export async function isNamedLikeApp(userId: string, app: App, { store }: Pick<Context, 'store'>): Promise<boolean> {
-  if (userId === wireId(app)) return true
-  return isAppId(userId) && (await store.apps.get(userId)) !== undefined
+  return userId === wireId(app) || (await findClient(userId, store)) !== undefined
 }
 
 /** Announces a new grant. */

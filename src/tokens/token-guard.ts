@@ -41,9 +41,12 @@ export interface Guarding {
   guard(requirements?: TokenRequirements): TokenGuard
 }
 
-/** The token of an Authorization header; undefined where there is none. Never read from a query or a body (RFC 9700 §4.3.2). */
-export function bearerToken(authorization: string | undefined): string | undefined {
-  return authorization !== undefined && BEARER.test(authorization)
+/**
+ * The token of an Authorization header; undefined where there is none, or where a guard that is called by hand is given something
+ * else than a text. Never read from a query or a body (RFC 9700 §4.3.2).
+ */
+export function bearerToken(authorization: unknown): string | undefined {
+  return typeof authorization === 'string' && BEARER.test(authorization)
     ? authorization.slice(authorization.lastIndexOf(' ') + 1)
     : undefined
 }

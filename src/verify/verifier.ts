@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import { sha256 } from '../base/crypto.ts'
 import type { AuthmountEvent } from '../base/events.ts'
-import type { Log } from '../base/log.ts'
+import { type Log, safeLog } from '../base/log.ts'
 import { isLoopback } from '../base/loopback.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
@@ -61,7 +61,8 @@ const CONSOLE: Log = {
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options)
   const { audience, cacheSeconds = 1, clockToleranceSeconds = 5, introspection, issuer, resourceMetadata } = options
-  const { fetch: own = fetch, log = CONSOLE, now = Date.now, timeoutMs = 5000 } = options
+  const { fetch: own = fetch, now = Date.now, timeoutMs = 5000 } = options
+  const log = safeLog(options.log ?? CONSOLE)
   const toleranceMs = clockToleranceSeconds * 1000
   const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, now })
   const remembered = new TtlCache<Checked>(MAX_REMEMBERED)
@@ -174,6 +175,7 @@ function checkOptions(options: VerifierOptions): void {
     clockToleranceSeconds = 5,
     introspection,
     issuer,
+    now = Date.now,
     resourceMetadata,
     timeoutMs = 5000,
   } = options
@@ -195,6 +197,11 @@ function checkOptions(options: VerifierOptions): void {
     if (!(Number.isInteger(value) && value >= low && value <= high))
       throw new TypeError(`${name} must be a whole number between ${low} and ${high}`)
   }
+  // By a clock that tells no number, nothing would expire.
+  const first: unknown = typeof now === 'function' ? now() : undefined
+  // An async one may reject, and nobody listens.
+  Promise.resolve(first).catch(() => {})
+  if (!Number.isFinite(first)) throw new TypeError('now must be a function that returns milliseconds since 1970')
 }
 
 /** It is sent in headers and compared byte by byte: a line break at the end of a file must not be part of it. */

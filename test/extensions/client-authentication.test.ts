@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto'
-import { createAuthmount } from 'authmount'
+import { createAuthmount, type HostClientAuthentication } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
+import { defined, type Fields } from '../support/client.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { authenticate, type HostOptions, SCOPES } from '../support/host.ts'
+import { sleep, unhandledRejections } from '../support/host-grants.ts'
 
 /** Apps that stand behind a gateway, which signs their names. */
 const KEY = 'the gateway’s own key'
@@ -93,6 +95,115 @@ everyFramework(
     await t.rejects(host.publicApp(GATEWAY), { code: 'VALIDATION_ERROR' })
   },
   options,
+)
+
+const KEYS: HostOptions = {
+  hookTimeoutMs: 100,
+  clientAuthentication: [
+    {
+      name: 'api_key',
+      present({ headers }) {
+        const [, clientId, proof] = /^ApiKey (\S+):(\S+)$/.exec(headers.authorization ?? '') ?? []
+        return clientId === undefined || proof === undefined ? undefined : { clientId, proof }
+      },
+      prove: async (_app, proof) => (proof === 'hangs' ? new Promise<never>(() => {}) : proof === 'good'),
+    },
+    {
+      name: 'odd',
+      present: ({ headers }) => ODD[String(headers['x-odd'])]?.() as never,
+      prove: () => true,
+    },
+    {
+      name: 'assertion',
+      present({ params }) {
+        const proof = params.get('client_assertion')
+        const clientId = params.get('client_id')
+        return this?.name === 'assertion' && proof && params.has('of_host') && clientId ? { clientId, proof } : undefined
+      },
+      prove(_app, proof) {
+        return this?.name === 'assertion' && proof === 'good'
+      },
+    } as HostClientAuthentication,
+  ],
+}
+const ODD: Readonly<Record<string, () => unknown>> = {
+  list: () => ['x'],
+  number: () => ({ clientId: 5, proof: '' }),
+  'no proof': () => ({ clientId: 'x' }),
+  object: () => ({ clientId: { toString: () => 'x' }, proof: '' }),
+  text: () => 'x',
+  async: async () => ({ clientId: 'x', proof: '' }),
+  rejects: () => Promise.reject(new Error('nobody listens')),
+}
+
+everyFramework(
+  'one method for one client: a secret, an assertion or the name of another beside it is refused (RFC 6749 §2.3)',
+  async (t, host) => {
+    const keyed = await host.confidentialApp({ tokenEndpointAuthMethod: 'api_key' })
+    const other = await host.confidentialApp()
+    const open = await host.publicApp()
+    const headers = { authorization: `ApiKey ${keyed.clientId}:good` }
+    const ask = async (fields: Fields, of: Readonly<Record<string, string>> = {}) => {
+      const body = defined({ grant_type: 'client_credentials', ...fields })
+      const answer = await host.send('/oauth/token', { method: 'POST', headers: of, body })
+      return answer.status === 200 ? answer.status : answer.body.error
+    }
+    const secret = { client_id: other.clientId, client_secret: other.clientSecret ?? '' }
+    const assertion = {
+      client_assertion: 'garbage',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    }
+    const basic = `Basic ${Buffer.from(`${other.clientId}:${other.clientSecret}`).toString('base64')}`
+    t.equal(await ask({}, headers), 200)
+    t.equal(await ask({ client_id: keyed.clientId }, headers), 200)
+    t.equal(await ask(secret, headers), 'invalid_request', 'two clients')
+    t.equal(await ask({ client_secret: 'x' }, headers), 'invalid_request')
+    t.equal(await ask({ client_id: other.clientId }, headers), 'invalid_request')
+    t.equal(await ask(secret, { authorization: 'ApiKey x' }), 'invalid_client', 'a header that no method knows')
+    t.equal(await ask({ ...secret, ...assertion }), 'invalid_request')
+    t.equal(await ask({ ...secret, client_assertion_type: 'x' }), 'invalid_request')
+    t.equal(await ask(assertion, { authorization: basic }), 'invalid_request')
+    t.equal(await ask({ ...assertion, client_id: other.clientId }), 'invalid_client')
+
+    const { refresh } = await host.tokens(open)
+    const again = { grant_type: 'refresh_token', refresh_token: String(refresh), client_id: open.clientId }
+    t.equal(await ask({ ...again, ...assertion }), 'invalid_client', 'a public app that does prove something')
+    for (const path of ['/oauth/revoke', '/oauth/introspect']) {
+      const body = defined({ ...again, ...assertion, token: String(refresh) })
+      t.equal((await host.send(path, { method: 'POST', body })).body.error, 'invalid_client', path)
+    }
+    t.equal(await ask(again), 200, 'and the refresh token is not spent')
+
+    const asserted = await host.confidentialApp({ tokenEndpointAuthMethod: 'assertion' })
+    const own = { client_id: asserted.clientId, of_host: '1' }
+    t.equal(await ask({ ...own, client_assertion: 'good' }), 200, 'a method of the host’s may read one')
+    t.equal(await ask({ ...own, client_assertion: 'bad' }), 'invalid_client')
+  },
+  KEYS,
+)
+
+everyFramework(
+  'a proof that takes too long, and a method that presents nonsense, are answered 500 and logged by name',
+  async (t, host) => {
+    const unhandled = unhandledRejections(t)
+    const keyed = await host.confidentialApp({ tokenEndpointAuthMethod: 'api_key' })
+    const body = new URLSearchParams({ grant_type: 'client_credentials' })
+    const late = await host.send('/oauth/token', {
+      method: 'POST',
+      headers: { authorization: `ApiKey ${keyed.clientId}:hangs` },
+      body,
+    })
+    t.equal(late.status, 500)
+    t.match(String(host.logged.flat().at(-1)), /api_key did not answer within 100 ms/)
+    for (const odd of Object.keys(ODD)) {
+      const answer = await host.send('/oauth/token', { method: 'POST', headers: { 'x-odd': odd }, body })
+      t.strictSame([answer.status, answer.body.error], [500, 'server_error'], odd)
+      t.match(String(host.logged.flat().at(-1)), /client authentication odd must return/, odd)
+    }
+    await sleep(10)
+    t.strictSame(unhandled, [])
+  },
+  KEYS,
 )
 
 t.test('methods that cannot work are refused at the start, all problems at once', async t => {

@@ -4,8 +4,11 @@ import { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
 import { mongoStore } from 'authmount/stores/mongo'
 import { redisStore } from 'authmount/stores/redis'
+import { createVerifier } from 'authmount/verify'
 import t from 'tap'
+import { safeLog } from '../../src/base/log.ts'
 import { OPTIONS } from '../../src/options/table.ts'
+import { sleep, unhandledRejections } from '../support/host-grants.ts'
 
 const GOOD: AuthmountOptions = {
   issuer: 'https://example.com',
@@ -73,6 +76,18 @@ t.test('paths, pages, scopes and limits are checked', async t => {
     { mountPath: '/api/' },
     { mountPath: 'api' },
     { mountPath: '/a b' },
+    { mountPath: '/../x' },
+    { mountPath: '/a/.' },
+    { lifetimes: { consentSeconds: 1000 / 3 } },
+    { keyRotation: { everyDays: 1.5 } },
+    { hookTimeoutMs: 10.5 },
+    { hookTimeoutMs: '100' },
+    { now: () => Number.NaN },
+    { now: () => undefined },
+    { now: async () => Date.now() },
+    { now: () => Promise.reject(new Error('nobody listens')) },
+    { now: () => new Date() },
+    { now: () => '1' },
     { loginUrl: 'login' },
     { loginUrl: '//evil.example' },
     { loginUrl: 'javascript:alert(1)' },
@@ -101,6 +116,8 @@ t.test('paths, pages, scopes and limits are checked', async t => {
   for (const fields of bad) t.equal(problemsOf(fields).length, 1, JSON.stringify(fields))
   const good = [
     { mountPath: '/api/v1' },
+    { mountPath: '/.well-known/..x/v1.' },
+    { now: () => Date.now() / 1000 },
     { loginUrl: 'https://login.example/in?x=1' },
     { consentUrl: '/consent' },
     { rotationGraceSeconds: 0 },
@@ -149,6 +166,54 @@ t.test('every option refuses a value of another kind by its name, and takes unde
 t.test('whatever is no set of options is refused with a sentence, at the call', async t => {
   for (const given of [undefined, null, 7, 'https://example.com', [], () => GOOD]) {
     t.throws(() => createAuthmount(given as unknown as AuthmountOptions), { name: 'OptionsError' }, String(given))
+  }
+})
+
+t.test('options that cannot even be listed are refused by OptionsError', async t => {
+  const throws = () => {
+    throw new Error('not now')
+  }
+  const { proxy, revoke } = Proxy.revocable(GOOD, {})
+  revoke()
+  for (const options of [new Proxy(GOOD, { ownKeys: throws }), new Proxy(GOOD, { get: throws }), proxy])
+    t.throws(() => createAuthmount(options), { name: 'OptionsError' })
+  t.throws(() => createAuthmount({ ...GOOD, lifetimes: new Proxy({}, { ownKeys: throws }) }), { name: 'OptionsError' })
+})
+
+t.test('a log that throws, or rejects in spite of its type, does not end the process', async t => {
+  const unhandled = unhandledRejections(t)
+  const down = async () => {
+    throw new Error('the log is down')
+  }
+  const throws = () => {
+    throw new Error('the log is down')
+  }
+  for (const write of [down, throws]) {
+    const log = safeLog({ error: write, warn: write })
+    log.error('x')
+    log.warn('x')
+    const verifier = createVerifier({
+      issuer: 'https://example.com',
+      audience: 'https://example.com',
+      introspection: { clientId: 'x', clientSecret: 'x' },
+      fetch: () => Promise.reject(new Error('no network')),
+      log: { error: write, warn: write },
+    })
+    await t.rejects(verifier.verify('am_at_x'))
+    const authmount = createAuthmount({ ...GOOD, log: { error: write, warn: write } })
+    authmount.log.error('x')
+  }
+  await sleep(10)
+  t.strictSame(unhandled, [])
+})
+
+t.test('a guard that is called by hand with what is no header answers 401', async t => {
+  const guard = createAuthmount(GOOD).guard({ scopes: ['read'] })
+  const verifier = createVerifier({ issuer: 'https://example.com', audience: 'https://example.com' })
+  for (const authorization of [['Bearer x'], ['Bearer x', 'Bearer y'], 5, null, { toString: () => 'Bearer x' }]) {
+    const request = { method: 'GET', url: '/', headers: { authorization: authorization as string } }
+    t.match(await guard(request), { refusal: { status: 401 } })
+    t.match(await verifier.guard()(request), { refusal: { status: 401 } })
   }
 })
 

@@ -1,10 +1,11 @@
 import { OAuthError } from '../../errors/oauth-error.ts'
-import type { Params } from '../../http/params.ts'
+import { optional, type Params } from '../../http/params.ts'
 import type { HttpRequest } from '../../http/types.ts'
 import type { Context } from '../../options/context.ts'
 import type { App } from '../../store/store.ts'
 import { findClient } from '../find-client.ts'
 import { clientRefused } from './client-refused.ts'
+import { clientSecret } from './client-secret.ts'
 import type { ClientAuthentication, ClientRequest, Presented } from './method.ts'
 import { none } from './none.ts'
 
@@ -39,13 +40,38 @@ function presentedBy(request: ClientRequest, methods: readonly ClientAuthenticat
     if (method === none) continue
     const presented = method.present(request)
     if (!presented) continue
-    if (claim) throw new OAuthError('invalid_request', 'the request authenticates the client in more than one way')
+    if (claim) throw moreThanOneWay()
     claim = { method, presented }
   }
-  if (claim) return claim
+  const claimed = claim ?? nameOnly(request)
+  requireNothingElse(claimed, request)
+  return claimed
+}
+
+function nameOnly(request: ClientRequest): Claim {
   // Credentials that no method knows are wrong ones, not none.
-  if (request.headers.authorization !== undefined) throw clientRefused()
-  const named = none.present(request)
-  if (!named) throw new OAuthError('invalid_client', 'client_id is missing: send it in the body or as HTTP Basic')
-  return { method: none, presented: named }
+  if (request.headers.authorization !== undefined || hasAssertion(request)) throw clientRefused()
+  const presented = none.present(request)
+  if (!presented) throw new OAuthError('invalid_client', 'client_id is missing: send it in the body or as HTTP Basic')
+  return { method: none, presented }
+}
+
+/** RFC 6749 §2.3: beside what one method presents there is nothing of another method, nor of another client. */
+function requireNothingElse({ method, presented }: Claim, request: ClientRequest): void {
+  const { params } = request
+  const clientId = optional(params, 'client_id')
+  if (clientId !== undefined && clientId !== presented.clientId)
+    throw new OAuthError('invalid_request', 'client_id in the body is not the client that the request authenticates')
+  if (method === clientSecret) {
+    // An assertion (RFC 7521 §4.2) is what a method of the host's may present, and none of authmount's.
+    if (hasAssertion(request)) throw moreThanOneWay()
+  } else if (optional(params, 'client_secret') !== undefined) throw moreThanOneWay()
+}
+
+function hasAssertion({ params }: ClientRequest): boolean {
+  return optional(params, 'client_assertion') !== undefined || optional(params, 'client_assertion_type') !== undefined
+}
+
+function moreThanOneWay(): OAuthError {
+  return new OAuthError('invalid_request', 'the request authenticates the client in more than one way')
 }

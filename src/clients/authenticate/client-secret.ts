@@ -32,9 +32,6 @@ function present({ headers: { authorization }, params }: ClientRequest): Present
   // RFC 6749 §2.3: not more than one method in a request.
   if (secret !== undefined)
     throw new OAuthError('invalid_request', 'client_secret must not be sent in the body and as HTTP Basic')
-  if (clientId !== undefined && clientId !== basic.clientId) {
-    throw new OAuthError('invalid_request', 'client_id in the body is not the one in the Authorization header')
-  }
   return basic
 }
 

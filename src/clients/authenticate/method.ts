@@ -29,7 +29,8 @@ export interface ClientAuthentication {
    */
   present(request: ClientRequest): Presented | undefined
   /**
-   * Whether the proof is the app's. `app` is undefined for an unknown client: the answer is then false, and takes as long.
+   * Whether the proof is the app's. `app` is undefined for a client that is unknown or registered for another method: the answer
+   * is then false. A method of authmount's takes as long for it; a host's is not asked, so that its time can tell who is known.
    */
   prove(app: App | undefined, presented: Presented, now: EpochMs): boolean | Promise<boolean>
 }

@@ -8,7 +8,7 @@ import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
-import { announceGrant, createGrant, requireSigningKeys } from '../issue.ts'
+import { createGrant, requireSigningKeys } from '../issue.ts'
 import { verifyPkce } from '../pkce.ts'
 
 type Code = OneTimeData['code']
@@ -43,7 +43,6 @@ export const authorizationCode: TokenGrant = {
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
     await requireStillWanted(code, context)
-    announceGrant(issued, 'authorization_code', context)
     return issued
   },
 }

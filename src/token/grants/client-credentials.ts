@@ -3,7 +3,7 @@ import { scopesForItself } from '../../clients/allowed-scopes.ts'
 import { mayActForItself } from '../../clients/client-facts.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import type { TokenGrant } from '../grant.ts'
-import { announceGrant, createGrant } from '../issue.ts'
+import { createGrant } from '../issue.ts'
 
 /** An app acts for itself (RFC 6749 §4.4). */
 export const clientCredentials: TokenGrant = {
@@ -21,9 +21,7 @@ export const clientCredentials: TokenGrant = {
     const { epoch, id: appId, orgId } = app
     const { now } = context
     const grant = { id: newGrantId(appId), appId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
-    const issued = await createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
-    announceGrant(issued, 'client_credentials', context)
-    return issued
+    return createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
   },
 }
 
