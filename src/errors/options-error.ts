@@ -1,4 +1,4 @@
-/** The host's options cannot work. Thrown once, at startup, listing every problem. */
+/** The host's options cannot work. Thrown once, at startup, with every problem. */
 export class OptionsError extends Error {
   override readonly name = 'OptionsError'
   readonly problems: readonly string[]

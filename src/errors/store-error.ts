@@ -1,4 +1,4 @@
-/** The store rejected, or did not answer in time. Always answered 503, never as a fault of the client. */
+/** The store rejected, or did not answer in time. Requests are answered with 503. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
 

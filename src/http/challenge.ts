@@ -4,6 +4,7 @@ import { StoreError } from '../errors/store-error.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 
+/** What a challenge needs of the server that sends it. */
 export interface Challenging {
   readonly issuer: string
   readonly log: Log
@@ -11,9 +12,9 @@ export interface Challenging {
 }
 
 /**
- * The answer of a protected route to a request that may not pass (RFC 6750 §3); `metadata` is where its client learns who
- * issues tokens for it (RFC 9728 §5.1).
- * `thrown: undefined` means that no token was presented, which is no error and gets no error code.
+ * Answers a request that a protected route refuses (RFC 6750 §3). `metadata` is the URL at which its client finds the
+ * authorization server (RFC 9728 §5.1).
+ * `thrown: undefined` means that no token was presented: the challenge then has no error code (RFC 6750 §3.1).
  */
 export function renderChallenge(
   thrown: unknown,
@@ -34,7 +35,7 @@ const NO_TOKEN = Object.freeze({
   error_description: 'this needs an access token: Authorization: Bearer',
 })
 
-/** Any thrown value as an error that may be told. What is not ours is logged and said in fixed words. */
+/** Turns any thrown value into an error that can be sent. An unknown error is logged and answered with a fixed description. */
 export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (thrown instanceof OAuthError) return thrown
   if (thrown instanceof StoreError) {
@@ -58,7 +59,7 @@ function bodyOf(error: OAuthError): object {
   return { error: error.code, error_description: printable(error.description), state }
 }
 
-/** The characters RFC 6749 §5.2 leaves to a description. They also keep it inside a quoted header value. */
+/** Replaces every character that RFC 6749 §5.2 does not allow in a description; the rest is safe in a quoted header value. */
 export function printable(description: string): string {
   return description.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }

@@ -7,17 +7,17 @@ import { mintIdToken } from '../tokens/id-token.ts'
 import { claimsOf } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 
-/** What was issued beside it. */
+/** The tokens that are issued with an ID token. */
 interface TokensForIdToken {
   readonly accessToken: string
   readonly app: App
   readonly grant: Grant
   readonly scopes: readonly string[]
-  /** A refresh: the nonce of the authorization request is not repeated (OpenID Connect Core §12.2). */
+  /** Whether this is a refresh, which does not repeat the nonce of the authorization request (OpenID Connect Core §12.2). */
   readonly renewed: boolean
 }
 
-/** The ID token that goes with an access token; undefined where no user signs in with it (OpenID Connect Core §3.1.3.3, §12.2). */
+/** Makes the ID token that goes with an access token; undefined without a user or `openid` (OpenID Connect Core §3.1.3.3, §12.2). */
 export async function idTokenFor(
   { accessToken, app, grant, renewed, scopes }: TokensForIdToken,
   context: Context,
