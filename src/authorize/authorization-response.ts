@@ -5,7 +5,7 @@ import { withParams } from '../http/with-params.ts'
 import { escapeHtml, formTarget, renderPage } from '../pages/page.ts'
 import type { PageSetting } from '../pages/page-setting.ts'
 
-/** How an answer travels to an app: in the address, or posted by the browser (OAuth 2.0 Form Post Response Mode). */
+/** The way an answer travels to an app: in the address, or posted by the browser (OAuth 2.0 Form Post Response Mode). */
 export type ResponseMode = 'query' | 'form_post'
 export const RESPONSE_MODES: readonly ResponseMode[] = ['query', 'form_post']
 
@@ -33,6 +33,6 @@ ${inputs.join('\n')}
   return renderPage(200, { ...setting, title: messages.oneMoment, body, formAction, scriptSource: `'${SUBMIT_HASH}'` })
 }
 
-/** The button is there for browsers without scripts. */
+/** Submits the form at once; the button is for browsers without scripts. */
 const SUBMIT = 'document.forms[0].submit()'
 const SUBMIT_HASH = `sha256-${hash('sha256', SUBMIT, 'base64')}`

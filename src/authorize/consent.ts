@@ -20,8 +20,8 @@ import { type AuthorizationRequest, type RequestSource, readAuthorizationRequest
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
  *
- * What is decided is the request that was opened by GET, found by `consent_id` or by the request's own parameters;
- * a POST can repeat it but not change it.
+ * The decision is about the request that GET stored, found by `consent_id` or by the request's own parameters. The POST may
+ * repeat these parameters, but a different value is refused.
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, principal, services, store } = context
@@ -45,7 +45,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params, services)
   } catch (error) {
-    // The user agreed, and we failed.
+    // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
     if (screen && error instanceof StoreError) await reopen(screen, config)
     throw error
   }
@@ -53,11 +53,11 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
 
 interface FoundRequest {
   readonly source: RequestSource
-  /** Open until it is taken; absent for JSON that came without one. */
+  /** The open consent screen; undefined for JSON that spells out the request itself. */
   readonly screen: OneTime<'consent'> | undefined
 }
 
-/** The authorization request this POST answers: the one that was opened by GET, or the one JSON spells out. */
+/** Finds the authorization request that this POST answers: the one that GET stored, or the one that JSON spells out. */
 async function findRequest(
   request: HttpRequest,
   params: Params,
@@ -65,7 +65,7 @@ async function findRequest(
   { store }: Context,
 ): Promise<FoundRequest> {
   const consentId = optional(params, 'consent_id')
-  // Without the id of a screen we opened, only a credential that no other site can make a browser send proves intent.
+  // CSRF: without the id of a screen, the request must carry a credential that browsers never add by themselves.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
   if (consentId === undefined && !ownCredential) throw notOpen()
 
@@ -88,7 +88,7 @@ async function findRequest(
   return { source: requestSource(Object.entries(data.params as Record<string, string>)), screen }
 }
 
-/** Closes a screen, so that no second POST can answer it. */
+/** Closes a consent screen, so that a second POST cannot answer it. */
 async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<void> {
   const taken = await store.oneTime.consume('consent', id, randomId(16))
   if (!taken?.first)
@@ -97,7 +97,7 @@ async function take({ id }: OneTime<'consent'>, store: Context['store']): Promis
     })
 }
 
-/** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
+/** Parameters of the request that a POST may repeat. The nonce of the stored request counts (OpenID Connect Core §3.1.2.1). */
 const REQUEST_PARAMS = new Set([
   'client_id',
   'redirect_uri',
@@ -134,7 +134,7 @@ function readDecision(params: Params): boolean {
   return decision === 'granted'
 }
 
-/** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
+/** Answers the POST: a redirect for a form; for JSON the address, and with `response_mode=form_post` the fields to post there. */
 function answer(
   request: HttpRequest,
   asked: AuthorizationRequest,

@@ -36,7 +36,8 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   const params = readParams(request.query)
   const back = await readReturn(params, context)
   // A request with one of our tokens has no principal either, but its user may well be signed in and would stay so.
-  if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
+  if (!principal && carriesToken(request, config.issuer))
+    throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
   if (!principal) return sendOn(back, pageSettingFor(request, services))
 
   const { appId, clientId, redirectUri, state } = back

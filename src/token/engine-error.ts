@@ -1,6 +1,6 @@
 import type { OAuthErrorCode } from '../errors/oauth-error.ts'
 
-/** The errors with which a class for the engine may refuse a token request (RFC 6749 §5.2). */
+/** Error codes with which a class for the engine may refuse a token request (RFC 6749 §5.2). */
 const CODES: readonly OAuthErrorCode[] = [
   'invalid_request',
   'invalid_client',
@@ -12,8 +12,8 @@ const CODES: readonly OAuthErrorCode[] = [
 ]
 
 /**
- * The OAuth error that an error stands for, by its `name`, `code` or `error`: a class may come with a copy of the engine of its
- * own, whose errors `instanceof` does not know. Undefined for any other error, an `OAuthError` of authmount's among them.
+ * Returns the OAuth error code of an error by its `name`, `code` or `error`: a class may bring its own copy of the engine, whose
+ * errors are no `instanceof` ours. Undefined for any other error, including an `OAuthError` of authmount.
  */
 export function engineErrorCode(thrown: unknown): OAuthErrorCode | undefined {
   if (!(thrown instanceof Error)) return undefined

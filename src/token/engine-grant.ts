@@ -10,13 +10,13 @@ import { issueForHost } from './host-issue.ts'
 import { paramsForHost } from './host-params.ts'
 import type { Issued } from './issue.ts'
 
-/** A class of the host's that was written for the engine: what it is given, and what it may have of a model. */
+/** A host's grant class that was written for the engine. */
 interface EngineGrantInstance {
   handle(request: FormRequest, client: object): unknown
 }
 type EngineGrantConstructor = new (options: object) => EngineGrantInstance
 
-/** What such a class hands to `saveToken`. Nothing of it is trusted. */
+/** The argument of `saveToken`. None of it is trusted. */
 interface OfferedToken {
   readonly refreshToken?: unknown
   readonly scope?: unknown
@@ -25,9 +25,9 @@ interface OfferedToken {
 }
 
 /**
- * Runs a grant that was written for @node-oauth/oauth2-server. The class judges what the request presents, with the methods of
- * the host's model; its `saveToken` is ours, which checks scopes, user and lifetimes again and answers with tokens of ours.
- * Errors of any copy of the engine are told by their names, since `instanceof` knows one copy alone.
+ * Runs a grant that was written for @node-oauth/oauth2-server. The class checks what the request presents, with the methods of
+ * the host's model; its `saveToken` is ours, which checks scopes, user and lifetimes again and returns our tokens.
+ * Errors of the engine are recognised by name, since the class may bring its own copy of the engine.
  */
 export async function handleByEngine(extension: EngineGrant, request: TokenRequest, context: Context): Promise<Issued> {
   const { name } = extension
@@ -62,10 +62,10 @@ export async function handleByEngine(extension: EngineGrant, request: TokenReque
   return model.issued
 }
 
-/** The model of one request: the host's methods, and those that decide. */
+/** The model of one request: the host's methods, and ours for clients, scopes and tokens. */
 class HostModel {
   issued: Issued | undefined
-  /** What must stop the request even if the class goes on: the class may swallow what it is told. */
+  /** The error that refuses the request even if the class swallows it and goes on. */
   failure: unknown
   readonly #extension: EngineGrant
   readonly #request: TokenRequest
@@ -78,7 +78,7 @@ class HostModel {
     this.#context = context
   }
 
-  /** From now on nothing is issued. */
+  /** Makes every later `saveToken` fail. */
   close(): void {
     this.#closed = true
   }
@@ -126,8 +126,8 @@ class HostModel {
   }
 
   /**
-   * Never rejects and never refuses: `AbstractGrantType.validateScope` is async, and a class that does not await it would make
-   * of a refusal an unhandled rejection, which ends the process. A refusal is kept, and stops `saveToken`.
+   * Never rejects: `AbstractGrantType.validateScope` is async, and a class that does not await it would turn a refusal into an
+   * unhandled rejection, which ends the process. The refusal is kept in `failure`, and stops `saveToken`.
    */
   async #validateScope(
     host: Readonly<Record<string, unknown>>,
@@ -147,20 +147,20 @@ class HostModel {
     return asked
   }
 
-  /** How long a token would live by a date of the class's own; undefined where it names none. */
+  /** Converts an expiry date of the class to a lifetime in seconds; undefined if the class names none. */
   #secondsUntil(date: unknown): number | undefined {
     if (date === undefined || date === null) return undefined
     if (!(date instanceof Date) || Number.isNaN(date.getTime()))
       throw new TypeError(`the grant ${this.#extension.name} names an expiry that is not a Date`)
-    // The class read the clock of the machine, a moment ago.
+    // The class computed the date from `Date.now()`, not from the host's clock.
     return Math.ceil((date.getTime() - Date.now()) / 1000)
   }
 }
 
-/** What `validateScope` resolves to where nothing was asked for: truthy, and no scope. */
+/** The result of `validateScope` if no scope was asked for: truthy, and empty. */
 const NO_SCOPE: readonly string[] = Object.freeze([])
 
-/** A list, as in 5.x, or a text, as in 4.x. Nothing named: what the request asks for, or all of the app's. */
+/** Reads a list of scopes (engine 5.x) or a text (4.x). Undefined: those of the request, or all of the app's. */
 function scopesOf(scope: unknown): readonly string[] | undefined {
   const names: unknown = typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : scope
   if (names === undefined || names === null) return undefined
@@ -169,14 +169,14 @@ function scopesOf(scope: unknown): readonly string[] | undefined {
   return names.length === 0 ? undefined : names
 }
 
-/** Headers as the class may read them, without the client's and the browser's credentials. */
+/** Returns the headers for the class, without the credentials of the client and the browser. */
 function headersFor({ headers }: TokenRequest): Readonly<Record<string, string>> {
   const { authorization: _, cookie: __, 'proxy-authorization': ___, ...rest } = headers
   const given = Object.entries(rest).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
   return Object.fromEntries(given)
 }
 
-/** An error of any copy of the engine as one of ours; any other is left as it is, to be logged and answered in fixed words. */
+/** Converts an error of any copy of the engine to ours. Any other is returned as it is, to be logged and answered as server_error. */
 function toOAuthError(error: unknown): unknown {
   if (error instanceof OAuthError) return error
   const code = engineErrorCode(error)

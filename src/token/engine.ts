@@ -4,8 +4,8 @@ import type { TokenGrant, TokenRequest } from './grant.ts'
 import type { Issued } from './issue.ts'
 
 /**
- * Runs one token request of an authenticated app: the OAuth engine dispatches it to its grant, ours and the host's alike.
- * Rejects with what the grant rejects with; no words of the engine's reach a client.
+ * Runs one token request of an authenticated app: the OAuth engine dispatches it to its grant, built-in or the host's.
+ * Rejects with the error of the grant; no text of the engine reaches a client.
  */
 export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
   const model = new Dispatch(grant, asked, context)
@@ -24,7 +24,7 @@ interface EngineCall {
   readonly options: OAuth2Server.TokenOptions
 }
 
-/** What the engine is given for a grant: the same for every request, since the grant itself reads the request. */
+/** Caches the engine's input for a grant: it is the same for every request, since the grant itself reads the request. */
 const CALLS = new WeakMap<TokenGrant, EngineCall>()
 
 function callOf(grant: TokenGrant): EngineCall {
@@ -38,10 +38,10 @@ function callOf(grant: TokenGrant): EngineCall {
   return call
 }
 
-/** Stands for the client, whom the engine need not authenticate again. */
+/** The id of the stand-in for the client, which is authenticated already. */
 const AUTHENTICATED = 'authenticated'
 
-/** A form request, as classes written for the engine read one. Its media type was checked before. */
+/** A form request as the engine's classes read it. Its media type was checked before. */
 export class FormRequest extends OAuth2Server.Request {
   constructor(body: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) {
     super({ method: 'POST', headers, query: {}, body })
@@ -52,9 +52,9 @@ export class FormRequest extends OAuth2Server.Request {
   }
 }
 
-/** What the engine knows of one request. */
+/** The engine's model of one request. */
 class Dispatch implements OAuth2Server.ClientCredentialsModel {
-  /** The grant's own error: the engine would wrap it. */
+  /** The error of the grant, kept because the engine would wrap it. */
   failure: unknown
   issued: Issued | undefined
   readonly #grant: TokenGrant
@@ -81,7 +81,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
     return { accessToken: this.issued.accessToken, client: NO_CLIENT, user: NOBODY }
   }
 
-  /** Never called, nor is the next: grants find their users and store their tokens themselves. */
+  /** Required by the engine's types and never called, like the next: grants find users and store tokens themselves. */
   async saveToken(): Promise<undefined> {
     return undefined
   }
@@ -95,7 +95,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
   }
 }
 
-/** Hands the request to its grant. */
+/** Passes the request on to its grant. */
 class DispatchedGrant extends OAuth2Server.AbstractGrantType {
   readonly #dispatch: Dispatch
 
@@ -109,7 +109,7 @@ class DispatchedGrant extends OAuth2Server.AbstractGrantType {
   }
 }
 
-/** What the engine would answer: the answer to the client is made from what was issued. */
+/** The engine's response, which nothing reads: our answer is made from the issued tokens. */
 const UNREAD = new (class extends OAuth2Server.Response {
   override set(): void {}
 })()

@@ -7,15 +7,15 @@ import type { IssueOrder } from '../options/grants.ts'
 import type { TokenRequest } from './grant.ts'
 import { announceGrant, createGrant, type Issued, requireSigningKeys } from './issue.ts'
 
-/** What a host's grant orders, with the lifetimes that a class for the engine may shorten. */
+/** The tokens that a host's grant asks for, with the lifetimes that a class for the engine may shorten. */
 export interface HostOrder extends IssueOrder {
   readonly refreshTokenSeconds?: number | undefined
 }
 
 /**
- * Issues tokens for a grant of the host's, which is trusted to say who the user is and nothing else: scopes, user and
- * lifetimes are checked here, whatever the grant has checked before.
- * Rejects with OAuthError, with TypeError for an order that makes no sense, or with StoreError.
+ * Issues tokens for a host's grant. The grant is trusted to name the user and nothing else: scopes and lifetimes are checked
+ * here, whatever the grant has checked before.
+ * Rejects with OAuthError, with TypeError for an order that cannot be met, or with StoreError.
  */
 export async function issueForHost(
   name: string,
@@ -26,7 +26,8 @@ export async function issueForHost(
   const { orgId, refreshable = false, userId } = order
   if (!isOwnerId(orgId) || !(userId === null || isOwnerId(userId)))
     throw new TypeError(`the grant ${name} must say whose it is: { userId, orgId }, each 1 to 255 characters, or userId null`)
-  if (userId === null && !mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
+  if (userId === null && !mayActForItself(app))
+    throw new OAuthError('unauthorized_client', 'this app may act only for users, not for itself')
   const accessTokenSeconds = lifetime(name, order.accessTokenSeconds)
   const refreshTokenSeconds = lifetime(name, order.refreshTokenSeconds)
 
