@@ -4,7 +4,7 @@ import { consentsOf, withdraw } from './withdraw.ts'
 
 /**
  * Ends every authorization of a user, or those of the app with this `client_id`, for the host. Resolves to how many grants
- * ended. Rejects with StoreError; it may then have happened in part, and can be repeated.
+ * ended. Rejects with StoreError; some grants may then have ended, and the call can be retried.
  */
 export async function endUserGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
   const { config, events, store } = context
@@ -12,10 +12,10 @@ export async function endUserGrants(userId: string, clientId: string | undefined
     clientId === undefined ? (await consentsOf({ userId }, context)).map(({ appId }) => appId) : await appNamed(clientId, store)
   const ends = await Promise.all(appIds.map(appId => withdraw(userId, appId, context)))
   const ended = ends.reduce((sum, { revoked }) => sum + revoked, 0)
-  // Grants without a consent, such as those of a grant of the host's own.
+  // Grants of the host's own grant types have no consent.
   const others = clientId === undefined ? await store.grants.revokeMany({ userId }) : 0
   const revoked = ended + others
-  // Read after the end: what was issued in between has been ended as well.
+  // Read the clock after the end: tokens that were issued meanwhile have ended as well.
   events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
   return revoked
 }

@@ -4,7 +4,7 @@ import { clientSecret } from './client-secret.ts'
 import type { ClientAuthentication } from './method.ts'
 import { none } from './none.ts'
 
-/** The ways of authmount itself, and those of the host, whose names were checked with its options. */
+/** Combines the built-in methods and those of the host, whose names were checked with its options. */
 export function createClientAuthentication(methods: readonly HostClientAuthentication[]): readonly ClientAuthentication[] {
   return [clientSecret, ...methods.map(methodOfHost), none]
 }
