@@ -28,7 +28,7 @@ export function scopesOfApp(app: App, catalogue: Catalogue): readonly string[] {
   return app.scopes.every(name => catalogue.has(name)) ? app.scopes : app.scopes.filter(name => catalogue.has(name))
 }
 
-/** Returns the scopes an app may ask for when it acts for itself: none of OpenID Connect, which need a user. */
+/** Returns the scopes an app may ask for when it acts for itself: those that do not need a user (`userOnly`). */
 export function scopesWithoutUser(app: App, catalogue: Catalogue): readonly string[] {
   const allowed = (name: string) => catalogue.get(name)?.userOnly === false
   return app.scopes.every(allowed) ? app.scopes : app.scopes.filter(allowed)

@@ -1,15 +1,18 @@
 import type { Provider } from './provider.ts'
 
-/** Whose outside account it is. */
+/** The user whose outside account it is. */
 export interface ConnectorOwner {
+  /** The user. */
   readonly userId: string
+  /** The user's organisation. */
   readonly orgId: string
 }
 
+/** The option `connectors`: outside accounts that users connect. */
 export interface ConnectorOptions {
   /**
-   * The provider behind a connector of this user's, with the host's credentials there. null: there is none (404);
-   * `no-oauth`: it is connected in another way (400). Asked again for the callback and for every refresh.
+   * Returns the provider behind a connector of this user, with the host's credentials there. null: there is none (404);
+   * `no-oauth`: it is connected in another way (400). Called again for the callback and for every refresh.
    */
   readonly provider: (
     connectorId: string,
@@ -17,19 +20,26 @@ export interface ConnectorOptions {
   ) => Promise<Provider | 'no-oauth' | null | undefined> | Provider | 'no-oauth' | null | undefined
   /** Origins of your front ends, such as `https://app.example.com`: the only places a callback returns to. The first is the default. */
   readonly baseUrls: readonly string[]
-  /** Where the front end says that it worked; gets `connectorId`. Default `/connectors/oauth/success`. */
+  /** The front end's page for a success; gets `connectorId`. Default `/connectors/oauth/success`. */
   readonly successPath?: string | undefined
-  /** Where it says that it did not; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
+  /** The front end's page for a failure; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
   readonly errorPath?: string | undefined
-  /** Who shares an outside account: nobody, or everyone of an organisation. Default `user`. */
+  /** Whether an outside account belongs to one user or to a whole organisation. Default `user`. */
   readonly ownedBy?: 'user' | 'organization' | undefined
-  /** The connector of POST /connectors/getTokenFromCode, whose front end redeems a code by `redirectUri` of its own. Default: not served. */
-  readonly googleWorkspace?: { readonly connectorId: string; readonly redirectUri?: string | undefined } | undefined
+  /** The connector of POST /connectors/getTokenFromCode, whose front end gets the code itself. Default: not served. */
+  readonly googleWorkspace?:
+    | {
+        /** The connector, as `provider` knows it. */
+        readonly connectorId: string
+        /** The redirect URI with which the front end got the code. Default: the callback of this server. */
+        readonly redirectUri?: string | undefined
+      }
+    | undefined
   /**
-   * Accept a callback although nothing shows that it came to the browser of the user who began: where neither your session nor
-   * a cookie of this server reaches it. Somebody else's account can then be connected to theirs. Default false.
+   * Accept a callback that cannot be bound to the browser of the user who began the flow: neither your session nor a cookie of
+   * this server reaches it. An attacker can then connect their own account to another user. Default false.
    */
   readonly unboundCallbacks?: boolean | undefined
-  /** How long a token of `connectorToken` is still good for, at least. 0–3600 seconds; default 60. */
+  /** How long a token of `connectorToken` is valid for at least. 0–3600 seconds; default 60. */
   readonly marginSeconds?: number | undefined
 }
