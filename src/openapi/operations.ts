@@ -13,11 +13,11 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
-/** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
+/** The description of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** Form and JSON, unless it is JSON alone. */
+  /** The schema of a JSON body; with `formToo`, of a form as well. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
@@ -39,7 +39,7 @@ const apiError = z.object({
   }),
 })
 
-/** Errors that any route of a kind may answer. */
+/** Errors that every route of a kind may answer. */
 const OAUTH_ERRORS = { 400: oauthError, 401: oauthError, 413: oauthError, 415: oauthError, 500: oauthError, 503: oauthError }
 const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
 const OF_APP = { ...API_ERRORS, 404: apiError }
@@ -65,7 +65,7 @@ const logoutRequest = z.object({
 
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
-/** By method and path. */
+/** Describes every route, by method and path. */
 export function describeOperations(
   { scopes }: Pick<Config<never>, 'scopes'>,
   services: Pick<Services, 'grants'>,

@@ -3,21 +3,22 @@ import type { HttpResponse } from '../http/types.ts'
 import type { Language } from './language.ts'
 import type { Theme } from './theme.ts'
 
+/** The contents of a page. */
 export interface Page {
   readonly theme: Theme
   readonly language: Language
   readonly title: string
-  /** Already HTML. */
+  /** The body, as HTML. */
   readonly body: string
-  /** What its forms may post to, as sources of a Content-Security-Policy. Default: nothing. */
+  /** The targets of its forms, as sources of a Content-Security-Policy. Default: none. */
   readonly formAction?: string
-  /** URLs of its pictures. */
+  /** The URLs of its images. Default: none. */
   readonly images?: readonly string[]
-  /** Inline scripts, of which the policy names the hashes. */
+  /** The hashes of its inline scripts, as sources of a Content-Security-Policy. Default: none. */
   readonly scriptSource?: string
 }
 
-/** One of authmount's own pages. It can be neither framed nor scripted, and loads nothing but the pictures it names. */
+/** Renders one of authmount's pages. Its policy forbids framing, scripts and every resource that it does not name. */
 export function renderPage(
   status: number,
   { body, formAction = "'none'", images = [], language, scriptSource, theme, title }: Page,
@@ -54,24 +55,24 @@ ${body}
   return html(status, text, policy.join('; '))
 }
 
-/** A message with its placeholders filled in: `values` are HTML already, what surrounds them is text. */
+/** Fills in the placeholders of a message, and returns HTML: `values` are HTML, and the message is escaped. */
 export function fill(message: string, values: Readonly<Record<string, string>>): string {
   return escapeHtml(message).replace(/\{(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder)
 }
 
-/** The same for a text that is no HTML. */
+/** Fills in the placeholders of a message, and returns text. */
 export function fillText(message: string, values: Readonly<Record<string, string>>): string {
   return message.replace(/\{(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder)
 }
 
-/** A text that may be in another direction than what surrounds it. */
+/** Escapes a text and isolates its direction, which may differ from that of the page. */
 export function isolated(text: string): string {
   return `<bdi>${escapeHtml(text)}</bdi>`
 }
 
 /**
- * What a page may post to, so that the answer reaches an app at `uri`. Browsers hold `form-action` against every redirect
- * that follows, so any https address the app goes on to is named as well; and a policy has no words for an IPv6 address.
+ * Returns the `form-action` sources for an app at `uri`. Browsers apply `form-action` to every redirect after the post, so
+ * any https address is allowed as well. A policy cannot name an IPv6 address, so then its scheme is allowed.
  */
 export function formTarget(uri: string): string {
   const { hostname, origin, protocol } = new URL(uri)

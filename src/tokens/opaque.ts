@@ -2,16 +2,17 @@ import { randomId, sha256 } from '../base/crypto.ts'
 import { GRANT_ID_LENGTH } from '../base/ids.ts'
 
 /*
- * Opaque values, and what secret scanners may look for: am_at_ access token, am_rt_ refresh token,
+ * The prefixes of opaque values, which secret scanners can search for: am_at_ access token, am_rt_ refresh token,
  * am_ac_ authorization code, am_cs_ client secret.
- * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so a token leads
- * to both its records at once.
+ * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so the records of app and
+ * grant can be read concurrently.
  */
 
+/** A new token. */
 export interface NewToken {
-  /** What the client is given. */
+  /** The token itself, for the client. */
   readonly value: string
-  /** What the store keeps. */
+  /** Its hash, for the store. */
   readonly id: string
 }
 
@@ -28,13 +29,13 @@ export function newClientSecret(): string {
   return `am_cs_${randomId(32)}`
 }
 
-/** Which grant an opaque token says it is of, and as what; undefined for any other text. */
+/** Reads the kind and the grant id of an opaque token; undefined for any other text. */
 export function readOpaque(value: string): { readonly kind: 'access' | 'refresh'; readonly grantId: string } | undefined {
   if (value.length !== LENGTH || value[DOT] !== '.' || !TOKEN.test(value)) return undefined
   return { kind: value.startsWith(PREFIX.access) ? 'access' : 'refresh', grantId: value.slice(PREFIX.access.length, DOT) }
 }
 
-/** Whether a text holds an opaque token that authmount issued. */
+/** Tells whether a text contains an opaque token of this form. */
 export function holdsOpaque(text: string): boolean {
   return text.includes(PREFIX.access) || text.includes(PREFIX.refresh)
 }
