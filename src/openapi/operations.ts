@@ -161,7 +161,7 @@ export function describeOperations(
       answers: { 200: null, ...OAUTH_ERRORS },
     },
     'POST /oauth/introspect': {
-      summary: 'Ask about a token (RFC 7662)',
+      summary: 'Introspect a token (RFC 7662)',
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
       answers: {
@@ -184,7 +184,7 @@ export function describeOperations(
       },
     },
     'GET /oauth/userinfo': {
-      summary: 'What the app may know of the user who allowed it (OpenID Connect Core §5.3)',
+      summary: 'Get claims of the user (OpenID Connect Core §5.3)',
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
@@ -208,7 +208,7 @@ export function describeOperations(
       answers: { 200: null, 302: null, ...OAUTH_ERRORS },
     },
     'GET /connectors/:connectorId/oauth/authorize': {
-      summary: 'Where to send the browser to connect an outside account',
+      summary: 'Get the URL to which to send the browser to connect an outside account',
       query: authorizeConnectorQuery,
       answers: {
         200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
@@ -251,7 +251,7 @@ export function describeOperations(
       },
     },
     'GET /.well-known/oauth-protected-resource': {
-      summary: 'Who issues tokens for the API (RFC 9728)',
+      summary: 'Metadata of the protected resource: its authorization server (RFC 9728)',
       answers: { 200: z.looseObject({ resource: text, authorization_servers: z.array(text) }) },
     },
     'GET /.well-known/oauth-authorization-server': {
@@ -267,13 +267,13 @@ export function describeOperations(
       answers: { 200: z.array(connectedAppSchema), 302: null, ...API_ERRORS },
     },
     'POST /oauth/connected-apps/:appId': {
-      summary: 'The page’s own form: take it back',
+      summary: 'The same, from the form of the page',
       body: z.object({ form_id: text }),
       formToo: true,
       answers: { 303: null, ...OAUTH_ERRORS, 403: oauthError, 429: oauthError },
     },
     'DELETE /oauth/connected-apps/:appId': {
-      summary: 'Take back what the signed-in user has allowed an app, and end every token of it',
+      summary: 'Withdraw the signed-in user’s consent to an app, and end every token of it',
       answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
     },
     'GET /oauth-clients': {
@@ -292,7 +292,7 @@ export function describeOperations(
     },
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
-      summary: 'Change an app; what is left out stays',
+      summary: 'Change an app; omitted fields stay',
       body: appChangesSchema(scopes, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
@@ -307,11 +307,11 @@ export function describeOperations(
       answers: { 200: appWithSecretSchema, ...OF_APP, ...CHANGE },
     },
     'POST /oauth-clients/:appId/suspend': {
-      summary: 'Stop an app from getting codes and tokens; what it has lives on',
+      summary: 'Suspend an app: it gets no more codes and tokens; issued tokens stay valid',
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'POST /oauth-clients/:appId/activate': {
-      summary: 'Let a suspended app go on',
+      summary: 'Activate a suspended app',
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'GET /oauth-clients/:appId/tokens': {
