@@ -21,6 +21,8 @@ declare global {
  * Requests for other paths pass through untouched.
  */
 export function authmountRouter(authmount: Authmount<Request>): (RequestHandler | ErrorRequestHandler)[] {
+  if (typeof authmount?.dispatch !== 'function')
+    throw new TypeError('authmountRouter needs what createAuthmount returned: app.use(authmountRouter(authmount))')
   const answer = async (request: Request, response: Response, { endpoint, params }: FoundEndpoint, body: Body): Promise<void> => {
     const { query } = splitUrl(request.originalUrl)
     const { ip, method } = request
@@ -56,6 +58,8 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
  * Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
+  if (typeof authmount?.guard !== 'function')
+    throw new TypeError("requireToken takes the server first: requireToken(authmount, { scopes: ['read:records'] })")
   const guard = authmount.guard(requirements)
   return (request, response, next) => {
     guard({ method: request.method, url: request.originalUrl, headers: readHeaders(request) }).then(result => {

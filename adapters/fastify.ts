@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, FastifySchema, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { readHeaders, splitUrl } from '../src/http/node-message.ts'
@@ -69,6 +69,8 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     method: METHODS,
     url: endpoint.path,
     exposeHeadRoute: false,
+    // @fastify/swagger would put eight methods of every path into the host's own document: authmount.openapi() describes ours.
+    schema: { hide: true } as FastifySchema,
     handler: async (request, reply) => {
       const limit = endpoint.bodyLimits.get(request.method) ?? 0
       const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
@@ -105,6 +107,7 @@ export type TokenPreHandler = (
  * whose it is. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
+  requireServer(authmount)
   const guard = authmount.guard(requirements)
   return (request, reply) => {
     const { method = '', url = '' } = request.raw
@@ -126,12 +129,17 @@ export async function authmountConsole(
 ): Promise<void> {
   const appsConsole = authmount.console()
   for (const path of appsConsole.paths) {
-    app.get(path, async ({ headers, raw }, reply) => {
+    app.get(path, { schema: { hide: true } as FastifySchema }, async ({ headers, raw }, reply) => {
       const { path: fullPath } = splitUrl(raw.url ?? '')
       const answer = appsConsole.answer({ path, fullPath, headers })
       return answer ? send(reply, answer) : reply.callNotFound()
     })
   }
+}
+
+function requireServer(authmount: Guarding): void {
+  if (typeof authmount?.guard !== 'function')
+    throw new TypeError("requireToken takes the server first: requireToken(authmount, { scopes: ['read:records'] })")
 }
 
 function send(reply: GuardedReply, response: HttpResponse): unknown {

@@ -25,7 +25,7 @@ import { createKeySource } from './tokens/keys.ts'
 /** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
 export function createAuthmount<Native = unknown>(options: AuthmountOptions<Native>): Authmount<Native> {
   const config = readConfig(options)
-  const events = createEvents(options.onEvent, config.log)
+  const events = createEvents(config.onEvent, config.log)
   const grants = createGrantRegistry(config.grants)
   const services = createServices(config, { events, grants })
   const deadlines = new Deadlines(config.storeTimeoutMs)

@@ -12,7 +12,7 @@ export { ConnectorError, type ConnectorErrorCode } from './errors/connector-erro
 export { OAuthError, type OAuthErrorCode } from './errors/oauth-error.ts'
 export { OptionsError } from './errors/options-error.ts'
 export { StoreError } from './errors/store-error.ts'
-export type { RateLimit } from './http/limits.ts'
+export type { RateLimit, RateLimiter, RateLimiterResult } from './http/rate-limiter.ts'
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
 export type { Branding } from './options/branding.ts'
 export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
@@ -28,8 +28,11 @@ export type {
   IssuedTokens,
   IssueOrder,
 } from './options/grants.ts'
-export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage, ScopeDefinition } from './options/options.ts'
+export type { Lifetimes } from './options/lifetimes.ts'
+export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
 export type { OutboundSettings } from './options/outbound.ts'
+export type { ScopeDefinition } from './options/scopes.ts'
+export type { KeyRotation } from './options/signing.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
 export type { Authmount } from './public.ts'
 export type { Endpoint } from './server/routes.ts'

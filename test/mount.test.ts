@@ -139,3 +139,22 @@ t.test('fastify: two servers live in one app', async t => {
     code: 'FST_ERR_DUPLICATED_ROUTE',
   })
 })
+
+t.test('a host’s own OpenAPI document has none of our routes', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const shown: string[] = []
+  app.addHook('onRoute', ({ schema, url }) => {
+    if (!(schema as { readonly hide?: boolean } | undefined)?.hide) shown.push(url)
+  })
+  const authmount = createAuthmount({
+    issuer: 'https://issuer.example',
+    store: memoryStore(),
+    authenticate: () => null,
+    scopes: { read: { description: 'Read' } },
+  })
+  await app.register(authmountPlugin, { authmount: authmount as never })
+  app.get('/mine', async () => 1)
+  await app.ready()
+  t.strictSame([...new Set(shown)], ['/mine'])
+})

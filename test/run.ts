@@ -1,8 +1,8 @@
 /**
  * Runs the tests: `npm test` over memory, `npm run test:all` on everything, `SERVERS=redis,mongo npm run test:all` only on
- * those. Arguments are test files, and options for tap. test/README.md says which suite runs where.
+ * those, `SERVERS=-memory` on all others. Arguments are test files, and options for tap. test/README.md says which suite runs where.
  */
-import { spawn } from 'node:child_process'
+import { type SpawnOptions, spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { exitOf } from './servers/server.ts'
@@ -39,18 +39,20 @@ const running = wanted.filter(place => !missing.has(place))
 try {
   if (missing.size > 0 && process.env.CI) throw new Error(`not installed, and CI is set: ${words([...missing.keys()])}`)
   const paths = suites.filter(suite => suite.places.some(place => running.includes(place))).map(({ path }) => path)
-  process.exitCode = paths.length > 0 ? await tap(paths) : 1
-  summarize()
+  const code = paths.length > 0 ? await tap(paths) : 1
+  process.exitCode = code
+  summarize(paths.length, code === 0)
 } finally {
   await servers.stop()
 }
 
-/** The places that SERVERS names; without it, all. */
+/** The places that SERVERS names, or all but those that it names with a minus; without it, all. */
 function chosenPlaces(): readonly Place[] {
-  const names = process.env.SERVERS?.split(',').filter(Boolean)
-  const unknown = names?.find(name => !PLACES.includes(name as Place))
+  const names = (process.env.SERVERS ?? '').split(',').filter(Boolean)
+  const unknown = names.find(name => !PLACES.includes(name.replace(/^-/, '') as Place))
   if (unknown !== undefined) throw new Error(`SERVERS names ${unknown}; it may name ${PLACES.join(', ')}`)
-  return names?.length ? (names as Place[]) : PLACES
+  const named = PLACES.filter(place => names.includes(place))
+  return (named.length > 0 ? named : PLACES).filter(place => !names.includes(`-${place}`))
 }
 
 async function allSuites(): Promise<readonly string[]> {
@@ -65,16 +67,38 @@ async function read(path: string): Promise<{ readonly path: string; readonly pla
   return { path, places: placesOf(await readFile(join(ROOT, path), 'utf8')) }
 }
 
-function tap(paths: readonly string[]): Promise<number> {
-  // Nobody reads tens of thousands of assertions in a log. In CI a test that is skipped fails: it proves nothing.
-  const defaults = [...(process.stdout.isTTY ? [] : ['--reporter=terse']), ...(process.env.CI ? ['--fail-skip'] : [])]
+async function tap(paths: readonly string[]): Promise<number> {
+  await configureTap()
+  // A log shows what failed, a terminal also how far it is. In CI a test that is skipped fails: it proves nothing.
+  const defaults = [process.stdout.isTTY ? '--reporter=terse' : '--reporter=min', ...(process.env.CI ? ['--fail-skip'] : [])]
   const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(',') }
-  return exitOf(spawn('tap', [...defaults, ...options, ...paths], { cwd: ROOT, stdio: 'inherit', env }))
+  return child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
+}
+
+/**
+ * Applies the plugins that package.json names: once after each `npm ci`. `tap` would do so itself, but would run the tests
+ * of that first time with its own TypeScript compiler, which makes them several times slower.
+ */
+async function configureTap(): Promise<void> {
+  const isAsShipped = [
+    '--input-type=module',
+    '--eval',
+    "import t from 'tap'; process.exit(t.pluginSignature.includes('typescript') ? 1 : 0)",
+  ]
+  if ((await child(process.execPath, isAsShipped, { stdio: 'ignore' })) !== 0) await child('tap', ['build'], { stdio: 'ignore' })
+}
+
+/** Resolves to its exit code. A signal that ends the run ends it too. */
+function child(command: string, args: readonly string[], options: SpawnOptions): Promise<number> {
+  const started = spawn(command, args, { cwd: ROOT, ...options })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => started.kill(signal))
+  return exitOf(started)
 }
 
 /** Says what ran and what did not, and how to run the rest. */
-function summarize(): void {
-  const lines = running.length > 0 ? [`Run: ${words(running)}.`] : ['Nothing was run.']
+function summarize(count: number, passed: boolean): void {
+  const took = `${count} test ${count === 1 ? 'file' : 'files'}, ${Math.ceil(performance.now() / 1000)} s`
+  const lines = count > 0 ? [`${passed ? 'Passed' : 'Failed'}: ${words(running)} (${took}).`] : ['Nothing was run.']
   for (const [place, hint] of missing) lines.push(`Not run: ${words([place])}, which is not installed here. To run it, ${hint}.`)
   const others = places.filter(place => !wanted.includes(place))
   const rest = ['npm run test:all', ...(files.length > 0 ? ['--', ...files] : [])].join(' ')

@@ -27,6 +27,10 @@ export interface MongoStoreOptions {
  * as it is.
  */
 export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
+  if (typeof db?.collection !== 'function')
+    throw new TypeError(
+      "mongoStore needs a database of the driver: mongoStore(client.db('app')), or mongoose.connection.getClient().db()",
+    )
   const { prefix = 'authmount_', now = Date.now } = options
   const ready = runOnce(() => createIndexes(db, prefix))
   const context: MongoContext = {

@@ -2,10 +2,11 @@ import { appOfGrant, isGrantId } from '../../src/base/ids.ts'
 import type { FoundToken, GrantStore, RevokeQuery, Token, TokenRef } from '../../src/store/store.ts'
 import { lastExpiry } from '../common/records.ts'
 import { type RedisContext, ttl } from './context.ts'
-import { formatGrant, formatTokens, GRANT_FIELDS, parseGrant, parseId, parseToken } from './packed-grants.ts'
+import { formatGrant, formatTokens, GRANT_FIELDS, type Placed, parseGrant, parsePlaced, parseToken } from './packed-grants.ts'
 import { keyOf } from './records.ts'
 import { addTokens, createGrant, revokeGrant, revokeToken, rotateToken } from './scripts/grants.ts'
-import { type Placed, parseMember, TokenIndex, waitForAll } from './token-index.ts'
+import { isRefusal } from './scripts/script.ts'
+import { parseMember, TokenIndex, waitForAll } from './token-index.ts'
 import { pairs, tokenLists } from './token-lists.ts'
 
 /** How many grants `revokeMany` revokes at a time. */
@@ -65,7 +66,7 @@ export function redisGrants(context: RedisContext): GrantStore {
       await index.change(written, { add: live, remove: gone })
       return
     }
-    await index.add(stored, live, gone)
+    await Promise.all(index.add(stored, live, gone))
     await index.remove(written, tokenIds)
     if (written.userId !== stored.userId) await index.removeFromUser(written)
   }
@@ -73,22 +74,35 @@ export function redisGrants(context: RedisContext): GrantStore {
   const revoke = async (grantId: string, conditions: readonly string[] = ['', '', '']): Promise<boolean> => {
     const revoked = await revokeGrant.decide(redis, [grantKey(grantId)], [now(), ...conditions], wait)
     if (!revoked) return false
-    const [epoch, org, user, ...tokenIds] = revoked
-    const grant = placed(grantId, epoch, org, user)
+    const [g, o, u, ...tokenIds] = revoked
+    const grant = parsePlaced(grantId, [g, o, u])
     // Record first: readers skip an index entry without a record.
     await Promise.all([index.remove(grant, tokenIds), index.removeFromUser(grant)])
     return true
   }
-  const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[]): Promise<number> => {
+  /** Revokes grants, and only then rejects for those that this version cannot read: one of them must not keep others alive. */
+  const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[], refused: unknown[]): Promise<number> => {
     const ids = [...new Set(grantIds)]
     let revoked = 0
     for (let start = 0; start < ids.length; start += BATCH) {
-      const answers = await Promise.all(ids.slice(start, start + BATCH).map(id => revoke(id, conditions)))
-      revoked += answers.filter(Boolean).length
+      const batch = ids.slice(start, start + BATCH).map(async id => {
+        try {
+          if (await revoke(id, conditions)) revoked++
+        } catch (error) {
+          if (!isRefusal(error)) throw error
+          refused.push(error)
+        }
+      })
+      await Promise.all(batch)
     }
     return revoked
   }
-  const revokeOfApp = async (appId: string, { orgId, epochBelow }: RevokeQuery, conditions: readonly string[]) => {
+  const revokeOfApp = async (
+    appId: string,
+    { orgId, epochBelow }: RevokeQuery,
+    conditions: readonly string[],
+    refused: unknown[],
+  ) => {
     let revoked = 0
     const pattern = orgId === undefined ? '*' : `${index.tagOf(orgId)}*`
     for (const epoch of await redis.smembers(index.epochsKey(appId))) {
@@ -98,7 +112,7 @@ export function redisGrants(context: RedisContext): GrantStore {
       do {
         const [next, members] = await redis.zscan(issued, cursor, 'MATCH', pattern, 'COUNT', SCANNED)
         const grantIds = pairs(members).map(([member]) => parseMember(appId, member).grantId)
-        revoked += await revokeEach(grantIds, conditions)
+        revoked += await revokeEach(grantIds, conditions, refused)
         cursor = next
       } while (cursor !== '0')
     }
@@ -114,37 +128,37 @@ export function redisGrants(context: RedisContext): GrantStore {
       const at = now()
       const own = formatGrant(grant)
       const args = [at, ttl(lastExpiry(tokens), at), own.length / 2, ...own, ...formatTokens(grant, tokens)]
-      const created = await waitForAll([index.add(grant, tokens), createGrant.decide(redis, [grantKey(grant.id)], args, wait)])
+      const created = await waitForAll([...index.add(grant, tokens), createGrant.decide(redis, [grantKey(grant.id)], args, wait)])
       if (created !== 1) await correct(grant, idsOf(tokens))
       return created !== 0
     },
 
     async rotate({ grant, token }, next, replay) {
       const at = now()
-      const written = { ...grant, appId: appOfGrant(grant.id) }
+      const written = ofOwnApp(grant)
       const args = [at, token.id, `${at} `, replay, ttl(lastExpiry(next), at), ...formatTokens(grant, next)]
-      const [outcome, repeated, ...stored] = await waitForAll([
-        index.add(written, next, [token.id]),
+      const [outcome, repeated, ...own] = await waitForAll([
+        ...index.add(written, next, [token.id]),
         rotateToken.decide(redis, [grantKey(grant.id)], args, wait),
       ]).catch(async error => {
         // Whether the token was spent is unknown. It is listed again; a list that finds it spent removes it.
         await index.change(written, { add: [token] }).catch(() => {})
         throw error
       })
-      if (outcome !== 'rotated' || repeated || !samePlace(placed(grant.id, ...stored), written))
+      if (outcome !== 'rotated' || repeated || !samePlace(parsePlaced(grant.id, own), written))
         await correct(written, [token.id, ...idsOf(next)])
       return outcome
     },
 
     async add({ grant, token }, tokens) {
       const at = now()
-      const written = { ...grant, appId: appOfGrant(grant.id) }
+      const written = ofOwnApp(grant)
       const args = [at, token.id, ttl(lastExpiry(tokens), at), ...formatTokens(grant, tokens)]
-      const [outcome, repeated, ...stored] = await waitForAll([
-        index.add(written, tokens),
+      const [outcome, repeated, ...own] = await waitForAll([
+        ...index.add(written, tokens),
         addTokens.decide(redis, [grantKey(grant.id)], args, wait),
       ])
-      if (outcome !== 'added' || repeated || !samePlace(placed(grant.id, ...stored), written))
+      if (outcome !== 'added' || repeated || !samePlace(parsePlaced(grant.id, own), written))
         await correct(written, idsOf(tokens))
       if (outcome === 'conflict') throw new Error('a token of this id is there, with other content')
       return outcome
@@ -154,7 +168,7 @@ export function redisGrants(context: RedisContext): GrantStore {
       const revoked = await revokeToken.decide(redis, [grantKey(grantId)], [now(), tokenId], wait)
       if (!revoked) return false
       const [last, ...stored] = revoked
-      const grant = placed(grantId, ...stored)
+      const grant = parsePlaced(grantId, stored)
       await Promise.all([index.remove(grant, [tokenId]), last ? index.removeFromUser(grant) : undefined])
       return true
     },
@@ -166,14 +180,18 @@ export function redisGrants(context: RedisContext): GrantStore {
         userId === undefined ? '' : `=${userId}`,
         epochBelow === undefined || epochBelow === Number.POSITIVE_INFINITY ? '' : String(epochBelow),
       ]
+      const refused: unknown[] = []
+      let revoked = 0
       if (userId !== undefined) {
         const ids = await membersOf(index.userKey(userId))
-        return revokeEach(appId === undefined ? ids : ids.filter(id => appOfGrant(id) === appId), conditions)
+        const chosen = appId === undefined ? ids : ids.filter(id => appOfGrant(id) === appId)
+        revoked = await revokeEach(chosen, conditions, refused)
+      } else if (appId !== undefined) {
+        revoked = await revokeOfApp(appId, query, conditions, refused)
+      } else if (orgId !== undefined) {
+        for (const id of await membersOf(index.orgKey(orgId))) revoked += await revokeOfApp(id, query, conditions, refused)
       }
-      if (appId !== undefined) return revokeOfApp(appId, query, conditions)
-      if (orgId === undefined) return 0
-      let revoked = 0
-      for (const id of await membersOf(index.orgKey(orgId))) revoked += await revokeOfApp(id, query, conditions)
+      if (refused.length > 0) throw refused[0]
       return revoked
     },
 
@@ -189,9 +207,10 @@ function idsOf(tokens: readonly Token[]): readonly string[] {
   return tokens.map(({ id }) => id)
 }
 
-/** A grant as a script describes it; the user as "=<id>", or empty. */
-function placed(id: string, epoch: string, orgId: string, user: string): Placed {
-  return { id, appId: appOfGrant(id), epoch: Number(epoch), orgId, userId: user === '' ? null : parseId(user) }
+/** The app as the grant's id names it, whatever the caller says. */
+function ofOwnApp<G extends Placed>(grant: G): G {
+  const appId = appOfGrant(grant.id)
+  return grant.appId === appId ? grant : { ...grant, appId }
 }
 
 function samePlace(a: Placed, b: Placed): boolean {

@@ -2,7 +2,7 @@ import type { OneTime, OneTimeKind, OneTimeStore } from '../../src/store/store.t
 import { digest } from '../common/records.ts'
 import { type RedisContext, ttl } from './context.ts'
 import { formatEntry, keyOf, parseEntry } from './records.ts'
-import { claimEntry, consumeEntry, forgetEntry } from './scripts/records.ts'
+import { claimEntry, consumeEntry, forgetEntry, putEntry } from './scripts/records.ts'
 
 /** Kinds that may stand in a key. Any other text is hashed with the id. */
 const PLAIN_KIND = /^[a-z_]{1,32}$/
@@ -14,7 +14,7 @@ export function redisOneTime({ redis, prefix, wait, now }: RedisContext): OneTim
   const isLive = ({ expiresAt }: OneTime) => expiresAt > now()
   return {
     async put(entry) {
-      await redis.set(key(entry.kind, entry.id), formatEntry(entry), 'PX', ttl(entry.expiresAt, now()))
+      await putEntry.run(redis, [key(entry.kind, entry.id)], [formatEntry(entry), ttl(entry.expiresAt, now())])
     },
     async peek<K extends OneTimeKind>(kind: K, id: string) {
       const found = parseEntry<OneTime<K>>(await redis.get(key(kind, id)))

@@ -5,6 +5,7 @@ import type { Grant, Spent, Token } from '../../src/store/store.ts'
 import { frozenCopy } from '../common/frozen-copy.ts'
 import { damaged } from '../common/records.ts'
 import { parseJson } from './records.ts'
+import type { OwnFields } from './scripts/grants.ts'
 
 /* A grant and its tokens as fields of a hash: scripts/grants.ts describes them. */
 
@@ -35,7 +36,8 @@ export function parseGrant(id: string, [own, orgField, userField, scopesField]: 
   if (scopes == null || orgId === null) throw damaged('a grant')
   const space = form.indexOf(' ', 2)
   const end = form.indexOf(' ', space + 1)
-  const known = {
+  const [context, others] = form.endsWith(' {}') ? [NO_CONTEXT] : parseContext(form.slice(end + 1))
+  const grant: Grant = {
     id,
     appId: appOfGrant(id),
     orgId,
@@ -43,18 +45,42 @@ export function parseGrant(id: string, [own, orgField, userField, scopesField]: 
     scopes: parseScopes('a grant', scopes),
     createdAt: Number(form.slice(2, space)),
     epoch: Number(form.slice(space + 1, end)),
+    context,
   }
-  if (form.endsWith(' {}')) return { ...known, context: NO_CONTEXT }
-  const json = parseJson<JsonObject | readonly [JsonObject, object]>('a grant', form.slice(end + 1))
-  return isList(json) ? { ...json[1], ...known, context: json[0] } : { ...known, context: json }
+  return others ? { ...others, ...grant } : grant
 }
 
 const GRANT_FORM = /^2 \d+ \d+ /
 /** Of a grant that no user made. */
 const NO_CONTEXT = Object.freeze({})
 
+function parseContext(json: string): readonly [context: JsonObject, others?: object] {
+  const parsed = parseJson<JsonObject | [JsonObject, object]>('a grant', json)
+  return Array.isArray(parsed) ? (parsed as [JsonObject, object]) : [parsed as JsonObject]
+}
+
+/** What places a grant in the indexes. */
+export type Placed = Pick<Grant, 'id' | 'appId' | 'orgId' | 'userId' | 'epoch'>
+
+/**
+ * Like `parseGrant`, but without JSON, because a script returns these fields with every rotation; and it never throws, because
+ * the script has written already.
+ */
+export function parsePlaced(id: string, [own, orgField, userField]: OwnFields): Placed {
+  const [, beside = ''] = cut(own, '\n')
+  return {
+    id,
+    appId: appOfGrant(id),
+    orgId: cut(beside, '\n')[1] ?? orgField?.slice(1) ?? '',
+    userId: userField?.slice(1) ?? null,
+    epoch: Number(GRANT_EPOCH.exec(own)?.[1]),
+  }
+}
+
+const GRANT_EPOCH = /^2 \d+ (\d+) /
+
 /** The `=` tells an empty id from none. */
-export function parseId(field: string | null | undefined): string | null {
+function parseId(field: string | null | undefined): string | null {
   if (field == null) return null
   if (!field.startsWith('=')) throw damaged('a grant')
   return field.slice(1)
@@ -70,7 +96,7 @@ export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
 }
 
 /** What a token says beside its kind and its instants, with a space before it; nothing for most. */
-function formatMore(grant: Grant, { scopes, audience }: Limits, others: object): string {
+function formatMore(grant: Grant, { scopes, audience }: Limits, others: Readonly<Record<string, unknown>>): string {
   const rest = hasFields(others) ? `,${JSON.stringify(others)}` : ''
   if (audience !== undefined) return ` [${JSON.stringify(scopes)},${JSON.stringify(audience)}${rest}]`
   if (scopes !== grant.scopes) {
@@ -105,7 +131,7 @@ function parseMore(json: string, grant: Grant): Pick<Token, 'scopes' | 'audience
   if (json.startsWith('{')) return { scopes: grant.scopes, ...parseJson<object>('a token', json) }
   if (!json.startsWith('[[')) return { scopes: parseScopes('a token', json) }
   const [scopes, second, third] = parseJson<[string[], (string[] | object)?, object?]>('a token', json)
-  return isList(second) ? { scopes, audience: second, ...third } : { scopes, ...second }
+  return Array.isArray(second) ? { scopes, audience: second, ...third } : { scopes, ...second }
 }
 
 function parseSpent(text: string): Spent {
@@ -122,13 +148,9 @@ function parseScopes(what: string, json: string): readonly string[] {
 }
 
 /** Whether JSON will have a field. */
-function hasFields(object: object): boolean {
-  return Object.values(object).some(value => value !== undefined)
-}
-
-/** `Array.isArray` for lists that cannot be changed. */
-function isList<T extends readonly unknown[]>(value: T | object | undefined): value is T {
-  return Array.isArray(value)
+function hasFields(object: Readonly<Record<string, unknown>>): boolean {
+  for (const name in object) if (object[name] !== undefined) return true
+  return false
 }
 
 /** What stands before the first mark, and what stands after it, where there is one. */

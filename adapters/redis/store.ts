@@ -27,6 +27,10 @@ export interface RedisStoreOptions {
  * error of ioredis, and for a record that this version cannot read, which is left as it is.
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): Store {
+  if (typeof redis?.evalsha !== 'function')
+    throw new TypeError(
+      'redisStore needs a client of ioredis: redisStore(new Redis(url)). The package redis (node-redis) is another one',
+    )
   const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now: clock = Date.now } = options
   // A clock may be finer than the milliseconds that are stored.
   const now = () => Math.floor(clock())

@@ -4,11 +4,9 @@ import { TtlCache } from '../../src/base/ttl-cache.ts'
 import type { Grant, Token, TokenRef } from '../../src/store/store.ts'
 import { digest, lastExpiry } from '../common/records.ts'
 import { type RedisContext, ttl } from './context.ts'
+import type { Placed } from './packed-grants.ts'
 import { keyOf } from './records.ts'
 import { indexTokens, indexUntil } from './scripts/indexes.ts'
-
-/** What places a grant in the indexes. */
-export type Placed = Pick<Grant, 'id' | 'appId' | 'orgId' | 'userId' | 'epoch'>
 
 /** How many members one command removes: a command takes only so many arguments. */
 const BATCH = 200
@@ -67,11 +65,21 @@ export class TokenIndex {
     return `${this.tagOf(orgId)}${id.length - appId.length}:${id.slice(appId.length)}${tokenId}`
   }
 
-  /** Adds tokens of a grant to all three indexes; also removes some from that of its app. */
-  add(grant: Placed, tokens: readonly Token[], remove: readonly string[] = []): Promise<unknown> {
-    if (tokens.length === 0) return this.change(grant, { remove })
-    const until = lastExpiry(tokens)
-    return waitForAll([this.change(grant, { add: tokens, remove }), this.#addToUser(grant, until), this.#addToOrg(grant, until)])
+  /** Adds tokens of a grant to all three indexes, and removes some from that of its app. Returns the writes under way. */
+  add(grant: Placed, tokens: readonly Token[], remove: readonly string[] = []): readonly Promise<unknown>[] {
+    const writes = [this.change(grant, { add: tokens, remove })]
+    if (tokens.length === 0) return writes
+    const [at, until] = [this.#context.now(), lastExpiry(tokens)]
+    const { appId, id, orgId, userId } = grant
+    if (userId !== null) writes.push(this.#addUntil(this.userKey(userId), id, { at, until }))
+    const pair = appId + orgId
+    if ((this.#indexed.get(pair, at) ?? 0) < until) {
+      // Longer than the token, so that tokens of the next minute are covered too.
+      const later = until + 2 * RELY_MS
+      const written = this.#addUntil(this.orgKey(orgId), appId, { at, until: later })
+      writes.push(written.then(() => this.#indexed.set(pair, later, at + RELY_MS)))
+    }
+    return writes
   }
 
   /** Changes the index of the app's tokens alone. */
@@ -107,22 +115,8 @@ export class TokenIndex {
     if (userId !== null) await this.#context.redis.zrem(this.userKey(userId), id)
   }
 
-  async #addToUser({ id, userId }: Placed, until: EpochMs): Promise<void> {
-    if (userId === null) return
-    const { now, redis } = this.#context
-    const at = now()
-    await indexUntil.run(redis, [this.userKey(userId)], [at, ttl(until, at), until, id])
-  }
-
-  async #addToOrg({ appId, orgId }: Placed, until: EpochMs): Promise<void> {
-    const { now, redis } = this.#context
-    const at = now()
-    const pair = appId + orgId
-    if ((this.#indexed.get(pair, at) ?? 0) >= until) return
-    // Longer than the token, so that tokens of the next minute are covered too.
-    const later = until + 2 * RELY_MS
-    await indexUntil.run(redis, [this.orgKey(orgId)], [at, ttl(later, at), later, appId])
-    this.#indexed.set(pair, later, at + RELY_MS)
+  #addUntil(key: string, member: string, { at, until }: { readonly at: EpochMs; readonly until: EpochMs }): Promise<unknown> {
+    return indexUntil.run(this.#context.redis, [key], [at, ttl(until, at), until, member])
   }
 
   #baseOf(appId: string): string {

@@ -3,7 +3,8 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
-type Catalogue = Config<never>['scopes']
+/** What the host's options say of apps. */
+type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
 
 /** Wire names of the grants that apps can be registered for. */
 export interface AppGrants {
@@ -58,8 +59,8 @@ export interface NewApp {
 }
 
 /** Makes the schema of a new app, with rules and defaults. */
-export function newAppSchema(scopes: Catalogue, grants: AppGrants) {
-  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(scopes, grants)
+export function newAppSchema(rules: AppRules, grants: AppGrants) {
+  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(rules, grants)
   return z
     .strictObject({
       ...fields,
@@ -77,8 +78,8 @@ export function newAppSchema(scopes: Catalogue, grants: AppGrants) {
 }
 
 /** Makes the schema of a change: omitted fields stay, and a URL of null is removed. */
-export function appChangesSchema(scopes: Catalogue, grants: AppGrants) {
-  const { url, ...fields } = appFields(scopes, grants)
+export function appChangesSchema(rules: AppRules, grants: AppGrants) {
+  const { url, ...fields } = appFields(rules, grants)
   const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
   return z.strictObject({ ...fields, ...links }).partial()
 }
@@ -93,13 +94,20 @@ export function checkRedirectsOfGrants(
   context.addIssue({ code: 'custom', path: ['redirectUris'], message })
 }
 
-function appFields(scopes: Catalogue, grants: AppGrants) {
+function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
   return {
-    name: z.string().trim().min(1, 'must have 1 to 100 characters').max(100, 'must have 1 to 100 characters'),
+    name: z
+      .string('must be a text of 1 to 100 characters')
+      .trim()
+      .min(1, 'must have 1 to 100 characters')
+      .max(100, 'must have 1 to 100 characters'),
     description: z.string().max(500, 'must have at most 500 characters'),
-    redirectUris: z.array(z.string().superRefine(checkRedirectUri)).max(10, 'must have at most 10 entries'),
+    redirectUris: z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries'),
     allowedScopes: z
-      .array(z.string().refine(name => scopes.has(name), 'is not a scope this server knows'))
+      .array(
+        z.string().refine(name => scopes.has(name), 'is not a scope this server knows'),
+        `must be an array of scopes such as ['${[...scopes.keys()][0]}']`,
+      )
       .min(1, 'must have at least one entry')
       .overwrite(unique),
     allowedGrantTypes: z
@@ -112,9 +120,11 @@ function appFields(scopes: Catalogue, grants: AppGrants) {
   }
 }
 
-function checkRedirectUri(uri: string, context: z.RefinementCtx): void {
-  const message = redirectUriProblem(uri)
-  if (message) context.addIssue({ code: 'custom', message })
+function checkRedirectUri(schemes: readonly string[]): (uri: string, context: z.RefinementCtx) => void {
+  return (uri, context) => {
+    const message = redirectUriProblem(uri, schemes)
+    if (message) context.addIssue({ code: 'custom', message })
+  }
 }
 
 function seconds(low: number, high: number) {

@@ -36,7 +36,7 @@ export async function listApps(request: HttpRequest, { principal, store }: Signe
 
 /** POST /oauth-clients */
 export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const fields = checkJson(newAppSchema(context.config.scopes, appGrants(context.services)), request)
+  const fields = checkJson(newAppSchema(context.config, appGrants(context.services)), request)
   const { app, clientSecret } = await registerApp(fields, context.principal, context)
   return json(201, { ...viewApp(app), clientSecret: clientSecret ?? undefined })
 }
@@ -51,7 +51,7 @@ export async function getApp(request: HttpRequest, context: SignedInContext): Pr
  * answered 409.
  */
 export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const input = checkJson(appChangesSchema(context.config.scopes, appGrants(context.services)), request)
+  const input = checkJson(appChangesSchema(context.config, appGrants(context.services)), request)
   let seen: App | undefined
   const app = await changeApp(request, context, current => {
     const changes = changesOf(input, current)

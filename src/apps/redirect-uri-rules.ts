@@ -1,5 +1,8 @@
-/** Explains why a redirect URI cannot be registered, for the person who registers it; undefined if it can. */
-export function redirectUriProblem(uri: string): string | undefined {
+/**
+ * Explains why a redirect URI cannot be registered, for the person who registers it; undefined if it can. `schemes` are private
+ * schemes that the host allows beside those in reverse-domain form.
+ */
+export function redirectUriProblem(uri: string, schemes: readonly string[]): string | undefined {
   if (uri.length > 2048) return 'must have at most 2048 characters'
   if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes('\\')) return 'must be printable ASCII without spaces or backslashes'
   if (!URL.canParse(uri)) return 'must be an absolute URI'
@@ -20,6 +23,7 @@ export function redirectUriProblem(uri: string): string | undefined {
   if (protocol === 'http:') return 'must use https, except on localhost, 127.0.0.1 or [::1]'
   // RFC 8252 §7.1: a scheme in reverse-domain form avoids collisions, and excludes javascript:, data: and the like.
   if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:\//.test(uri)) return undefined
+  if (schemes.some(scheme => uri.startsWith(`${scheme}:/`))) return undefined
   return 'must use https, http on a loopback host, or a private scheme in reverse-domain form such as com.example.app:/callback'
 }
 

@@ -42,7 +42,7 @@ export async function registerApp(
   owner: AppOwner,
   { config, services, store, events, now }: Omit<Context, 'principal'>,
 ): Promise<RegisteredApp> {
-  const fields = checkInput(newAppSchema(config.scopes, appGrants(services)), input)
+  const fields = checkInput(newAppSchema(config, appGrants(services)), input)
   const { logoUrl } = checkInput(logoSchema, { logoUrl: logo })
   const { orgId, userId } = checkInput(ownerSchema, owner)
   const authMethod = authMethodOf(tokenEndpointAuthMethod, fields.isConfidential, services.clientAuthentication)

@@ -1,6 +1,7 @@
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
+import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
@@ -8,12 +9,11 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
-import { formTarget } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
-import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
 /** GET /oauth/consent: asks the user for consent, as a page, or as JSON for a host that renders its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -29,8 +29,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   if (entry.data.userId !== principal.userId) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
-  const source = requestSource(Object.entries(entry.data.params as Record<string, string>))
-  const asked = await readAuthorizationRequest(source, context)
+  const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
   const view = await viewOf(asked, { consentId, setting, user: principal.displayName ?? null, userId: principal.userId }, context)
 
@@ -87,6 +86,7 @@ async function viewOf(
         },
       ]
     }),
+    staysConnected: asked.scopes.includes(OFFLINE_ACCESS),
     resources: asked.audience ?? [],
     redirectUri: asked.redirectUri,
     language: language.tag,
@@ -104,16 +104,12 @@ async function custom(view: ConsentView, { config }: Context): Promise<HttpRespo
   const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
   if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
-  return html(
-    200,
-    text,
-    `${contentSecurityPolicy}; form-action 'self' ${formTarget(view.redirectUri)}; frame-ancestors 'none'; base-uri 'none'`,
-  )
+  return html(200, text, `${contentSecurityPolicy}; frame-ancestors 'none'; base-uri 'none'`)
 }
 
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
-function jsonOf({ consentId, redirectUri, resources, scopes, verified }: ConsentView, app: App): object {
+function jsonOf({ consentId, redirectUri, resources, scopes, staysConnected, verified }: ConsentView, app: App): object {
   const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
-  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, resources, verified }
+  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, offline_access: staysConnected, resources, verified }
 }

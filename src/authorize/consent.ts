@@ -1,21 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
-import { json } from '../http/reply.ts'
+import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
-import type { OneTime } from '../store/store.ts'
-import { type AnswerParams, authorizationResponse } from './authorization-response.ts'
+import type { OneTime, OneTimeData } from '../store/store.ts'
+import { codeOfScreen } from '../tokens/opaque.ts'
+import { type AnswerParams, answerUri, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
-import { issueCode } from './issue-code.ts'
+import { codeAnswer, issueCode } from './issue-code.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
-import { type AuthorizationRequest, type RequestSource, readAuthorizationRequest, requestSource } from './request.ts'
+import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestJson, requestSource } from './request.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -26,57 +28,66 @@ import { type AuthorizationRequest, type RequestSource, readAuthorizationRequest
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, principal, services, store } = context
   const params = requireForm(request)
+  if (isAuthorizationRequest(params))
+    return redirect(303, withParams(`${config.mountPath}/oauth/authorize`, requestJson(requestSource(params))))
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const { source, screen } = await findRequest(request, params, principal, context)
-  const asked = await readAuthorizationRequest(source, context, { status: 403 })
-  if (screen) await take(screen, store)
+  const { asked, screen } = await findRequest(request, params, principal, context)
+  const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
+  if (screen && !(await take(screen.entry, store)))
+    return answer(request, asked, await sameAnswer(granted, code, asked, context), services)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
-    const error_description = 'the user did not agree'
-    return answer(request, asked, { error: 'access_denied', error_description, state: asked.state, iss: config.issuer }, services)
+    return answer(request, asked, deniedAnswer(asked, config), services)
   }
 
   try {
     await recordConsent({ userId: principal.userId }, asked, context)
-    const params = await issueCode(asked, { ...context, principal })
+    const params = await issueCode(asked, { ...context, principal }, code)
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params, services)
   } catch (error) {
     // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
-    if (screen && error instanceof StoreError) await reopen(screen, config)
+    if (screen && error instanceof StoreError) await reopen(screen.entry, config)
     throw error
   }
 }
 
+/** Tells whether a POST is an authorization request (OpenID Connect Core §3.1.2.1), which is then redirected to GET. */
+function isAuthorizationRequest(params: Params): boolean {
+  return params.has('response_type') && !params.has('consent') && !params.has('consent_id')
+}
+
 interface FoundRequest {
-  readonly source: RequestSource
+  readonly asked: AuthorizationRequest
   /** The open consent screen; undefined for JSON that spells out the request itself. */
-  readonly screen: OneTime<'consent'> | undefined
+  readonly screen: Screen | undefined
+}
+
+interface Screen {
+  readonly entry: OneTime<'consent'>
+  /** Its secret id; undefined if the screen was found by the parameters of its request. */
+  readonly consentId: string | undefined
 }
 
 /** Finds the authorization request that this POST answers: the one that GET stored, or the one that JSON spells out. */
-async function findRequest(
-  request: HttpRequest,
-  params: Params,
-  principal: Principal,
-  { store }: Context,
-): Promise<FoundRequest> {
+async function findRequest(request: HttpRequest, params: Params, principal: Principal, context: Context): Promise<FoundRequest> {
   const consentId = optional(params, 'consent_id')
   // CSRF: without the id of a screen, the request must carry a credential that browsers never add by themselves.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
   if (consentId === undefined && !ownCredential) throw notOpen()
 
-  const screen = await findScreen(consentId, params, principal, store)
-  if (!screen) {
+  const entry = await findScreen(consentId, params, principal, context.store)
+  if (!entry) {
     if (consentId !== undefined) throw notOpen()
     const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
-    return { source: requestSource(repeated.concat([['response_type', 'code']])), screen }
+    const source = requestSource(repeated.concat([['response_type', 'code']]))
+    return { asked: await readAuthorizationRequest(source, context, { status: 403 }), screen: undefined }
   }
 
-  const { data } = screen
+  const { data } = entry
   if (data.userId !== principal.userId || (data.sessionId !== null && data.sessionId !== (principal.sessionId ?? null))) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
@@ -85,16 +96,52 @@ async function findRequest(
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
-  return { source: requestSource(Object.entries(data.params as Record<string, string>)), screen }
+  return { asked: await readOpenRequest(entry, context, { status: 403 }), screen: { entry, consentId } }
 }
 
-/** Closes a consent screen, so that a second POST cannot answer it. */
-async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<void> {
+/** Closes a consent screen, so that a second POST cannot answer it. False if it was answered before. */
+async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<boolean> {
   const taken = await store.oneTime.consume('consent', id, randomId(16))
-  if (!taken?.first)
-    throw new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
-      expired: true,
-    })
+  if (!taken) throw notOpen()
+  return taken.first
+}
+
+/** How many times, and at what interval in milliseconds, a second click polls for the code that the first click is still storing. */
+const LOOKS = 10
+const LOOK_AFTER_MS = 150
+
+/**
+ * Repeats the answer for a second click of the same user on the same button, since the browser drops the first answer. Rejects
+ * with OAuthError if the first answer was different, or its code has been redeemed or has expired.
+ */
+async function sameAnswer(
+  granted: boolean,
+  code: string | undefined,
+  asked: AuthorizationRequest,
+  { config, store }: Context,
+): Promise<AnswerParams> {
+  const answered = new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
+    expired: true,
+  })
+  if (code === undefined) throw answered
+  for (let looks = granted ? LOOKS : 1; looks > 0; looks--) {
+    const entry = await store.oneTime.peek('code', sha256(code))
+    if (entry && (!granted || (await isRedeemed(entry.data, store)))) throw answered
+    if (entry) return codeAnswer(code, asked, config)
+    if (looks > 1) await sleep(LOOK_AFTER_MS)
+  }
+  if (granted) throw answered
+  return deniedAnswer(asked, config)
+}
+
+/** Tells whether a code has been redeemed: to return it once more would revoke its grant as a replay. Tokens are listed newest first. */
+async function isRedeemed({ grantId, userId }: OneTimeData['code'], store: Context['store']): Promise<boolean> {
+  const { items } = await store.grants.listTokens({ userId, limit: 100 })
+  return items.some(({ grant }) => grant.id === grantId)
+}
+
+function deniedAnswer({ state }: AuthorizationRequest, { issuer }: Context['config']): AnswerParams {
+  return { error: 'access_denied', error_description: 'the user did not agree', state, iss: issuer }
 }
 
 /** Parameters of the request that a POST may repeat. The nonce of the stored request counts (OpenID Connect Core §3.1.2.1). */
@@ -142,7 +189,7 @@ function answer(
   services: Context['services'],
 ): HttpResponse {
   if (request.body.kind !== 'json') return authorizationResponse(303, asked, params, pageSettingFor(request, services))
-  if (asked.responseMode === 'query') return json(200, { redirect_uri: withParams(asked.redirectUri, params) })
+  if (asked.responseMode !== 'form_post') return json(200, { redirect_uri: answerUri(asked, params) })
   const fields = Object.entries(params).filter(([, value]) => value !== null)
   return json(200, { redirect_uri: asked.redirectUri, form_post: Object.fromEntries(fields) })
 }

@@ -51,7 +51,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     kind: 'consent',
     id,
     expiresAt,
-    data: { userId, sessionId, appId: asked.app.id, params: requestJson(asked) },
+    data: { userId, sessionId, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
   })
   await store.oneTime.put({
     kind: 'consent_lookup',

@@ -10,11 +10,14 @@ import type { AnswerParams } from './authorization-response.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
-export async function issueCode(asked: AuthorizationRequest, context: SignedInContext): Promise<AnswerParams> {
+export async function issueCode(
+  asked: AuthorizationRequest,
+  context: SignedInContext,
+  code: string = newCode(),
+): Promise<AnswerParams> {
   const { config, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const code = newCode()
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -32,7 +35,15 @@ export async function issueCode(asked: AuthorizationRequest, context: SignedInCo
       epoch: asked.app.epoch,
     },
   })
-  return { code, state: asked.state, iss: config.issuer }
+  return codeAnswer(code, asked, config)
+}
+
+export function codeAnswer(
+  code: string,
+  { state }: Pick<AuthorizationRequest, 'state'>,
+  { issuer }: Pick<SignedInContext['config'], 'issuer'>,
+): AnswerParams {
+  return { code, state, iss: issuer }
 }
 
 /** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */

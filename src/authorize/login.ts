@@ -44,13 +44,12 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   if (asked.prompt.has('none')) throw required
 
   const sent = await sentToLogin(asked, proof, context)
-  if (sent === undefined) return true
+  if (proof === null || sent === undefined) return true
   if (stranger) throw new TargetedError(asked, 'login_required', 'the signed-in user is not the one the request expects')
-  if (!asked.prompt.has('login') && !stale) return false
   // Core §3.1.2.1: a user who comes back without having signed in again is an error, not another round.
-  if (!isFresh(principal, sent, asked))
+  if ((asked.prompt.has('login') || stale) && !isFresh(principal, sent, asked))
     throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
-  return false
+  return !(await spendProof(proof, context))
 }
 
 /** Tells whether the user signed in after being sent to the login. A host that reports neither `authTime` nor `sessionId` is trusted. */
@@ -95,6 +94,12 @@ async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { 
   if (!proof) return undefined
   const entry = await store.oneTime.peek('login', sha256(proof))
   return entry?.data.request === fingerprint(asked) ? entry.data : undefined
+}
+
+/** A login answers one request, once: the same address opened again leads to the login again. */
+async function spendProof(proof: string, { store }: Context): Promise<boolean> {
+  const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
+  return spent?.first ?? false
 }
 
 /** Names a session by a digest, enough to recognise it. */

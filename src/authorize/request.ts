@@ -1,11 +1,11 @@
 import { type Audience, readAudience } from '../bearer/audience.ts'
-import { requestedScopes, scopesOfApp } from '../clients/allowed-scopes.ts'
+import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
 import { findClient } from '../clients/find-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
-import type { App } from '../store/store.ts'
+import type { App, OneTime } from '../store/store.ts'
 import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
@@ -62,7 +62,8 @@ export function requestSource(given: Iterable<readonly [string, string]>): Reque
     const resource = name === 'resource' ? params.get(name) : undefined
     if (seen.has(name) && name !== 'resource') repeated.push(name)
     seen.add(name)
-    if (AUTHORIZE_PARAMS.has(name)) params.set(name, resource === undefined ? value : `${resource} ${value}`)
+    // RFC 6749 §3.1: a parameter sent without a value counts as omitted.
+    if (value !== '' && AUTHORIZE_PARAMS.has(name)) params.set(name, resource === undefined ? value : `${resource} ${value}`)
   }
   return { params, repeated }
 }
@@ -79,6 +80,26 @@ export async function readAuthorizationRequest(
 ): Promise<AuthorizationRequest> {
   const target = await trustTarget(source, context, refusal)
   return readRest(source, target, context)
+}
+
+/**
+ * Reads the request of an open consent screen again. It asks for what the screen showed, or for less where the app has lost some
+ * of it since. Rejects as {@link readAuthorizationRequest} does.
+ */
+export async function readOpenRequest(
+  { data }: OneTime<'consent'>,
+  context: Pick<Context, 'store' | 'config'>,
+  refusal = { status: 400 },
+): Promise<AuthorizationRequest> {
+  const asked = await readAuthorizationRequest(
+    requestSource(Object.entries(data.params as Record<string, string>)),
+    context,
+    refusal,
+  )
+  const scopes = narrow(asked.scopes, data.scopes)
+  if (scopes.length === 0)
+    throw new TargetedError(asked, 'invalid_scope', 'this app may no longer have what the user was asked for')
+  return { ...asked, scopes }
 }
 
 /** Phase one: finds the app and checks its redirect URI. */
@@ -117,17 +138,19 @@ function readRest(
     if (!target.app.grantTypes.includes('authorization_code')) {
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
-    if (state.value === null && !config.lenientAuthorize) throw new OAuthError('invalid_request', 'state is required')
     const challenge = readChallenge(params, target.app, config)
+    const scopes = scopesForUser(optional(params, 'scope'), target.app, config)
+    const nonce = readNonce(params)
+    if (state.value === null && challenge === null) requireNonce(nonce, scopes, config)
     return {
       ...target,
       params,
       state: state.value,
       audience: readAudience([params.get('resource') ?? ''], config),
-      scopes: readRequestedScopes(params, target.app, config),
+      scopes,
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
-      nonce: readNonce(params),
+      nonce,
       responseMode: mode,
       prompt: readPrompt(params),
       maxAgeSeconds: readMaxAge(params),
@@ -167,17 +190,8 @@ const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
 ])
 
 /** Returns a request as plain JSON, from which {@link requestSource} makes the same request again. */
-export function requestJson({ params }: Pick<AuthorizationRequest, 'params'>): Readonly<Record<string, string>> {
+export function requestJson({ params }: Pick<RequestSource, 'params'>): Readonly<Record<string, string>> {
   return Object.fromEntries(params)
-}
-
-function readRequestedScopes(params: Params, app: App, config: Context['config']): readonly string[] {
-  const allowed = scopesOfApp(app, config.scopes)
-  const scope = params.get('scope')
-  if (scope !== undefined) return requestedScopes(scope, allowed)
-  if (!config.lenientAuthorize) throw new OAuthError('invalid_request', 'scope is required')
-  if (allowed.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could ask for')
-  return allowed
 }
 
 function refuseUnsupported(params: Params): void {
@@ -222,10 +236,22 @@ function readNonce(params: Params): string | null {
   return nonce
 }
 
+/**
+ * RFC 6749 §10.12, RFC 9700 §2.1: against a code that somebody else planted, a client needs `state`, a PKCE challenge, or the
+ * `nonce` of an ID token that will come.
+ */
+function requireNonce(nonce: string | null, scopes: readonly string[], { signing }: Context['config']): void {
+  if (nonce !== null && scopes.includes('openid') && signing !== null) return
+  throw new OAuthError(
+    'invalid_request',
+    'state is required where there is no code_challenge: many clients have an option such as state: true or pkce: true',
+  )
+}
+
 /** Reads `state` before anything can fail, because every error repeats it (RFC 6749 §4.1.2.1). */
 function readState(params: Params, repeated: readonly string[]): { readonly value: string | null; readonly problem?: string } {
   if (repeated.includes('state')) return { value: null, problem: 'state is given more than once' }
-  const value = params.get('state') || null
+  const value = params.get('state') ?? null
   if (value !== null && Buffer.byteLength(value) > MAX_STATE_BYTES)
     return { value: null, problem: `state is longer than ${MAX_STATE_BYTES} bytes` }
   return { value }

@@ -157,7 +157,7 @@ export interface Events {
  * Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the request. Node reports
  * an exception of a channel's subscriber as uncaught, as it does for every channel.
  */
-export function createEvents(sink: ((event: AuthmountEvent) => void) | undefined, log: Log): Events {
+export function createEvents(sink: ((event: AuthmountEvent) => void) | null, log: Log): Events {
   const published = channel('authmount:event')
   return {
     emit(event) {

@@ -3,24 +3,69 @@ import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
 
 type Catalogue = Config<never>['scopes']
+type Scopes = Pick<Config<never>, 'defaultScopes' | 'scopes'>
+
+/** The scope with which a client asks for a refresh token (OpenID Connect Core §11). It is in no catalogue: an app may ask for it if it has the refresh grant. */
+export const OFFLINE_ACCESS = 'offline_access'
 
 /**
- * Reads the scopes a request asks for, each once, and checks them against those the app may have (RFC 6749 §3.3).
- * Throws `invalid_scope` for any other, rather than grant fewer scopes silently.
+ * Returns the scopes of a user's new grant: those that the request asks for and the app may have (RFC 6749 §3.3); the others are
+ * left out. A request that names none gets the default ones. Throws `invalid_scope` if none is left.
  */
-export function requestedScopes(scope: string, allowed: readonly string[]): readonly string[] {
-  const known: string[] = []
-  for (const name of scope.split(' ')) {
-    // Use the catalogue's own string: a slice of the request's would keep the whole request in memory.
-    const own = allowed.find(candidate => candidate === name)
-    // Refresh tokens depend on the grant, not on this scope (OpenID Connect Core §11): ignore it.
-    if (own === undefined && name === 'offline_access') continue
-    if (own === undefined) throw new OAuthError('invalid_scope', 'scope asks for something this app may not have')
-    if (!known.includes(own)) known.push(own)
+export function scopesForUser(asked: string | undefined, app: App, config: Scopes): readonly string[] {
+  const allowed = scopesOfApp(app, config.scopes)
+  const scopes = scopesToGrant(asked, allowed, config)
+  const stays = asked?.split(' ').includes(OFFLINE_ACCESS) && app.grantTypes.includes('refresh_token')
+  return stays ? [...scopes, OFFLINE_ACCESS] : scopes
+}
+
+/** Returns the scopes of a new grant of an app that acts for itself, without those that need a user. */
+export function scopesForItself(asked: string | undefined, app: App, config: Scopes): readonly string[] {
+  return scopesToGrant(asked, scopesWithoutUser(app, config.scopes), config)
+}
+
+function scopesToGrant(asked: string | undefined, allowed: readonly string[], { defaultScopes }: Scopes): readonly string[] {
+  if (asked === undefined) {
+    const scopes = defaultScopes === null ? allowed : narrow(allowed, defaultScopes)
+    if (scopes.length === 0) throw new OAuthError('invalid_scope', 'scope is required: this app has no default scope')
+    return scopes
   }
-  if (known.length === 0) throw new OAuthError('invalid_scope', 'scope is empty')
+  const names = asked.split(' ').filter(name => name !== '')
+  const scopes = known(names, allowed)
+  if (scopes.length > 0) return scopes
+  const separator = names.some(name => name.includes(',')) ? ' (names are separated by spaces, not by commas)' : ''
+  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}${separator}`)
+}
+
+/**
+ * Returns the scopes a refresh asks for: all that were granted, or some of them (RFC 6749 §6). Throws `invalid_scope` for one
+ * that was not granted.
+ */
+export function scopesOfRefresh(asked: string | undefined, granted: readonly string[]): readonly string[] {
+  if (asked === undefined) return granted
+  const names = asked.split(' ').filter(name => name !== '')
+  const stray = names.filter(name => !granted.includes(name))
+  if (stray.length > 0) throw new OAuthError('invalid_scope', `the grant does not have these scopes: ${inWords(stray)}`)
+  if (names.length === 0) throw new OAuthError('invalid_scope', 'scope names no scope')
+  return known(names, granted)
+}
+
+/** Returns those of `allowed` that are named, each once. It returns the strings of `allowed`: a slice of a request would keep the whole request in memory. */
+function known(names: readonly string[], allowed: readonly string[]): readonly string[] {
+  const scopes: string[] = []
+  for (const name of names) {
+    const own = allowed.find(candidate => candidate === name)
+    if (own !== undefined && !scopes.includes(own)) scopes.push(own)
+  }
   // Share one array among all tokens that have every allowed scope.
-  return known.every((name, index) => name === allowed[index]) && known.length === allowed.length ? allowed : known
+  return scopes.every((name, index) => name === allowed[index]) && scopes.length === allowed.length ? allowed : scopes
+}
+
+/** Quotes at most three names of scopes for an error, if they have only the characters that RFC 6749 §5.2 allows. */
+function inWords(names: readonly string[]): string {
+  const printable = names.filter(name => /^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(name)).slice(0, 3)
+  const others = names.length - printable.length
+  return [...printable, ...(others > 0 ? [`${others} more`] : [])].join(', ')
 }
 
 /** Returns the scopes an app may ask for: its own, as far as the catalogue still has them. */
@@ -43,8 +88,11 @@ export function narrow(scopes: readonly string[], allowed: readonly string[]): r
  * Returns those of the granted scopes that the app and the catalogue still have. Throws `invalid_scope` if none is left.
  */
 export function stillAllowed(granted: readonly string[], app: App, catalogue: Catalogue): readonly string[] {
-  const scopes = narrow(granted, scopesOfApp(app, catalogue))
-  if (scopes.length === 0)
+  const allowed = scopesOfApp(app, catalogue)
+  const scopes = granted.every(name => name === OFFLINE_ACCESS || allowed.includes(name))
+    ? granted
+    : granted.filter(name => name === OFFLINE_ACCESS || allowed.includes(name))
+  if (scopes.every(name => name === OFFLINE_ACCESS))
     throw new OAuthError('invalid_scope', 'this app may no longer have any of the scopes that were granted')
   return scopes
 }

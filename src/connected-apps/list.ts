@@ -3,6 +3,7 @@ import { viewApp } from '../apps/app-view.ts'
 import { toLogin } from '../authorize/login.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId } from '../base/ids.ts'
+import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, requireForm } from '../http/params.ts'
@@ -11,6 +12,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { connectedAppsPage } from '../pages/connected-apps-page.ts'
+import { en } from '../pages/messages/en.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App, Consent } from '../store/store.ts'
@@ -83,6 +85,7 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
     ...app,
     scopes: app.scopes.map(({ description, name }) => {
       const scope = config.scopes.get(name)
+      if (name === OFFLINE_ACCESS) return { description: setting.language.messages.staysConnected }
       return { description: scope ? describeScope(scope, setting.language) : description }
     }),
   }))
@@ -128,8 +131,13 @@ function viewConnected(app: App, consent: Consent, activeTokens: number, { confi
     description,
     logoUrl,
     homepageUrl,
-    scopes: consent.scopes.map(name => ({ name, description: config.scopes.get(name)?.description ?? name })),
+    scopes: consent.scopes.map(name => ({ name, description: describe(name, config) })),
     grantedAt: new Date(consent.grantedAt).toISOString(),
     activeTokens,
   }
+}
+
+/** In English, as the catalogue is; a scope that has left the catalogue is named. */
+function describe(name: string, { scopes }: Pick<Context['config'], 'scopes'>): string {
+  return name === OFFLINE_ACCESS ? en.staysConnected : (scopes.get(name)?.description ?? name)
 }

@@ -19,11 +19,17 @@ export async function exchangeWorkspaceCode(request: HttpRequest, context: Signe
   const { config, events, now, principal } = context
   const { connectors, upstreams } = requireConnectors(context)
   const { code } = checkJson(workspaceInput, request)
-  const { connectorId, redirectUri = callbackUrl(config) } = connectors.googleWorkspace ?? { connectorId: '' }
+  const { connectorId, redirectUri } = connectors.googleWorkspace ?? { connectorId: '', redirectUri: null }
   const provider = connectors.googleWorkspace ? await findProvider(connectorId, principal, config) : null
   if (provider === null || provider === 'no-oauth') throw new ApiError('NOT_FOUND', 'Google Workspace is not configured')
 
-  const exchange = { code, redirectUri, codeVerifier: null, nonce: 'unknown', iss: 'unknown' } as const
+  const exchange = {
+    code,
+    redirectUri: redirectUri ?? callbackUrl(config),
+    codeVerifier: null,
+    nonce: 'unknown',
+    iss: 'unknown',
+  } as const
   const tokens = await upstreams.exchangeCode(provider, exchange).catch(error => {
     const refused = error instanceof ConnectorError && error.code === 'provider_refused'
     throw refused ? new ApiError('VALIDATION_ERROR', 'Google refused the code', [], { cause: error }) : error

@@ -40,6 +40,8 @@ export interface OAuthErrorOptions {
   readonly status?: number
   /** Whether the flow is over, so that the user must start again from the app. Default false. */
   readonly expired?: boolean
+  /** When to retry, in whole seconds from now. Default: 1 for status 503, else unknown. */
+  readonly retryAfterSeconds?: number | undefined
 }
 
 /** An error of an OAuth endpoint. `description` is sent to the client; `cause` is only logged. */
@@ -54,6 +56,7 @@ export class OAuthError extends Error {
   readonly description: string
   /** Whether the flow is over, so that the user must start again from the app. */
   readonly expired: boolean
+  readonly retryAfterSeconds: number | undefined
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
     super(`${code}: ${description}`, { cause: options.cause })
@@ -61,6 +64,7 @@ export class OAuthError extends Error {
     this.description = description
     this.status = options.status ?? STATUS[code] ?? 400
     this.expired = options.expired ?? false
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 
@@ -71,7 +75,7 @@ export interface RedirectTarget {
   /** Echoed unchanged; null if the request had none that can be echoed. */
   readonly state: string | null
   /** Whether the answer travels in the address, or is posted by the browser (OAuth 2.0 Form Post Response Mode). */
-  readonly responseMode: 'query' | 'form_post'
+  readonly responseMode: 'query' | 'fragment' | 'form_post'
 }
 
 /** An error of an authorization request whose redirect URI is already trusted, so that it is sent there (RFC 6749 §4.1.2.1). */

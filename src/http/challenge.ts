@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
@@ -13,7 +14,7 @@ export interface Challenging {
 
 /**
  * Answers a request that a protected route refuses (RFC 6750 §3). `metadata` is the URL at which its client finds the
- * authorization server (RFC 9728 §5.1).
+ * authorization server (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no others.
  * `thrown: undefined` means that no token was presented: the challenge then has no error code (RFC 6750 §3.1).
  */
 export function renderChallenge(
@@ -22,10 +23,10 @@ export function renderChallenge(
   { issuer, log, metadata }: Challenging,
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
-  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': realm })
+  const scope = scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
+  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)
-  const scope = error.code === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
   const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
   return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
 }
@@ -38,6 +39,11 @@ const NO_TOKEN = Object.freeze({
 /** Turns any thrown value into an error that can be sent. An unknown error is logged and answered with a fixed description. */
 export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (thrown instanceof OAuthError) return thrown
+  // RFC 6585 §4 has no error code. The registered code for a retry is this one (RFC 6749 §4.1.2.1); the status is that of RFC 9126 §2.3.
+  if (thrown instanceof RateLimitError) {
+    const { message, retryAfterSeconds } = thrown
+    return new OAuthError('temporarily_unavailable', message, { status: 429, retryAfterSeconds })
+  }
   if (thrown instanceof StoreError) {
     log.error(thrown.message, thrown.cause)
     return new OAuthError('temporarily_unavailable', 'the server cannot answer at the moment: try again shortly')
@@ -47,11 +53,12 @@ export function toOAuthError(thrown: unknown, log: Log): OAuthError {
 }
 
 export function asJson(error: OAuthError, headers?: Readonly<Record<string, string>>): HttpResponse {
-  return withRetryAfter(json(error.status, bodyOf(error), headers))
+  return withRetryAfter(json(error.status, bodyOf(error), headers), error.retryAfterSeconds)
 }
 
-export function withRetryAfter(response: HttpResponse): HttpResponse {
-  return response.status === 503 ? { ...response, headers: { 'retry-after': '1', ...response.headers } } : response
+/** Adds Retry-After if the time of a retry is known; for a 503 it is one second by default. */
+export function withRetryAfter(response: HttpResponse, seconds = response.status === 503 ? 1 : undefined): HttpResponse {
+  return seconds === undefined ? response : { ...response, headers: { 'retry-after': String(seconds), ...response.headers } }
 }
 
 function bodyOf(error: OAuthError): object {

@@ -1,83 +1,111 @@
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { sha256 } from '../base/crypto.ts'
 import type { Events } from '../base/events.ts'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
-import { ApiError } from '../errors/api-error.ts'
+import { OptionsError } from '../errors/options-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
+import { isRateLimiterResult, memoryLimiter, type RateLimit, type RateLimiter, type RateLimiterResult } from './rate-limiter.ts'
 
-/** What a limiter of the host's must be made with: `duration` is in seconds. */
-export interface RateLimit {
-  readonly points: number
-  readonly duration: number
-  readonly keyPrefix: string
+interface NamedLimit extends Pick<RateLimit, 'duration' | 'points'> {
+  /** What there were too many of, as a refused caller reads it. */
+  readonly of: string
 }
 
-/** Changes to apps: ten a minute for each admin. */
-const MUTATIONS: RateLimit = { points: 10, duration: 60, keyPrefix: 'authmount:mutations' }
+/** Every limit: how often one key may be used within `duration` seconds. A feature adds a row for each of its own. */
+const LIMITS = {
+  /** By organisation and admin. */
+  app_changes: { points: 10, duration: 60, of: 'changes' },
+} as const satisfies Readonly<Record<string, NamedLimit>>
+
+export type LimitName = keyof typeof LIMITS
 
 export interface Limits {
-  /** Counts one change by a principal. Resolves with the headers that say how many are left; rejects with ApiError 429. */
-  countMutation(principal: { readonly orgId: string; readonly userId: string }): Promise<Readonly<Record<string, string>>>
+  /**
+   * Counts one use of a limit. `key` says whose, in as many parts as it takes; it is hashed with the limit's name. It must
+   * never be an address alone, behind which there may be a thousand users.
+   *
+   * Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
+   */
+  count(name: LimitName, key: readonly string[]): Promise<Readonly<Record<string, string>>>
 }
 
 /** Where counts are kept, and for how long that store is waited for. */
 export interface LimitSettings {
   readonly log: Log
   readonly now: () => EpochMs
-  /** Default: every process counts for itself. */
-  readonly rateLimiter: ((limit: RateLimit) => RateLimiterAbstract) | undefined
+  /** Makes the limiter of the host's for a limit. null: every process counts for itself. */
+  readonly rateLimiter: ((limit: RateLimit) => RateLimiter) | null
   readonly storeTimeoutMs: number
 }
 
 /**
- * Rate limits, shared by all processes where the host supplies a limiter. When its store does not answer, each process
- * counts for itself, and an event says so.
+ * Named limits, shared by all processes where the host supplies limiters. Each limiter is made once, here: throws OptionsError
+ * for one that cannot count. When its database does not answer, each process counts for itself, and an event says so.
  */
 export function createLimits({ log, now, rateLimiter, storeTimeoutMs }: LimitSettings, events: Events): Limits {
-  const local = new RateLimiterMemory(MUTATIONS)
-  const shared = rateLimiter?.(MUTATIONS)
+  const limiters = new Map(
+    Object.entries<NamedLimit>(LIMITS).map(([name, { duration, of, points }]) => {
+      const limit = { points, duration, keyPrefix: `authmount:${name}` }
+      const shared = rateLimiter && usable(rateLimiter(limit))
+      return [name, { of, points, local: memoryLimiter(limit, now), shared }]
+    }),
+  )
   return {
-    async countMutation({ orgId, userId }) {
-      const key = sha256(JSON.stringify([orgId, userId]))
+    async count(name, key) {
+      const limiter = limiters.get(name)
+      if (!limiter) throw new Error(`there is no limit ${name}`)
+      const { local, of, points, shared } = limiter
+      const hashed = sha256(JSON.stringify([name, ...key]))
+      if (!shared) return headersOf(await consume(local, hashed), { of, points })
       try {
-        return judge(await consume(shared ?? local, key, storeTimeoutMs))
+        const counted = await withTimeout(() => consume(shared, hashed), storeTimeoutMs, 'the rate limiter')
+        return headersOf(counted, { of, points: shared.points ?? points })
       } catch (cause) {
-        if (cause instanceof ApiError) throw cause
+        if (cause instanceof RateLimitError) throw cause
         log.error('the store of the rate limits failed: this process counts for itself', cause)
         events.emit({ type: 'rate_limiter_unavailable', at: now() })
-        return judge(await consume(local, key, storeTimeoutMs))
+        return headersOf(await consume(local, hashed), { of, points })
       }
     },
   }
 }
 
-interface Consumed {
+function usable(limiter: unknown): RateLimiter {
+  if (typeof limiter === 'object' && limiter !== null && 'consume' in limiter && typeof limiter.consume === 'function')
+    return limiter as RateLimiter
+  throw new OptionsError(['rateLimiter must return a limiter: limit => new RateLimiterRedis({ storeClient: redis, ...limit })'])
+}
+
+interface Consumed extends RateLimiterResult {
   readonly allowed: boolean
-  readonly points: number
-  readonly result: RateLimiterRes
 }
 
 /** Takes one point. A limiter rejects with its result when there was none left, and with anything else when it failed. */
-async function consume(limiter: RateLimiterAbstract, key: string, timeoutMs: number): Promise<Consumed> {
-  const { points } = limiter
+async function consume(limiter: RateLimiter, key: string): Promise<Consumed> {
+  let result: unknown
+  let allowed = true
   try {
-    return { allowed: true, points, result: await withTimeout(() => limiter.consume(key), timeoutMs, 'the rate limiter') }
+    result = await limiter.consume(key)
   } catch (refused) {
-    if (refused instanceof RateLimiterRes) return { allowed: false, points, result: refused }
-    throw refused
+    if (!isRateLimiterResult(refused)) throw refused
+    result = refused
+    allowed = false
   }
+  if (!isRateLimiterResult(result)) throw new TypeError('the rate limiter did not say what is left')
+  return { allowed, remainingPoints: result.remainingPoints, msBeforeNext: result.msBeforeNext }
 }
 
-function judge({ allowed, points, result }: Consumed): Readonly<Record<string, string>> {
-  const seconds = String(Math.max(1, Math.ceil(result.msBeforeNext / 1000)))
+function headersOf(
+  { allowed, msBeforeNext, remainingPoints }: Consumed,
+  { of, points }: { readonly of: string; readonly points: number },
+): Readonly<Record<string, string>> {
+  const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000))
   const headers = {
     'ratelimit-limit': String(points),
-    'ratelimit-remaining': String(Math.max(0, result.remainingPoints)),
-    'ratelimit-reset': seconds,
+    'ratelimit-remaining': String(Math.max(0, remainingPoints)),
+    'ratelimit-reset': String(seconds),
   }
   if (allowed) return headers
-  throw new ApiError('TOO_MANY_REQUESTS', `at most ${points} changes in a minute: try again in ${seconds} s`, [], {
-    headers: { ...headers, 'retry-after': seconds },
-  })
+  throw new RateLimitError(`too many ${of}: try again in ${seconds} s`, seconds, headers)
 }

@@ -1,7 +1,10 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpRequest } from './types.ts'
 
-/** The parameters of one request, each a single string; several of `resource` are joined with spaces. */
+/**
+ * The parameters of one request, each a single string; several of `resource` are joined with spaces. A parameter without a value
+ * counts as omitted (RFC 6749 §3.1, §3.2).
+ */
 export type Params = ReadonlyMap<string, string>
 
 /** RFC 8707 §2: the only parameter that may be given more than once. */
@@ -28,11 +31,14 @@ const BODY_ONLY = [
 /** Reads every parameter. Throws `invalid_request` for one that is given twice (RFC 6749 §3.1, §3.2). */
 export function readParams(source: URLSearchParams): Params {
   const params = new Map<string, string>()
+  const seen = new Set<string>()
   source.forEach((value, name) => {
-    const before = params.get(name)
-    if (before !== undefined && name !== REPEATABLE) {
+    if (seen.has(name) && name !== REPEATABLE) {
       throw new OAuthError('invalid_request', `${printableName(name)} is given more than once`)
     }
+    seen.add(name)
+    if (value === '') return
+    const before = params.get(name)
     params.set(name, before === undefined ? value : `${before} ${value}`)
   })
   return params
@@ -57,16 +63,16 @@ export function requireForm(request: HttpRequest): Params {
   }
 }
 
-/** Returns a required parameter. Throws `invalid_request` if it is absent or empty. */
+/** Returns a required parameter. Throws `invalid_request` if it is absent. */
 export function one(params: Params, name: string): string {
   const value = optional(params, name)
   if (value === undefined) throw new OAuthError('invalid_request', `${name} is required`)
   return value
 }
 
-/** Returns a parameter, or undefined. One sent without a value counts as omitted (RFC 6749 §3.1). */
+/** Returns a parameter; undefined if it is absent. */
 export function optional(params: Params, name: string): string | undefined {
-  return params.get(name) || undefined
+  return params.get(name)
 }
 
 function readJsonParams(json: unknown): Params {
@@ -76,7 +82,7 @@ function readJsonParams(json: unknown): Params {
   const params = new Map<string, string>()
   for (const [name, value] of Object.entries(json)) {
     if (typeof value !== 'string') throw new OAuthError('invalid_request', `${printableName(name)} must be a string`)
-    params.set(name, value)
+    if (value !== '') params.set(name, value)
   }
   return params
 }

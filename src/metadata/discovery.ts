@@ -34,7 +34,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     token_endpoint: at('/oauth/token'),
     revocation_endpoint: at('/oauth/revoke'),
     introspection_endpoint: at('/oauth/introspect'),
-    scopes_supported: [...config.scopes.keys()],
+    scopes_supported: [...config.scopes.keys(), 'offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,
     grant_types_supported: [...services.grants.keys()],

@@ -2,6 +2,7 @@ import { resourceMetadataUrl } from '../bearer/resource-metadata-url.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
+import { OPENID_SCOPES } from '../options/scopes.ts'
 
 /** Lists the protected-resource documents of this server: the resources on its own origin, by the path of their document. */
 export function resourceDocuments({
@@ -22,7 +23,8 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
     body: JSON.stringify({
       resource,
       authorization_servers: [config.issuer],
-      scopes_supported: [...config.scopes.keys()],
+      // Those of OpenID Connect are for the app itself: a client that asks for all of this list needs none of them here.
+      scopes_supported: [...config.scopes.keys()].filter(name => !OPENID_SCOPES.has(name)),
       bearer_methods_supported: ['header'],
     }),
   })

@@ -35,7 +35,8 @@ export function readClaims(text: string | undefined): RequestedClaims {
 }
 
 /**
- * Asks the host for claims of a user, as far as the granted scopes allow; undefined if the user no longer exists.
+ * Calls the option `claims`, even if no claim is asked for, because it also tells whether the user still exists. Resolves to the
+ * claims that the granted scopes allow; to undefined if the user no longer exists.
  * A claim that the request names is returned only if a granted scope allows it, because the user agreed to scopes.
  */
 export async function claimsOf(
@@ -50,7 +51,6 @@ export async function claimsOf(
   if (!claims) return {}
   const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
   const wanted = names.filter(name => allowed.has(name))
-  if (wanted.length === 0) return {}
   const answer = await withTimeout(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
   if (answer === null || answer === undefined) return undefined
   if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)

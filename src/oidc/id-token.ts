@@ -4,7 +4,7 @@ import type { Context } from '../options/context.ts'
 import type { App, Grant } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
-import { claimsOf } from './claims.ts'
+import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 
 /** The tokens that are issued with an ID token. */
@@ -17,7 +17,10 @@ interface TokensForIdToken {
   readonly renewed: boolean
 }
 
-/** Makes the ID token that goes with an access token; undefined without a user or `openid` (OpenID Connect Core §3.1.3.3, §12.2). */
+/**
+ * Makes the ID token that goes with an access token; undefined if the app did not ask for one (OpenID Connect Core §3.1.3.3,
+ * §12.2). Rejects with `invalid_grant` if the user no longer exists, even if there is no ID token to make.
+ */
 export async function idTokenFor(
   { accessToken, app, grant, renewed, scopes }: TokensForIdToken,
   context: Context,
@@ -25,13 +28,19 @@ export async function idTokenFor(
   const { config, now } = context
   const { userId } = grant
   const clientId = wireId(app)
-  if (!context.services.keys || userId === null || !scopes.includes('openid')) return undefined
+  if (userId === null) return undefined
+  if (!context.services.keys || !scopes.includes('openid')) {
+    if (!(await claimsOf(userId, { clientId, scopes, names: [] }, config))) throw userGone()
+    return undefined
+  }
   const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
-  const [{ signing }, claims] = await Promise.all([
-    currentKeys(context),
-    claimsOf(userId, { clientId, scopes, names: idTokenClaims }, config),
-  ])
-  if (!claims) throw new OAuthError('invalid_grant', 'the user no longer exists')
+  const names = config.claimsInIdToken ? [...new Set([...claimsOfScopes(scopes, config), ...idTokenClaims])] : idTokenClaims
+  const [{ signing }, claims] = await Promise.all([currentKeys(context), claimsOf(userId, { clientId, scopes, names }, config)])
+  if (!claims) throw userGone()
   const contents = { issuer: config.issuer, clientId, userId, accessToken, issuedAt: now, lifetimeSeconds: config.idTokenSeconds }
   return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, signing)
+}
+
+function userGone(): OAuthError {
+  return new OAuthError('invalid_grant', 'the user no longer exists')
 }

@@ -67,7 +67,7 @@ const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, tok
 
 /** Describes every route, by method and path. */
 export function describeOperations(
-  { scopes }: Pick<Config<never>, 'scopes'>,
+  rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
   services: Pick<Services, 'grants'>,
 ): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
@@ -79,8 +79,8 @@ export function describeOperations(
         response_type: z.literal('code'),
         client_id: text,
         redirect_uri: text,
-        scope: text,
-        state: text,
+        scope: text.optional(),
+        state: text.optional(),
         nonce: text.optional(),
         resource: text.optional(),
         response_mode: z.enum(RESPONSE_MODES).optional(),
@@ -93,7 +93,7 @@ export function describeOperations(
         claims: text.optional(),
         ...pkce,
       }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/authorize': {
       summary: 'Submit the user’s decision',
@@ -124,6 +124,7 @@ export function describeOperations(
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
           scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
+          offline_access: z.boolean(),
           resources: z.array(text),
           verified: z.boolean().nullable(),
         }),
@@ -158,7 +159,7 @@ export function describeOperations(
       summary: 'Revoke a token (RFC 7009)',
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
-      answers: { 200: null, ...OAUTH_ERRORS },
+      answers: { 200: z.object({}), ...OAUTH_ERRORS },
     },
     'POST /oauth/introspect': {
       summary: 'Introspect a token (RFC 7662)',
@@ -194,7 +195,7 @@ export function describeOperations(
     'GET /oauth/logout': {
       summary: 'Ask for the user to be signed out (OpenID Connect RP-Initiated Logout)',
       query: logoutRequest,
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/logout': {
       summary: 'The same, by POST',
@@ -283,7 +284,7 @@ export function describeOperations(
     },
     'POST /oauth-clients': {
       summary: 'Create an app; its secret is shown this once',
-      body: newAppSchema(scopes, grants),
+      body: newAppSchema(rules, grants),
       answers: { 201: appWithSecretSchema, ...API_ERRORS, ...CHANGE },
     },
     'GET /oauth-clients/scopes': {
@@ -293,7 +294,7 @@ export function describeOperations(
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
       summary: 'Change an app; omitted fields stay',
-      body: appChangesSchema(scopes, grants),
+      body: appChangesSchema(rules, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'DELETE /oauth-clients/:appId': {

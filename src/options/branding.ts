@@ -1,23 +1,38 @@
+import { text } from './kinds.ts'
+import { optional, type Table, type ValuesOf } from './rows.ts'
+
 /** How authmount's own pages look. */
 export interface Branding {
   /** Who you are to your users. Default: the issuer's host name. */
   readonly name?: string | undefined
-  /** Shown above the page; https. */
+  /**
+   * An https URL, shown above the pages. Default: none.
+   * @see docs/pages.md
+   */
   readonly logoUrl?: string | undefined
-  /** Of the main button, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
+  /** The main button's colour, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
   readonly accentColor?: string | undefined
-  /** Added after the pages' own style. It can load nothing. */
+  /** Added after the pages' own style. It can load nothing. Default: none. */
   readonly css?: string | undefined
 }
 
-/** What is wrong with it, in words for whoever configures it. */
-export function brandingProblems({ accentColor, css, logoUrl, name }: Branding): readonly string[] {
-  return [
-    ...(name === undefined || (typeof name === 'string' && name !== '') ? [] : ['branding.name must be a text']),
-    ...(accentColor === undefined || /^#[\da-f]{6}$/i.test(accentColor) ? [] : ['branding.accentColor must be like #1d4ed8']),
-    ...(logoUrl === undefined || (URL.canParse(logoUrl) && new URL(logoUrl).protocol === 'https:')
-      ? []
-      : ['branding.logoUrl must be an https URL']),
-    ...(css === undefined || typeof css === 'string' ? [] : ['branding.css must be a text']),
-  ]
-}
+export const BRANDING = {
+  name: optional(
+    text('a text', value => value !== ''),
+    null,
+  ),
+  logoUrl: optional(
+    text('an https URL', value => URL.canParse(value) && new URL(value).protocol === 'https:'),
+    null,
+  ),
+  accentColor: optional(
+    text('a colour such as #1d4ed8', value => /^#[\da-f]{6}$/i.test(value)),
+    '#1d4ed8',
+  ),
+  css: optional(
+    text('a text', () => true),
+    null,
+  ),
+} satisfies Table<Branding>
+
+export type BrandingValues = ValuesOf<typeof BRANDING>

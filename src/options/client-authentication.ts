@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { quote } from './checks.ts'
 import type { GrantApp } from './grants.ts'
+import type { Kind } from './kinds.ts'
+import { quote } from './place.ts'
 
 /** As much of a request as a way of client authentication of the host's reads. */
 export interface ClientAuthenticationRequest {
@@ -35,15 +36,20 @@ const RESERVED = new Set([
 ])
 const FIELDS = ['name', 'present', 'prove']
 
-/** Checks the option `clientAuthentication`, and adds every problem in words for whoever configures it. */
-export function checkClientAuthentication(methods: unknown, problems: string[]): readonly HostClientAuthentication[] {
-  if (methods === undefined) return []
-  if (!Array.isArray(methods)) {
-    problems.push('clientAuthentication must be an array of methods, such as [{ name, present, prove }]')
-    return []
-  }
+/** Ways of client authentication of the host's own. */
+export const clientAuthentication: Kind<readonly HostClientAuthentication[]> = {
+  read(value, place) {
+    if (!Array.isArray(value)) return place.refuse('must be an array of methods, such as [{ name, present, prove }]')
+    const problems = methodProblems(value)
+    for (const problem of problems) place.add(problem)
+    return problems.length === 0 ? [...value] : undefined
+  },
+}
+
+function methodProblems(methods: readonly unknown[]): readonly string[] {
+  const problems: string[] = []
   const names = new Set<unknown>()
-  for (const [index, method] of (methods as readonly unknown[]).entries()) {
+  for (const [index, method] of methods.entries()) {
     const at = `clientAuthentication[${index}]`
     if (typeof method !== 'object' || method === null) {
       problems.push(`${at} must be an object with name, present and prove`)
@@ -59,5 +65,5 @@ export function checkClientAuthentication(methods: unknown, problems: string[]):
     if (typeof present !== 'function') problems.push(`${at}.present must be a function`)
     if (typeof prove !== 'function') problems.push(`${at}.prove must be a function`)
   }
-  return methods as readonly HostClientAuthentication[]
+  return problems
 }

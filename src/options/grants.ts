@@ -1,4 +1,5 @@
-import { quote } from './checks.ts'
+import type { Kind } from './kinds.ts'
+import { quote } from './place.ts'
 
 /** What a grant says of itself: read by the token endpoint, the metadata, the OpenAPI document, the apps API and the console. */
 export interface GrantDescription {
@@ -125,15 +126,20 @@ const RESERVED: Readonly<Record<string, string>> = {
 const NAME = /^[\w.~-]{1,200}$/
 const FIELDS = ['name', 'title', 'summary', 'parameters', 'publicApps', 'handle', 'grantType', 'model', 'owner', 'legacyClient']
 
-/** Checks the option `grants`, and adds every problem in words for whoever configures it. */
-export function checkGrants(grants: unknown, problems: string[]): readonly HostGrant[] {
-  if (grants === undefined) return []
-  if (!Array.isArray(grants)) {
-    problems.push('grants must be an array of grants, such as [{ name, handle }]')
-    return []
-  }
+/** Grants of the host's own. */
+export const grants: Kind<readonly HostGrant[]> = {
+  read(value, place) {
+    if (!Array.isArray(value)) return place.refuse('must be an array of grants, such as [{ name, handle }]')
+    const problems = grantProblems(value)
+    for (const problem of problems) place.add(problem)
+    return problems.length === 0 ? [...value] : undefined
+  },
+}
+
+function grantProblems(grants: readonly unknown[]): readonly string[] {
+  const problems: string[] = []
   const names = new Set<unknown>()
-  for (const [index, grant] of (grants as readonly unknown[]).entries()) {
+  for (const [index, grant] of grants.entries()) {
     const at = `grants[${index}]`
     if (typeof grant !== 'object' || grant === null) {
       problems.push(`${at} must be an object with a name, and a handle or a grantType`)
@@ -144,7 +150,7 @@ export function checkGrants(grants: unknown, problems: string[]): readonly HostG
     if (names.has(name)) problems.push(`${at}: there are two grants with the name ${quote(name)}`)
     names.add(name)
   }
-  return grants as readonly HostGrant[]
+  return problems
 }
 
 function checkGrant(at: string, grant: Readonly<Record<string, unknown>>, problems: string[]): void {

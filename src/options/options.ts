@@ -1,12 +1,11 @@
 import type { JWK } from 'jose'
-import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { AuthmountEvent } from '../base/events.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { ConnectorOptions } from '../connectors/options.ts'
 import type { SignInProvider } from '../connectors/provider.ts'
-import type { RateLimit } from '../http/limits.ts'
+import type { RateLimit, RateLimiter } from '../http/rate-limiter.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { ConsentView } from '../pages/consent-page.ts'
 import type { Store } from '../store/store.ts'
@@ -14,7 +13,10 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { HostGrant } from './grants.ts'
+import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
+import type { ScopeDefinition } from './scopes.ts'
+import type { KeyRotation } from './signing.ts'
 
 /** Who is calling, as the host's own session or token says. */
 export interface Principal {
@@ -32,19 +34,6 @@ export interface Principal {
   readonly authTime?: EpochMs | undefined
 }
 
-export interface ScopeDefinition {
-  /** What an app may do with it, in words for the person who is asked. */
-  readonly description: string
-  /** Groups scopes on the consent page and in app settings. */
-  readonly category?: string | undefined
-  /** The description in other languages, by tag: `{ de: 'Ihre Daten lesen' }`. */
-  readonly translations?: Readonly<Record<string, string>> | undefined
-  /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. */
-  readonly userOnly?: boolean | undefined
-  /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
-  readonly claims?: readonly string[] | undefined
-}
-
 /** What a client may know of a user: the claims it asked for, as far as its scopes allow. */
 export interface ClaimsRequest {
   readonly clientId: string
@@ -55,132 +44,211 @@ export interface ClaimsRequest {
 
 export type RenderedPage = string | { readonly html: string; readonly contentSecurityPolicy?: string | undefined }
 
+/**
+ * Everything that `createAuthmount` takes. Four are required; for each other, undefined means its default.
+ *
+ * Declared here, with what each is for; `table.ts` says what each accepts. The compiler holds the two together.
+ */
 export interface AuthmountOptions<Native = unknown> {
   // Required: nothing here has a safe default.
   /**
-   * Issuer identifier (RFC 8414 §2): `https`, or `http` on a loopback host; no query, fragment or trailing slash.
-   * Its origin is the origin of every advertised URL, whatever a request's Host header says.
+   * The issuer identifier (RFC 8414 §2), and the origin of every advertised URL, whatever a request's `Host` header says:
+   * `https://…`, or `http` on a loopback host. It may have a path; no query, fragment, trailing slash or default port. Clients
+   * compare it byte for byte, and tokens carry it: do not change it later.
    */
   readonly issuer: string
+  /**
+   * Where everything is kept: `redisStore`, `mongoStore`, `memoryStore` or your own.
+   * @see docs/storage.md
+   */
   readonly store: Store
   /**
    * The signed-in user, or null. `request.native` is the framework's own request.
    * Rejecting is answered 500: an error is never taken for "signed out".
+   * @see docs/options.md#authenticate
    */
   readonly authenticate: (request: HttpRequest<Native>) => Promise<Principal | null | undefined> | Principal | null | undefined
-  /** Every scope this server can grant. */
+  /**
+   * Every scope this server can grant, at least one.
+   * @see docs/options.md#scopes
+   */
   readonly scopes: Readonly<Record<string, ScopeDefinition>>
+
+  // Where things are.
+  /**
+   * The path under which the documented routes live, such as `/api/v1`. Still mount at the root: every advertised URL follows,
+   * and `/.well-known/…` is served at the root as well. `loginUrl`, `consentUrl` and `logoutUrl` are pages of yours and stay.
+   * Default: none.
+   */
+  readonly mountPath?: string | undefined
+  /**
+   * Where a browser that is not signed in goes: a path or an http(s) URL without a fragment. It gets `returnTo`, and for some
+   * requests hints. Default `/login`.
+   * @see docs/sign-in.md#what-a-client-can-ask-of-your-login
+   */
+  readonly loginUrl?: string | undefined
+  /**
+   * A page of yours that asks the user for consent; it gets the request's parameters and `consent_id`. Default: the built-in page.
+   * @see docs/pages.md#or-on-a-page-of-your-own
+   */
+  readonly consentUrl?: string | undefined
+  /**
+   * A page of yours that asks the user whether to sign out, when an app wants that (OpenID Connect RP-Initiated Logout). It ends
+   * the session and sends the browser to `returnTo`. Needs keys. Default: apps cannot ask.
+   * @see docs/sign-in.md#signing-out
+   */
+  readonly logoutUrl?: string | undefined
+
+  // Looks.
+  /** How the pages that authmount itself shows look. */
+  readonly branding?: Branding | undefined
+  /**
+   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy may come
+   * with it; `frame-ancestors` and `base-uri` are added, and `form-action` must not be in it: Chromium holds that against every
+   * redirect that follows the form. Default: the built-in page.
+   * @see docs/pages.md#draw-the-consent-page-yourself
+   */
+  readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
+  /** Whether you know who is behind an app: the consent page says so, and warns of the others. Default: the page says nothing. */
+  readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
 
   // OpenID Connect: on when either kind of key is given.
   /**
-   * 32 random bytes each: they seal what is secret in the store, the signing keys that authmount manages among it.
-   * The first seals, all open: to change it, add a new one behind the old in every process, then put it first and keep the old.
-   * Never store them beside the data.
+   * They seal what is secret in the store: the signing keys that authmount manages, and what providers issue. The first seals,
+   * all open: to change it, add a new one behind the old in every process, then put it first and keep the old. Never store them
+   * beside the data. `node -e "console.log(crypto.randomBytes(32).toString('base64url'))"` makes one.
+   * 32 random bytes each; default: none.
+   * @see docs/operations.md#sealing-keys
    */
   readonly sealingKeys?: readonly Uint8Array[] | undefined
-  /** Private JWKs, if you keep the signing keys yourself: the first signs, all are published. Default: a ring kept in the store. */
+  /**
+   * Private JWKs, if you keep the signing keys yourself: the first signs, all are published. With `sealingKeys` as well, these
+   * sign. RSA of 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
+   */
   readonly signingKeys?: readonly JWK[] | undefined
-  /** What the managed keys sign with. Default `RS256`, which every client knows; `ES256` and `EdDSA` are quicker. */
+  /** The algorithm of managed keys: `RS256`, which every client knows, or `ES256` or `EdDSA`, which cost much less. Default `RS256`. */
   readonly signingAlg?: SigningAlgorithm | undefined
-  readonly keyRotation?: {
-    /** How old a managed key becomes. 1–3650 days; default 90. */
-    readonly everyDays?: number | undefined
-    /** How long a new key is published before it signs. 60–86,400 seconds; default 1200. */
-    readonly publishSeconds?: number | undefined
-  }
-  /** What you tell clients of a user (OpenID Connect Core §5.1), `sub` aside; null: the user is no more. Default: nothing. */
+  /** How often managed keys are replaced. */
+  readonly keyRotation?: KeyRotation | undefined
+  /**
+   * Returns the claims of a user (OpenID Connect Core §5.1), without `sub`. `names` are those that are wanted; any other that you
+   * return is left out. null: the user no longer exists, and neither do their tokens. Called whenever a user's token is issued or
+   * refreshed, with or without `names`, and by userinfo. Default: nothing.
+   * @see docs/sign-in.md#id-tokens-and-userinfo
+   */
   readonly claims?:
     | ((userId: string, request: ClaimsRequest) => Promise<JsonObject | null | undefined> | JsonObject | null | undefined)
     | undefined
+  /**
+   * Put the claims of the granted scopes into ID tokens as well as into userinfo (OpenID Connect Core §5.4), for clients that read
+   * a user's name and email there, such as Auth.js, express-openid-connect and authlib. Default `false`.
+   */
+  readonly claimsInIdToken?: boolean | undefined
 
-  // Access tokens.
+  // Access tokens and APIs.
+  /**
+   * The scopes of a request that names none (RFC 6749 §3.3), as far as the app may have them. Default: all of the app's.
+   */
+  readonly defaultScopes?: readonly string[] | undefined
   /**
    * `opaque` tokens mean something to this server alone, and end at once wherever they are checked. `jwt` (RFC 9068) can also be
-   * checked by servers that do not ask here, which then hear nothing of a revocation; they need keys. Default `opaque`.
+   * checked by servers that do not ask here, which then hear nothing of a revocation; they need keys. Both kinds are accepted
+   * while you change from one to the other. Default `opaque`.
+   * @see docs/protect-routes.md#opaque-tokens-or-jwts
    */
   readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
   /**
+   * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
+   * `https://example.com/mcp`. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
+   */
+  readonly resources?: readonly string[] | undefined
+  /**
    * Apps that are servers of their own: by `client_id`, the `resources` whose tokens they may ask about (RFC 7662).
-   * Every other app hears of its own tokens only.
+   * Every other app hears of its own tokens only. Default: none.
+   * @see docs/protect-routes.md#another-service
    */
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
 
+  // What clients may do: the defaults are the strict ones.
+  /** Accept the PKCE method `plain` (RFC 7636 §4.2), for clients that cannot compute SHA-256. It protects less. Default false. */
+  readonly allowPlainPkce?: boolean | undefined
+  /**
+   * Let the port of an `http://localhost` redirect URI differ, for command-line clients that listen on a random one. For
+   * 127.0.0.1 and [::1] it always may (RFC 8252 §7.3). Default false.
+   */
+  readonly loopbackLocalhost?: boolean | undefined
+  /**
+   * Private schemes of redirect URIs beside those in reverse-domain form, such as `cursor` and `vscode` for the editors
+   * (RFC 8252 §7.1). Any program on a user's device can claim one: only PKCE protects the code. Default: none.
+   */
+  readonly redirectSchemes?: readonly string[] | undefined
+  /**
+   * Let the issuer be http on a host that is not this machine, such as a container's name: everyone on that network can read
+   * codes and tokens. For development. Default false.
+   */
+  readonly allowInsecureIssuer?: boolean | undefined
+
   // Your own ways in.
   /**
-   * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for @node-oauth/oauth2-server. No app has one
+   * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for `@node-oauth/oauth2-server`. No app has one
    * unless it is registered for it. Default: none.
    */
   readonly grants?: readonly HostGrant[] | undefined
   /** Ways of your own in which apps prove who they are (RFC 6749 §2.3.2). Default: none. */
   readonly clientAuthentication?: readonly HostClientAuthentication[] | undefined
 
-  // The other direction: this server as a client of outside providers.
-  /** Outside accounts of your users. Needs `sealingKeys`. Default: none. */
-  readonly connectors?: ConnectorOptions | undefined
-  /** The providers of POST /userAccount/oauth/exchange, by name; null: there is none. Default: the route is not served. */
-  readonly signInProvider?:
-    | ((name: string) => Promise<SignInProvider | null | undefined> | SignInProvider | null | undefined)
-    | undefined
-  /** Let providers be on this machine, without https: for tests and development. Default false. */
-  readonly allowLoopbackProviders?: boolean | undefined
-  /** How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: as the usual variables say; to none. */
-  readonly outbound?: OutboundSettings | undefined
-
-  // Optional.
-  /** Path under which the documented routes live, e.g. `/api/v1`. Default: none. */
-  readonly mountPath?: string | undefined
-  /** Where a browser that is not signed in goes. The authorize path is appended as `returnTo`. Default `/login`. */
-  readonly loginUrl?: string | undefined
+  // Times.
+  /** How long things live whose lifetime is not an app's own. */
+  readonly lifetimes?: Lifetimes | undefined
   /**
-   * Where a user is asked whether to sign out, when an app wants that (OpenID Connect RP-Initiated Logout). It ends the session
-   * and sends the browser to `returnTo`. Needs keys. Default: apps cannot ask.
+   * Within this long of a refresh, the same refresh token gets the same answer again: two tabs, or a lost reply. 0: any reuse ends
+   * the grant. Otherwise at least a second more than `storeTimeoutMs`, because a refresh that was answered 503 may have happened.
+   * 0–60 seconds; default 10.
    */
-  readonly logoutUrl?: string | undefined
-  /** How the pages that authmount itself shows look. */
-  readonly branding?: Branding | undefined
-  /**
-   * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy without
-   * `form-action`, `frame-ancestors` and `base-uri`, which are added, may come with it. Default: the built-in page.
-   */
-  readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
-  /** Whether you know who is behind an app: the consent page says so. Default: it says nothing of it. */
-  readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
-  /** The host's own consent page, where it is a URL of yours; it receives the request's parameters and `consent_id`. Default: the built-in page. */
-  readonly consentUrl?: string | undefined
-  /**
-   * Your APIs as clients name them (RFC 8707, RFC 9728): absolute URIs without query or fragment, such as
-   * `https://example.com/mcp`. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
-   */
-  readonly resources?: readonly string[] | undefined
-  /** Accept authorization requests without `state` or `scope`; a missing scope means all of the app's. Default false. */
-  readonly lenientAuthorize?: boolean | undefined
-  /** Accept the PKCE method `plain` (RFC 7636 §4.2), which protects less than S256. Default false. */
-  readonly allowPlainPkce?: boolean | undefined
-  /** Let the port of an `http://localhost` redirect URI differ, as it may for 127.0.0.1 and [::1] (RFC 8252 §7.3). Default false. */
-  readonly loopbackLocalhost?: boolean | undefined
-  readonly lifetimes?: {
-    /** Authorization codes. 1–600 seconds; default 60. */
-    readonly codeSeconds?: number | undefined
-    /** How long a consent screen may stay unanswered. 30–3600 seconds; default 600. */
-    readonly consentSeconds?: number | undefined
-    /** ID tokens. 60–86,400 seconds; default 3600. */
-    readonly idTokenSeconds?: number | undefined
-  }
-  /** Within this long of a rotation, the old refresh token answers with the same successor. 0–60 seconds; 0: any reuse revokes. Default 10. */
   readonly rotationGraceSeconds?: number | undefined
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
-  /** How long a request waits for any function of yours, `authenticate` above all, before it is answered 500. 10–60,000 milliseconds; default 5000. */
-  readonly hookTimeoutMs?: number | undefined
   /**
-   * Makes the limiter of changes to apps, so that all processes count together, as in
-   * `limit => new RateLimiterRedis({ storeClient: redis, ...limit })` of rate-limiter-flexible. Default: each process for itself.
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `renderConsent`, `isVerified`,
+   * `signInProvider`, `connectors.provider`) before it is answered 500. 10–60,000 milliseconds; default 5000.
    */
-  readonly rateLimiter?: ((limit: RateLimit) => RateLimiterAbstract) | undefined
-  /** Receives every audit event. What it throws is logged and never fails a request. */
+  readonly hookTimeoutMs?: number | undefined
+
+  // The other direction: this server as a client of outside providers.
+  /** Outside accounts of your users. Needs `sealingKeys`. Default: none. */
+  readonly connectors?: ConnectorOptions | undefined
+  /**
+   * The providers of POST /userAccount/oauth/exchange, by name; null: there is none. Default: the route is not served.
+   * @see docs/connectors.md#sign-in-with-a-provider
+   */
+  readonly signInProvider?:
+    | ((name: string) => Promise<SignInProvider | null | undefined> | SignInProvider | null | undefined)
+    | undefined
+  /** Let providers be on this machine, without https: for tests and development, never in production. Default false. */
+  readonly allowLoopbackProviders?: boolean | undefined
+  /**
+   * How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: through the
+   * proxy that the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name, and to no private host.
+   * @see docs/connectors.md#behind-a-proxy
+   */
+  readonly outbound?: OutboundSettings | undefined
+
+  // Running it.
+  /**
+   * Makes the limiter for a rate limit, so that all processes count together, as in
+   * `limit => new RateLimiterRedis({ storeClient: redis, ...limit })` of rate-limiter-flexible. Called once for each limit, at the
+   * start. When its database fails, each process counts for itself, and the event `rate_limiter_unavailable` says so.
+   * Default: each process counts for itself.
+   * @see docs/operations.md#rate-limits
+   */
+  readonly rateLimiter?: ((limit: RateLimit) => RateLimiter) | undefined
+  /**
+   * Receives every audit event. What it throws is logged and never fails a request. Default: nobody.
+   * @see docs/operations.md#events
+   */
   readonly onEvent?: ((event: AuthmountEvent) => void) | undefined
-  /** Default: the console. Never receives a token, code or secret. */
+  /** Your own logger. It never receives a token, code or secret. Default: the console. */
   readonly log?: Log | undefined
-  /** The clock. Default `Date.now`. */
+  /** The clock, in milliseconds since 1970: for tests. Default: `Date.now`. */
   readonly now?: (() => EpochMs) | undefined
 }

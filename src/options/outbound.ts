@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import { withoutBrackets } from '../outbound/outbound-url.ts'
-import { type ProxySetting, proxyUrl } from '../outbound/proxy.ts'
-import { nameUnknown, quote } from './checks.ts'
+import { proxyUrl } from '../outbound/proxy.ts'
+import { type Kind, list } from './kinds.ts'
+import { quote } from './place.ts'
+import { optional, type Table, type ValuesOf } from './rows.ts'
 
 /** How requests to outside providers leave this server. */
 export interface OutboundSettings {
@@ -17,28 +19,29 @@ export interface OutboundSettings {
   readonly allowPrivateHosts?: readonly string[] | undefined
 }
 
-/** The same, checked. */
-export interface OutboundConfig {
-  readonly proxy: ProxySetting
-  readonly allowPrivateHosts: readonly string[]
+const proxy: Kind<string | false> = {
+  read: (value, place) =>
+    value === false || (typeof value === 'string' && proxyUrl(value))
+      ? value
+      : // A proxy's URL may hold a password.
+        place.refuse('must be an http or https URL, or false'),
 }
 
-export function readOutbound(settings: OutboundSettings | undefined, problems: string[]): OutboundConfig {
-  const { allowPrivateHosts = [], proxy } = settings ?? {}
-  nameUnknown('outbound.', settings ?? {}, ['proxy', 'allowPrivateHosts'], problems)
-  if (proxy !== undefined && proxy !== false && !(typeof proxy === 'string' && proxyUrl(proxy)))
-    problems.push('outbound.proxy must be an http or https URL, or false')
-  if (!Array.isArray(allowPrivateHosts)) problems.push('outbound.allowPrivateHosts must be an array of host names')
-  const hosts = Array.isArray(allowPrivateHosts) ? allowPrivateHosts : []
-  return { proxy, allowPrivateHosts: hosts.map(host => readHost(host, problems)) }
+/** A host name or an IP address, read as it stands in a parsed URL. */
+const host: Kind<string> = {
+  read(value, place) {
+    const text = String(value)
+    const url = `https://${isIP(text) === 6 ? `[${text}]` : text}`
+    if (typeof value === 'string' && !/[/:@?#\s]/.test(isIP(text) ? '' : text) && URL.canParse(url))
+      return withoutBrackets(new URL(url).hostname)
+    return place.refuse(`must be a host name such as login.corp.example, without a port, not ${quote(value)}`)
+  },
 }
 
-/** As it stands in a parsed URL. */
-function readHost(host: unknown, problems: string[]): string {
-  const text = String(host)
-  const url = `https://${isIP(text) === 6 ? `[${text}]` : text}`
-  if (typeof host === 'string' && !/[/:@?#\s]/.test(isIP(text) ? '' : text) && URL.canParse(url))
-    return withoutBrackets(new URL(url).hostname)
-  problems.push(`outbound.allowPrivateHosts: ${quote(host)} must be a host name such as login.corp.example, without a port`)
-  return ''
-}
+export const OUTBOUND = {
+  proxy: optional(proxy, null),
+  allowPrivateHosts: optional(list(host, "['login.corp.example']"), []),
+} satisfies Table<OutboundSettings>
+
+/** How requests to outside providers leave this server, checked. */
+export type OutboundConfig = ValuesOf<typeof OUTBOUND>

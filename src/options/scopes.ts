@@ -1,6 +1,22 @@
-import { quote } from './checks.ts'
-import type { ScopeDefinition } from './options.ts'
+import { flag, type Kind, list, mapOf, text } from './kinds.ts'
+import type { Place } from './place.ts'
+import { members, optional, required, type Table } from './rows.ts'
 
+/** One scope of the catalogue. */
+export interface ScopeDefinition {
+  /** What an app may do with it, in words for the person who is asked. */
+  readonly description: string
+  /** Groups scopes on the consent page and in app settings. Default: none. */
+  readonly category?: string | undefined
+  /** The description in other languages, by tag: `{ de: 'Ihre Daten lesen' }`. Default: none. */
+  readonly translations?: Readonly<Record<string, string>> | undefined
+  /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. Default false. */
+  readonly userOnly?: boolean | undefined
+  /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
+  readonly claims?: readonly string[] | undefined
+}
+
+/** A scope that the server can grant. */
 export interface Scope {
   readonly name: string
   readonly description: string
@@ -12,49 +28,80 @@ export interface Scope {
   readonly claims: readonly string[]
 }
 
-/** OpenID Connect Core §5.4, §11: these speak of a user, so an app acting for itself never has them. */
-const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access'])
+const anyText = text('a text', () => true)
 
-export function readCatalogue(scopes: unknown, signIn: boolean, problems: string[]): ReadonlyMap<string, Scope> {
-  const catalogue = new Map<string, Scope>()
-  if (signIn) catalogue.set('openid', OPENID)
-  if (typeof scopes !== 'object' || scopes === null) {
-    problems.push('scopes must map each scope to its definition')
-    return catalogue
-  }
-  for (const [name, definition] of Object.entries(scopes as Record<string, ScopeDefinition | undefined>)) {
-    // RFC 6749 §3.3
-    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name))
-      problems.push(`scopes: ${quote(name)} must be printable ASCII without spaces, quotes or backslashes`)
-    if (typeof definition?.description !== 'string' || !definition.description) {
-      problems.push(`scopes: ${quote(name)} needs a description for the people who will be asked to agree to it`)
-      continue
-    }
-    catalogue.set(name, {
-      name,
-      description: definition.description,
-      category: definition.category ?? '',
-      translations: definition.translations ?? {},
-      builtIn: false,
-      userOnly: OPENID_SCOPES.has(name) || definition.userOnly === true,
-      claims: definition.claims ?? STANDARD_CLAIMS[name] ?? [],
-    })
-  }
-  if (!signIn && 'openid' in scopes) problems.push('scopes: "openid" needs sealingKeys, or signingKeys')
-  if (Object.keys(scopes).length === 0) problems.push('scopes must define at least one scope')
-  return catalogue
+const DEFINITION = {
+  description: required(text('a description for the people who are asked to agree to the scope', value => value !== '')),
+  category: optional(anyText, ''),
+  translations: optional(mapOf(anyText, "{ de: 'Ihre Daten lesen' }"), new Map<string, string>()),
+  userOnly: optional(flag, false),
+  claims: optional(list(anyText, "['email']"), null),
+} satisfies Table<ScopeDefinition>
+
+const definitions = mapOf(
+  members<ScopeDefinition, typeof DEFINITION>(DEFINITION),
+  "{ 'read:orders': { description: 'Read your orders' } }",
+)
+
+/** The catalogue, by name, without the scopes that authmount adds. */
+export const catalogue: Kind<Readonly<Record<string, ScopeDefinition>>, ReadonlyMap<string, Scope>> = {
+  read(value, place) {
+    const read = definitions.read(value, place)
+    if (!read) return undefined
+    const names = [...read.keys()]
+    if (names.length === 0)
+      return place.refuse("must define at least one scope: { 'read:orders': { description: 'Read your orders' } }")
+    if (!names.map(name => isScopeName(name, place)).every(Boolean)) return undefined
+    return new Map(
+      [...read].map(([name, { category, claims, description, translations, userOnly }]) => [
+        name,
+        {
+          name,
+          description,
+          category,
+          translations: Object.fromEntries(translations),
+          builtIn: false,
+          userOnly: userOnly || OPENID_SCOPES.has(name),
+          claims: claims ?? STANDARD_CLAIMS.get(name) ?? [],
+        },
+      ]),
+    )
+  },
 }
+
+/** Adds the scopes that come with OpenID Connect. The host may define them itself. */
+export function withOpenid(scopes: ReadonlyMap<string, Scope>): ReadonlyMap<string, Scope> {
+  return new Map([[OPENID.name, OPENID], ...scopes])
+}
+
+function isScopeName(name: string, place: Place): boolean {
+  if (name === 'offline_access') {
+    place
+      .entry(name)
+      .refuse('is authmount’s own: an app with the refresh_token grant may ask for it, and nothing is to be defined')
+    return false
+  }
+  // RFC 6749 §3.3
+  if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name)) return true
+  place.entry(name).refuse('is no name of a scope: it must be printable ASCII without spaces, quotes or backslashes')
+  return false
+}
+
+/** OpenID Connect Core §5.4: these are about a user. An app that acts for itself never has them, and no API requires them. */
+export const OPENID_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone'])
 
 /** The claims each standard scope allows (OpenID Connect Core §5.4). */
-const STANDARD_CLAIMS: Readonly<Record<string, readonly string[]>> = {
-  profile: [
-    ...['name', 'family_name', 'given_name', 'middle_name', 'nickname', 'preferred_username', 'profile', 'picture'],
-    ...['website', 'gender', 'birthdate', 'zoneinfo', 'locale', 'updated_at'],
-  ],
-  email: ['email', 'email_verified'],
-  address: ['address'],
-  phone: ['phone_number', 'phone_number_verified'],
-}
+const STANDARD_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    profile: [
+      ...['name', 'family_name', 'given_name', 'middle_name', 'nickname', 'preferred_username', 'profile', 'picture'],
+      ...['website', 'gender', 'birthdate', 'zoneinfo', 'locale', 'updated_at'],
+    ],
+    email: ['email', 'email_verified'],
+    address: ['address'],
+    phone: ['phone_number', 'phone_number_verified'],
+  }),
+)
 
 const OPENID: Scope = {
   name: 'openid',

@@ -1,49 +1,77 @@
+import type { JWK } from 'jose'
 import type { SigningSettings } from '../tokens/keys.ts'
-import { SIGNING_ALGORITHMS, signingKey } from '../tokens/signing-key.ts'
-import { nameUnknown, within } from './checks.ts'
-import type { AuthmountOptions } from './options.ts'
+import { type SigningAlgorithm, type SigningKey, signingKey } from '../tokens/signing-key.ts'
+import { type Kind, number } from './kinds.ts'
+import { optional, type Table, type ValuesOf } from './rows.ts'
+
+/** How often managed signing keys are replaced. */
+export interface KeyRotation {
+  /** How old a managed key becomes. 1–3,650 days; default 90. */
+  readonly everyDays?: number | undefined
+  /** How long a new key is published before it signs: longer than your clients keep the key set. 60–86,400 seconds; default 1200. */
+  readonly publishSeconds?: number | undefined
+}
+
+export const KEY_ROTATION = {
+  everyDays: optional(number([1, 3650], 'days'), 90),
+  publishSeconds: optional(number([60, 86_400], 'seconds'), 1200),
+} satisfies Table<KeyRotation>
+
+/** Keys that seal. Problems never show one. */
+export const sealingKeys: Kind<readonly Uint8Array[]> = {
+  range: '32 random bytes each',
+  read(value, place) {
+    if (!Array.isArray(value) || value.length === 0) return place.refuse('must be an array of keys')
+    const keys: readonly unknown[] = Array.from(value)
+    if (!keys.every((key): key is Uint8Array => key instanceof Uint8Array && key.length === 32))
+      return place.refuse("must each be 32 bytes: Buffer.from(process.env.SEALING_KEY, 'base64url')")
+    return keys.some(key => new Set(key).size < 8) ? place.refuse('must be random bytes: these are not') : keys
+  },
+}
+
+/** Private keys that sign. Problems never show one. */
+export const signingKeys: Kind<readonly JWK[], readonly [SigningKey, ...SigningKey[]]> = {
+  range: 'RSA of 2048 bits or more, P-256, Ed25519',
+  read(value, place) {
+    if (!Array.isArray(value)) return place.refuse('must be an array of private JWKs')
+    const keys = Array.from(value, (jwk: JWK, index) => {
+      try {
+        const key = signingKey(jwk)
+        return typeof key.kid === 'string' ? key : place.entry(index).refuse('must have a text as its kid')
+      } catch (error) {
+        return place.entry(index).refuse(`cannot sign: ${error instanceof Error ? error.message : 'it is not a key'}`)
+      }
+    })
+    const usable = keys.filter(key => key !== undefined)
+    const [first, ...rest] = usable
+    if (keys.length === 0) return place.refuse('must have at least one key')
+    if (new Set(usable.map(({ kid }) => kid)).size < usable.length) return place.refuse('must each have a kid of their own')
+    return first === undefined || usable.length < keys.length ? undefined : [first, ...rest]
+  },
+}
 
 /** Access tokens, the longest-lived of what a key may sign, live a day at most. */
 const LONGEST_TOKEN_SECONDS = 86_400
 
-export function readSigning(
-  { keyRotation = {}, sealingKeys, signingAlg = 'RS256', signingKeys }: AuthmountOptions<never>,
-  idTokenSeconds: number,
-  problems: string[],
-): SigningSettings | null {
-  nameUnknown('keyRotation.', keyRotation, ['everyDays', 'publishSeconds'], problems)
-  const days = within('keyRotation.everyDays', keyRotation.everyDays ?? 90, [1, 3650], problems)
-  const publishSeconds = within('keyRotation.publishSeconds', keyRotation.publishSeconds ?? 1200, [60, 86_400], problems)
-  if (!SIGNING_ALGORITHMS.includes(signingAlg)) problems.push(`signingAlg must be one of ${SIGNING_ALGORITHMS.join(', ')}`)
-  if (sealingKeys !== undefined) {
-    if (!Array.isArray(sealingKeys) || sealingKeys.length === 0) problems.push('sealingKeys must be an array of keys')
-    else if (!sealingKeys.every(key => key instanceof Uint8Array && key.length === 32)) {
-      problems.push("sealingKeys must each be 32 bytes: Buffer.from(process.env.SEALING_KEY, 'base64url')")
-    } else if (sealingKeys.some(key => new Set(key).size < 8)) problems.push('sealingKeys must be random bytes: these are not')
-  }
-  if (signingKeys !== undefined) {
-    if (!Array.isArray(signingKeys)) problems.push('signingKeys must be an array of private JWKs')
-    const keys = (Array.isArray(signingKeys) ? signingKeys : []).flatMap((jwk, index) => {
-      try {
-        return [signingKey(jwk)]
-      } catch (error) {
-        problems.push(`signingKeys[${index}] cannot sign: ${error instanceof Error ? error.message : 'it is not a key'}`)
-        return []
-      }
-    })
-    if (new Set(keys.map(({ kid }) => kid)).size < keys.length) problems.push('signingKeys must each have a kid of their own')
-    const [first, ...rest] = keys
-    if (!first && Array.isArray(signingKeys) && signingKeys.length === 0) problems.push('signingKeys must have at least one key')
-    return first ? { kind: 'supplied', keys: [first, ...rest] } : null
-  }
+interface SigningValues {
+  readonly idTokenSeconds: number
+  readonly keyRotation: ValuesOf<typeof KEY_ROTATION>
+  readonly sealingKeys: readonly Uint8Array[] | null
+  readonly signingAlg: SigningAlgorithm
+  readonly signingKeys: readonly [SigningKey, ...SigningKey[]] | null
+}
+
+/** Where the signing keys come from; null where there is no OpenID Connect. Keys of the host's go before managed ones. */
+export function signingSettings(values: SigningValues): SigningSettings | null {
+  const { idTokenSeconds, keyRotation, sealingKeys, signingAlg, signingKeys } = values
+  if (signingKeys) return { kind: 'supplied', keys: signingKeys }
   if (!sealingKeys) return null
-  const tokenMs = Math.max(LONGEST_TOKEN_SECONDS, idTokenSeconds) * 1000
   return {
     kind: 'managed',
     alg: signingAlg,
     sealingKeys,
-    publishMs: publishSeconds * 1000,
-    rotateMs: days * 86_400_000,
-    tokenMs,
+    publishMs: keyRotation.publishSeconds * 1000,
+    rotateMs: keyRotation.everyDays * 86_400_000,
+    tokenMs: Math.max(LONGEST_TOKEN_SECONDS, idTokenSeconds) * 1000,
   }
 }

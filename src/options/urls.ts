@@ -1,71 +1,110 @@
-import { isAppId } from '../base/ids.ts'
+import { isClientId } from '../base/ids.ts'
 import { isLoopback } from '../base/loopback.ts'
-import { quote } from './checks.ts'
+import { type Kind, mapOf, nonEmptyList, text } from './kinds.ts'
+import { quote } from './place.ts'
 
-export function readIssuer(issuer: unknown, problems: string[]): URL | undefined {
-  const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : null
-  if (!url || typeof issuer !== 'string') {
-    problems.push(`issuer must be an absolute URL such as https://example.com: ${quote(issuer)} is not`)
-    return undefined
-  }
-  const loopback = isLoopback(url)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
-    problems.push('issuer must use https (http only on a loopback host, for development)')
-  }
-  if (url.username || url.password) problems.push('issuer must not contain a user name or password')
-  // RFC 8414 §2. Clients compare the issuer byte by byte, so what a URL parser would tidy up is refused instead.
-  if (/[?#]/.test(issuer)) problems.push('issuer must not have a query or a fragment')
-  else if (issuer !== url.origin && issuer !== url.origin + url.pathname) {
-    problems.push(`issuer must be written in its normal form: ${quote(url.href.replace(/\/$/, ''))}`)
-  }
-  if (!/^(\/[\w.~-]+)*\/?$/.test(url.pathname)) problems.push('issuer must have a path of letters, digits and . _ ~ - only')
-  if (issuer.endsWith('/')) problems.push('issuer must not end with a slash')
-  return url
+/** The issuer identifier (RFC 8414 §2). Clients compare it byte by byte, so what a URL parser would tidy up is refused. */
+export const issuer: Kind<string> = {
+  read(value, place) {
+    if (typeof value !== 'string')
+      return place.refuse(`must be the URL of this server, such as 'https://example.com', not ${quote(value)}`)
+    if (!/^[a-z][a-z\d+.-]*:\/\//i.test(value) || !URL.canParse(value)) return place.refuse(withScheme(value))
+    const problems = issuerProblems(value, new URL(value))
+    for (const problem of problems) place.refuse(problem)
+    return problems.length === 0 ? value : undefined
+  },
 }
 
-export function readResources(resources: unknown, origin: string, problems: string[]): readonly [string, ...string[]] {
-  if (resources === undefined) return [origin]
-  const given: readonly unknown[] = Array.isArray(resources) ? resources : []
-  const known = given.filter((resource): resource is string => {
-    const url = typeof resource === 'string' && URL.canParse(resource) ? new URL(resource) : undefined
-    const usable =
-      url &&
-      /^https?:$/.test(url.protocol) &&
-      !url.username &&
-      !url.search &&
-      !url.hash &&
-      !/[?#]$|\s|[:*]/.test(String(resource).replace(/^https?:\/\/[^/]*/i, ''))
-    if (!usable) problems.push(`resources: ${quote(resource)} must be an absolute http(s) URI without a query or fragment`)
-    return usable === true
-  })
-  const [first, ...rest] = known
-  if (given.length === 0) problems.push('resources must be an array of at least one URI')
-  return first === undefined ? [origin] : [first, ...rest]
+function withScheme(value: string): string {
+  const rest = value.replace(/^\/+|\/+$/g, '')
+  const url = URL.canParse(`https://${rest}`) ? new URL(`https://${rest}`) : null
+  const meant = rest !== '' && url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  if (!url || !meant) return `must be a URL such as 'https://example.com', not ${quote(value)}`
+  return `must begin with its scheme: '${isLoopback(url) ? 'http' : 'https'}://${url.host}', not ${quote(value)}`
 }
 
-export function readResourceServers(
-  servers: unknown,
-  resources: readonly string[],
-  problems: string[],
-): ReadonlyMap<string, readonly string[]> {
-  if (servers === undefined) return new Map()
-  const example = "resourceServers must map a client_id to resources: { '0123456789abcdef01234567': ['https://api.example.com'] }"
-  if (typeof servers !== 'object' || servers === null) {
-    problems.push(example)
-    return new Map()
-  }
-  for (const [clientId, own] of Object.entries(servers)) {
-    if (!isAppId(clientId) || !Array.isArray(own) || own.length === 0) problems.push(example)
-    else if (!own.every(resource => resources.includes(resource)))
-      problems.push(`resourceServers: ${clientId} has a resource that is not among the resources`)
-  }
-  return new Map(Object.entries(servers))
+function issuerProblems(issuer: string, url: URL): readonly string[] {
+  const problems: string[] = []
+  if (!/^https?:$/.test(url.protocol)) problems.push('must use https')
+  if (url.username || url.password) problems.push('must not contain a user name or password')
+  if (/[?#]/.test(issuer)) problems.push('must not have a query or a fragment')
+  else if (issuer !== url.origin && issuer !== url.origin + url.pathname)
+    problems.push(`must be written in its normal form: ${quote(url.href.replace(/\/$/, ''))}`)
+  if (!/^(\/[\w.~-]+)*\/?$/.test(url.pathname)) problems.push('must have a path of letters, digits and . _ ~ - only')
+  if (issuer.endsWith('/')) problems.push('must not end with a slash')
+  return problems
 }
 
-export function readPageUrl(name: string, value: string, problems: string[]): string {
+/** The problem of an issuer that others on the network can read along with; null where there is none. */
+export function insecureIssuer(issuer: string): string | null {
+  const url = new URL(issuer)
+  if (url.protocol === 'https:' || isLoopback(url)) return null
+  return 'issuer must use https (http only on a loopback host, for development; allowInsecureIssuer in a network of your own)'
+}
+
+/** Schemes that browsers and systems give a meaning of their own: a redirect to one runs, loads or sends something. */
+const FOREIGN_SCHEMES = new Set(
+  'about blob chrome content cid data dav dns facetime file filesystem ftp ftps geo git gopher http https imap intent jar javascript ldap ldaps magnet mailto market mid news nfs nntp pop resource rtsp sftp shell sip sips smb sms ssh tel telnet tftp urn vbscript view-source vnc webcal ws wss xmpp'.split(
+    ' ',
+  ),
+)
+
+/** A private scheme that is not in reverse-domain form (RFC 8252 §7.1), without its colon. */
+export const privateScheme = text('a private scheme such as cursor, in lower case and without a colon', value => {
+  return /^[a-z][a-z\d+.-]{1,50}$/.test(value) && !FOREIGN_SCHEMES.has(value)
+})
+
+export const mountPath = text('a path such as /api/v1, without a slash at its end', value => /^(\/[\w.~-]+)*$/.test(value))
+
+/** Where a page of the host's is. */
+export const pageUrl = text('a path such as /login, or an http(s) URL, without a fragment', value => {
   const absolute = URL.canParse(value) ? new URL(value) : null
   const usable = absolute ? /^https?:$/.test(absolute.protocol) : /^\/(?![/\\])/.test(value)
-  if (!usable || value.includes('#') || !/^[\x21-\x7e]+$/.test(value))
-    problems.push(`${name} must be a path such as /login, or an http(s) URL, without a fragment`)
-  return value
+  return usable && !value.includes('#') && /^[\x21-\x7e]+$/.test(value)
+})
+
+/** A path on a front end of the host's, to which parameters are added. */
+export const frontEndPath = text('a path such as /done', value => /^\/(?![/\\])[^?#\s]*$/.test(value))
+
+export const origins = nonEmptyList(
+  text('an origin such as https://app.example.com', value => {
+    return /^https?:\/\//.test(value) && URL.canParse(value) && new URL(value).origin === value
+  }),
+  "['https://app.example.com']",
+)
+
+export const resources = nonEmptyList(
+  text('an absolute http(s) URI without a query or fragment', value => {
+    const url = URL.canParse(value) ? new URL(value) : null
+    if (!url || !/^https?:$/.test(url.protocol)) return false
+    return !url.username && !url.search && !url.hash && !/[?#]$|\s|[:*]/.test(value.replace(/^https?:\/\/[^/]*/i, ''))
+  }),
+  "['https://api.example.com']",
+)
+
+const ownResources = mapOf(
+  nonEmptyList(
+    text('one of the resources', () => true),
+    "['https://api.example.com']",
+  ),
+  "{ '0123456789abcdef01234567': ['https://api.example.com'] }",
+)
+
+/** By client_id, the resources whose tokens an app may ask about. */
+export const resourceServers: Kind<Readonly<Record<string, readonly string[]>>, ReadonlyMap<string, readonly string[]>> = {
+  read(value, place) {
+    const servers = ownResources.read(value, place)
+    const wrong = [...(servers?.keys() ?? [])].filter(clientId => !isClientId(clientId))
+    for (const clientId of wrong) place.entry(clientId).refuse('is no client_id')
+    return wrong.length === 0 ? servers : undefined
+  },
+}
+
+/** The problem of a resource server whose resources are not among the host's; null where there is none. */
+export function strayResource(servers: ReadonlyMap<string, readonly string[]>, resources: readonly string[]): string | null {
+  for (const [clientId, own] of servers) {
+    const stray = own.find(resource => !resources.includes(resource))
+    if (stray !== undefined) return `resourceServers[${quote(clientId)}] has ${quote(stray)}, which is not among the resources`
+  }
+  return null
 }

@@ -38,10 +38,12 @@ function send(target: URL, { body, headers, lookup, method, signal, socket }: Ex
   const request = target.protocol === 'https:' ? httpsRequest : httpRequest
   // Without keep-alive: the address of a pooled socket would not be vetted again.
   const connection = socket ? { createConnection: () => socket, defaultPort: 443 } : { agent: false as const, lookup }
+  // Node adds no length of its own to a DELETE, and its body would be taken for another request.
+  const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
     const sent = request(target, {
       method,
-      headers: { ...Object.fromEntries(headers), connection: 'close' },
+      headers: { ...Object.fromEntries(headers), ...length, connection: 'close' },
       signal,
       ...connection,
     })

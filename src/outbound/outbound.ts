@@ -40,7 +40,7 @@ export interface Outbound {
 
 /** Makes a client for calls to providers. It refuses every address that is not on the public internet, unless the rules allow it (SSRF). */
 export function createOutbound(options: OutboundOptions): Outbound {
-  const { proxy: proxySetting, timeoutMs = 10_000, maxBytes = 1_048_576 } = options
+  const { proxy: proxySetting = null, timeoutMs = 10_000, maxBytes = 1_048_576 } = options
   const lookup = vettedLookup(options.lookup ?? dnsLookup, options)
   const underWay = new Set<AbortController>()
 

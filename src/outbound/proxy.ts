@@ -4,8 +4,8 @@ import { isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 import { OutboundError, withoutBrackets } from './outbound-url.ts'
 
-/** The URL of a proxy. `false`: none. Undefined: from the environment. */
-export type ProxySetting = string | false | undefined
+/** The URL of a proxy. `false`: none. null: from the environment. */
+export type ProxySetting = string | false | null
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**

@@ -1,6 +1,6 @@
 import type { HttpResponse } from '../http/types.ts'
 import type { Messages } from './messages/en.ts'
-import { escapeHtml, fill, fillText, formTarget, isolated, renderPage } from './page.ts'
+import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
 /** The contents of the consent page. */
@@ -13,9 +13,9 @@ export interface ConsentView {
   readonly app: {
     /** Its `client_id`. */
     readonly clientId: string
-    /** Its name. Chosen by whoever registered it: escape it. */
+    /** Its name, as plain text: escape it. */
     readonly name: string
-    /** Its description; may be empty. Escape it. */
+    /** Its description, as plain text; may be empty. Escape it. */
     readonly description: string
     /** Its logo, always https; null if it has none. */
     readonly logoUrl: string | null
@@ -34,6 +34,8 @@ export interface ConsentView {
   readonly switchUserUrl: string
   /** The scopes that the app asks for, in the order of the request. */
   readonly scopes: readonly AskedScope[]
+  /** Whether the app asks for `offline_access`: to stay connected while the user is away (OpenID Connect Core §11). */
+  readonly staysConnected: boolean
   /** The resources that the app named (RFC 8707); empty if it named none. */
   readonly resources: readonly string[]
   /** The redirect URI to which the browser goes with the answer. */
@@ -69,6 +71,7 @@ ${who(view, messages)}
 ${byCategory(open)}
 ${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
+${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
 <p class="soft">${fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })} ${escapeHtml(messages.takeBack)}</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
@@ -79,7 +82,7 @@ ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { re
 </form>
 ${links(app, messages)}`
   const title = fillText(messages.consentTitle, { app: app.name })
-  return renderPage(200, { ...setting, title, body, images, formAction: `'self' ${formTarget(redirectUri)}` })
+  return renderPage(200, { ...setting, title, body, images, formAction: null })
 }
 
 function header({ app, verified }: ConsentView, { language: { messages }, theme }: PageSetting): string {

@@ -17,7 +17,7 @@ export function errorPage(error: OAuthError, reference: string, setting: PageSet
   const body = `<h1>${escapeHtml(messages.errorTitle)}</h1>
 <p>${person}</p>
 <p class="soft">${escapeHtml(messages.closePage)}</p>
-<details><summary>${escapeHtml(messages.forDevelopers)}</summary>
+<details open><summary>${escapeHtml(messages.forDevelopers)}</summary>
 <dl>${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${value}</dd>`).join('')}</dl>
 </details>`
   return renderPage(error.status, { ...setting, title: messages.errorTitle, body })

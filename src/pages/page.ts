@@ -10,8 +10,11 @@ export interface Page {
   readonly title: string
   /** The body, as HTML. */
   readonly body: string
-  /** The targets of its forms, as sources of a Content-Security-Policy. Default: none. */
-  readonly formAction?: string
+  /**
+   * The targets of its forms, as sources of a Content-Security-Policy; null: any. Chromium applies `form-action` to every redirect
+   * that follows a form, and an app may redirect its user to a loopback port or a private scheme. Default: none.
+   */
+  readonly formAction?: string | null
   /** The URLs of its images. Default: none. */
   readonly images?: readonly string[]
   /** The hashes of its inline scripts, as sources of a Content-Security-Policy. Default: none. */
@@ -30,7 +33,7 @@ export function renderPage(
     `style-src ${theme.styleSource}`,
     ...(origins.length > 0 ? [`img-src ${origins.join(' ')}`] : []),
     ...(scriptSource === undefined ? [] : [`script-src ${scriptSource}`]),
-    `form-action ${formAction}`,
+    ...(formAction === null ? [] : [`form-action ${formAction}`]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ]
@@ -68,15 +71,6 @@ export function fillText(message: string, values: Readonly<Record<string, string
 /** Escapes a text and isolates its direction, which may differ from that of the page. */
 export function isolated(text: string): string {
   return `<bdi>${escapeHtml(text)}</bdi>`
-}
-
-/**
- * Returns the `form-action` sources for an app at `uri`. Browsers apply `form-action` to every redirect after the post, so
- * any https address is allowed as well. A policy cannot name an IPv6 address, so then its scheme is allowed.
- */
-export function formTarget(uri: string): string {
-  const { hostname, origin, protocol } = new URL(uri)
-  return `https: ${origin === 'null' || hostname.startsWith('[') ? protocol : origin}`
 }
 
 export function escapeHtml(text: string): string {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Branding } from '../options/branding.ts'
+import type { BrandingValues } from '../options/branding.ts'
 
 /** The parts of the branding that every page needs, computed once. */
 export interface Theme {
@@ -10,11 +10,10 @@ export interface Theme {
   readonly styleSource: string
 }
 
-export function createTheme({ accentColor = '#1d4ed8', css = '', logoUrl, name }: Branding, issuer: string): Theme {
-  // What is not usable is refused before anything is shown.
-  const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${String(css).replaceAll('</', '<\\/')}`
+export function createTheme({ accentColor, css, logoUrl, name }: BrandingValues, issuer: string): Theme {
+  const style = `${STYLE.replace('ACCENT', accentColor).replace('ON_IT', readableOn(accentColor))}${(css ?? '').replaceAll('</', '<\\/')}`
   const styleSource = `'sha256-${hash('sha256', style, 'base64')}'`
-  return { name: name ?? (URL.canParse(issuer) ? new URL(issuer).host : issuer), logoUrl: logoUrl ?? null, style, styleSource }
+  return { name: name ?? new URL(issuer).host, logoUrl, style, styleSource }
 }
 
 /** Returns black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */

@@ -15,13 +15,22 @@ export function preflight(request: HttpRequest, cors: Cors, methods: string): Ht
     headers: {
       ...(origin === undefined ? {} : { 'access-control-allow-origin': origin }),
       'access-control-allow-methods': methods,
-      'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
+      'access-control-allow-headers': allowedHeaders(request),
       'access-control-max-age': '600',
       'cache-control': 'no-store',
       vary: 'origin, access-control-request-method, access-control-request-headers',
     },
     body: '',
   }
+}
+
+/**
+ * Returns the headers that a page may send: those it asks for. Instrumented browsers add some of their own (`traceparent`,
+ * `sentry-trace`). No header is a risk, because none of these routes reads a cookie: any program could send the same request.
+ */
+function allowedHeaders({ headers }: HttpRequest): string {
+  const asked = headers['access-control-request-headers']
+  return asked !== undefined && /^[\w!#$%&'*+.^`|~, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type'
 }
 
 /** Adds the headers that let a page read a response. Never allows credentials: none of these routes reads a cookie. */

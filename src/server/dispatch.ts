@@ -1,11 +1,13 @@
 import type { Events } from '../base/events.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
 import { empty, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context, Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
+import { cookieHoldsToken } from '../tokens/carries-token.ts'
 import { type Cors, preflight, withCors } from './cors.ts'
 import { resolvePrincipal } from './principal.ts'
 import { renderError } from './render-error.ts'
@@ -66,14 +68,19 @@ async function answerSomeone<Native>(
   { config, services }: Runtime<Native>,
 ): Promise<HttpResponse> {
   const principal = await resolvePrincipal(request, config)
+  // Sent to the login, such a browser would come back with the same cookie, again and again.
+  if (!principal && route.errors === 'browser' && cookieHoldsToken(request, config.issuer)) {
+    const told = 'a cookie of this request holds an access token of this server, which is no login: keep tokens out of cookies'
+    throw new OAuthError('access_denied', told, { status: 403 })
+  }
   if (route.access === 'none' || route.access === 'session') return route.flow(request, { ...context, principal })
 
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
   if (route.access === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
-  if (route.limited && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
-  if (!route.limited) return route.flow(request, { ...context, principal })
-  const headers = await services.limits.countMutation(principal)
+  if (route.method !== 'GET' && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+  if (!route.limit) return route.flow(request, { ...context, principal })
+  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId])
   try {
     const response = await route.flow(request, { ...context, principal })
     return { ...response, headers: { ...response.headers, ...headers } }

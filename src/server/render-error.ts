@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
+import { RateLimitError } from '../errors/rate-limit-error.ts'
 import { asJson, printable, renderChallenge, toOAuthError, withRetryAfter } from '../http/challenge.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -58,6 +59,7 @@ function forAccount(thrown: unknown, log: Log): HttpResponse {
 function asApiError(thrown: unknown, log: Log): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof ConnectorError) return connectorApiError(thrown, log)
+  if (thrown instanceof RateLimitError) return limitApiError(thrown)
   return apiErrorOf(toOAuthError(thrown, log))
 }
 
@@ -65,6 +67,10 @@ function asApiError(thrown: unknown, log: Log): ApiError {
 function oauthErrorOf({ message, status }: ApiError): OAuthError {
   const code = status === 401 || status === 403 ? 'access_denied' : status === 429 ? 'temporarily_unavailable' : 'invalid_request'
   return new OAuthError(code, message, { status })
+}
+
+function limitApiError({ headers, message, retryAfterSeconds }: RateLimitError): ApiError {
+  return new ApiError('TOO_MANY_REQUESTS', message, [], { headers: { ...headers, 'retry-after': String(retryAfterSeconds) } })
 }
 
 /** What an outside provider could not do is neither the caller's fault nor this server's. */
@@ -92,7 +98,7 @@ function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, th
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const reference = randomId(9)
   shown(error, reference)
-  return withRetryAfter(errorPage(error, reference, setting))
+  return withRetryAfter(errorPage(error, reference, setting), error.retryAfterSeconds)
 }
 
 const BASIC = Object.freeze({ 'www-authenticate': 'Basic realm="OAuth client"' })

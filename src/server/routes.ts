@@ -12,6 +12,7 @@ import { authorizeConnector } from '../connectors/authorize.ts'
 import { connectorCallback, postedConnectorCallback } from '../connectors/callback.ts'
 import { CALLBACK_PATH } from '../connectors/callback-url.ts'
 import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
+import type { LimitName } from '../http/limits.ts'
 import type { HttpRequest, HttpResponse, Method } from '../http/types.ts'
 import { finishLogout, logout } from '../logout/logout.ts'
 import { JWKS_DOCUMENT, metadata, wellKnownPaths } from '../metadata/discovery.ts'
@@ -35,8 +36,8 @@ interface RouteBase {
   readonly path: string
   readonly errors: ErrorStyle
   readonly cors?: Cors
-  /** A change: counted against the caller's rate limit. */
-  readonly limited?: boolean
+  /** On a route for signed-in users: counted by organisation and user before the flow runs, and told in the answer's headers. */
+  readonly limit?: LimitName
 }
 /** `session`: the host is asked who is signed in, and the flow decides what nobody means. */
 interface OpenRoute extends RouteBase {
@@ -66,8 +67,8 @@ const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/oauth/revoke', flow: revoke, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, access: 'none', errors: 'oauth' },
   { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api' },
-  { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, access: 'user', errors: 'browser', limited: true },
-  { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, access: 'user', errors: 'api', limited: true },
+  { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, access: 'user', errors: 'browser' },
+  { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, access: 'user', errors: 'api' },
   management('GET', '', listApps, 'user'),
   management('POST', '', createApp, 'admin'),
   management('GET', '/scopes', listScopes, 'user'),
@@ -82,7 +83,8 @@ const ROUTES: readonly Route[] = [
 ]
 
 function management(method: Method, path: string, flow: SignedInFlow, access: 'user' | 'admin'): Route {
-  return { method, path: `/oauth-clients${path}`, flow, access, errors: 'api', limited: method !== 'GET' }
+  const route: Route = { method, path: `/oauth-clients${path}`, flow, access, errors: 'api' }
+  return method === 'GET' ? route : { ...route, limit: 'app_changes' }
 }
 
 /** Served where there are keys to sign with. */
@@ -109,7 +111,7 @@ const CONNECTOR_ROUTES: readonly Route[] = [
     flow: exchangeWorkspaceCode,
     access: 'admin',
     errors: 'api',
-    limited: true,
+    limit: 'app_changes',
   },
 ]
 

@@ -194,6 +194,10 @@ export interface OneTimeData {
     readonly appId: string
     /** The parameters of the request. */
     readonly params: JsonObject
+    /** What the user is asked for. An app that may have more by the time of the answer does not get it. */
+    readonly scopes: readonly string[]
+    /** From which, with the secret id of the screen, the code follows: a user who clicks twice gets the same one. */
+    readonly codeSalt: string
   }
   /** The index from the parameters of a request to its waiting consent, for a consent screen that posts the parameters. */
   readonly consent_lookup: {

@@ -1,3 +1,4 @@
+import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
@@ -37,8 +38,13 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
     expires_in: issued.expiresInSeconds,
     refresh_token: issued.refreshToken,
     scope: issued.scopes.join(' '),
-    id_token: issued.scopes.includes('openid') ? await idToken(issued, context) : undefined,
+    id_token: needsHost(issued, context) ? await idToken(issued, context) : undefined,
   })
+}
+
+/** Tells whether to make an ID token, or to ask the host whether the user still exists. */
+function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
+  return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
 }
 
 function findGrant(name: string, grants: GrantRegistry): TokenGrant {
@@ -56,8 +62,9 @@ function requireGrant({ name, parameters, provenAppsOnly }: TokenGrant, app: App
 }
 
 /**
- * Makes the ID token. If that fails, a new grant is revoked, so that no token is left behind. A refresh answers without an ID
- * token (OpenID Connect Core §12.2): its old token is spent, and a failed hook must not log the user out.
+ * Makes the ID token. If that fails for a new grant, or the user no longer exists, the grant is revoked, so that no token is left
+ * behind. A refresh answers without an ID token (OpenID Connect Core §12.2): its old token is spent, and a failed hook must not
+ * log the user out.
  */
 async function idToken(issued: Issued, context: Context): Promise<string | undefined> {
   try {
@@ -70,9 +77,26 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
     }
     // Bypass the request's deadline, which may be over.
     const revoke = async () => store.grants.revoke(issued.grant.id)
-    await withTimeout(revoke, storeTimeoutMs, 'the store').catch(cause =>
-      log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
+    await withTimeout(revoke, storeTimeoutMs, 'the store').then(
+      () => announceEnd(issued, context),
+      cause => log.error('a grant whose ID token could not be made could not be revoked; nobody holds its tokens', cause),
     )
     throw error
   }
+}
+
+/** Emits the end of a refreshed grant, whose beginning was emitted before. */
+function announceEnd({ app, grant, renewed }: Issued, { events, now }: Context): void {
+  const { id: grantId, orgId, userId } = grant
+  if (renewed)
+    events.emit({
+      type: 'token_revoked',
+      at: now,
+      clientId: wireId(app),
+      grantId,
+      orgId,
+      userId,
+      tokenType: 'refresh',
+      jti: null,
+    })
 }

@@ -1,9 +1,10 @@
 import { newGrantId } from '../base/ids.ts'
-import { narrow, requestedScopes, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
+import { narrow, scopesForItself, scopesForUser, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
 import { mayActForItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { IssueOrder } from '../options/grants.ts'
+import type { App } from '../store/store.ts'
 import type { TokenRequest } from './grant.ts'
 import { announceGrant, createGrant, type Issued, requireSigningKeys } from './issue.ts'
 
@@ -32,8 +33,7 @@ export async function issueForHost(
   const refreshTokenSeconds = lifetime(name, order.refreshTokenSeconds)
 
   const { config, now } = context
-  const allowed = userId === null ? scopesWithoutUser(app, config.scopes) : scopesOfApp(app, config.scopes)
-  const scopes = scopesOf(order.scopes, params.get('scope'), allowed)
+  const scopes = scopesOf(order, params.get('scope'), app, config)
   await requireSigningKeys(scopes, context)
   const grant = {
     id: newGrantId(app.id),
@@ -62,18 +62,15 @@ export async function issueForHost(
   return issued
 }
 
-function scopesOf(ordered: readonly string[] | undefined, asked: string | undefined, allowed: readonly string[]) {
-  if (ordered !== undefined) {
-    if (!Array.isArray(ordered) || ordered.some(scope => typeof scope !== 'string'))
-      throw new TypeError('scopes of a grant must be an array of strings')
-    const scopes = [...new Set(narrow(ordered, allowed))]
-    if (scopes.length < new Set(ordered).size || scopes.length === 0)
-      throw new OAuthError('invalid_scope', 'scope asks for something this app may not have')
-    return scopes
-  }
-  const scopes = asked === undefined ? allowed : requestedScopes(asked, allowed)
-  if (scopes.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could use with this grant')
-  return scopes
+function scopesOf({ scopes, userId }: HostOrder, asked: string | undefined, app: App, config: Context['config']) {
+  if (scopes === undefined) return userId === null ? scopesForItself(asked, app, config) : scopesForUser(asked, app, config)
+  if (!Array.isArray(scopes) || scopes.some(scope => typeof scope !== 'string'))
+    throw new TypeError('scopes of a grant must be an array of strings')
+  const allowed = userId === null ? scopesWithoutUser(app, config.scopes) : scopesOfApp(app, config.scopes)
+  const ordered = [...new Set<string>(scopes)]
+  if (ordered.length === 0 || narrow(ordered, allowed).length < ordered.length)
+    throw new OAuthError('invalid_scope', 'the grant orders scopes that this app may not have')
+  return ordered
 }
 
 function lifetime(name: string, seconds: number | undefined): number | undefined {

@@ -25,6 +25,11 @@ export function newCode(): string {
   return `am_ac_${randomId(32)}`
 }
 
+/** Derives the code in which a consent screen ends. Computing it needs both the stored salt and the secret id of the screen. */
+export function codeOfScreen(consentId: string, salt: string): string {
+  return `am_ac_${sha256(JSON.stringify([consentId, salt]))}`
+}
+
 export function newClientSecret(): string {
   return `am_cs_${randomId(32)}`
 }
@@ -35,12 +40,13 @@ export function readOpaque(value: string): { readonly kind: 'access' | 'refresh'
   return { kind: value.startsWith(PREFIX.access) ? 'access' : 'refresh', grantId: value.slice(PREFIX.access.length, DOT) }
 }
 
-/** Tells whether a text contains an opaque token of this form. */
+/** Tells whether a text contains something of the shape of an opaque token. */
 export function holdsOpaque(text: string): boolean {
-  return text.includes(PREFIX.access) || text.includes(PREFIX.refresh)
+  return text.includes('am_') && HELD.test(text)
 }
 
 const PREFIX = { access: 'am_at_', refresh: 'am_rt_' } as const
 const DOT = PREFIX.access.length + GRANT_ID_LENGTH
 const LENGTH = DOT + 1 + 43
 const TOKEN = /^am_[ar]t_[\w-]+\.[\w-]+$/
+const HELD = new RegExp(`am_[ar]t_[\\w-]{${GRANT_ID_LENGTH}}\\.[\\w-]{43}`)

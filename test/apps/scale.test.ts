@@ -1,6 +1,6 @@
 import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
-import { fastest } from '../support/fastest.ts'
+import { fastest, stopwatch } from '../support/fastest.ts'
 import { frameworks, startHost } from '../support/host.ts'
 
 const [[framework, mount] = []] = Object.entries(frameworks)
@@ -40,9 +40,9 @@ t.test('an app with a hundred thousand tokens lists a page within 50 ms, and is 
   }
   const ms = await fastest(() => api(host, 'GET', `/${app.id}/tokens?limit=100`))
   t.ok(ms < 50, `the first page: ${ms.toFixed(1)} ms`)
-  const began = performance.now()
+  const lap = stopwatch()
   const { body } = await api(host, 'POST', `/${app.id}/revoke-all-tokens`)
-  const revokedMs = performance.now() - began
+  const revokedMs = lap()
   t.equal(body.count, 100_000)
   t.ok(revokedMs < 100, `revoked in ${revokedMs.toFixed(1)} ms`)
 })

@@ -14,7 +14,8 @@ for (const [index, [store, connect]] of Object.entries(sharedStores).entries()) 
   for (const grace of ['with', 'without'] as const) {
     t.test(`${store}: four processes, ${grace} a grace for rotated tokens`, async t => {
       const namespace = newNamespace()
-      const options = grace === 'with' ? { rotationGraceSeconds: 30 } : { rotationGraceSeconds: 0 }
+      // Four processes keep a small machine busy, so the store gets more time than usual: no answer may be a 503 here.
+      const options = { rotationGraceSeconds: grace === 'with' ? 30 : 0, storeTimeoutMs: 20_000 }
       const host = await startHost(mount, { connect: (_own, now) => connect(namespace, now), ...options })
       const { stop, urls } = await startInstances(store, namespace, options)
       t.teardown(async () => {
@@ -30,18 +31,23 @@ for (const [index, [store, connect]] of Object.entries(sharedStores).entries()) 
         Promise.all(Array.from({ length: count }, (_, index) => requestToken(urls[index % urls.length] ?? '', app, fields)))
 
       if (grace === 'with') {
-        await t.test(`${many} codes, each redeemed 20 times at once, make ${many} successes`, async t => {
-          const app = await host.confidentialApp()
-          let [successes, others] = [0, 0]
-          await eachOf(await prepare(many, () => host.approve(app)), 4, async code => {
-            const fields = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
-            for (const { body, status } of await race(app, 20, fields)) {
-              if (status === 200) successes++
-              else if (status === 400 && body.error === 'invalid_grant') others++
-            }
-          })
-          t.strictSame({ successes, others }, { successes: many, others: many * 19 })
-        })
+        await t.test(
+          `${many} codes, each redeemed 20 times at once: no code succeeds twice, and nothing of it lives`,
+          async t => {
+            const app = await host.confidentialApp()
+            const found = { twice: 0, alive: 0, otherwise: 0 }
+            await eachOf(await prepare(many, () => host.approve(app)), 4, async code => {
+              const fields = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
+              const answers = await race(app, 20, fields)
+              const issued = answers.filter(({ status }) => status === 200)
+              if (issued.length > 1) found.twice++
+              for (const { body } of issued) if (await host.isActive(app, body.access_token)) found.alive++
+              const refused = answers.filter(({ body, status }) => status === 400 && body.error === 'invalid_grant')
+              found.otherwise += answers.length - issued.length - refused.length
+            })
+            t.strictSame(found, { twice: 0, alive: 0, otherwise: 0 })
+          },
+        )
       }
 
       const rounds = grace === 'with' ? many : 50

@@ -3,6 +3,7 @@ import { getEventListeners, once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type LookupFunction, type Server } from 'node:net'
 import { Readable } from 'node:stream'
+import { text as bodyOf } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
@@ -342,6 +343,19 @@ t.test('an answer of any status is passed on, with or without a body', async t =
   }
   t.equal(await (await outbound.fetch(`${url}/200`, { method: 'HEAD' })).text(), '')
   for (const status of [407, 600, 999]) await failsWith(t, 'network', outbound.fetch(`${url}/${status}`, {}), String(status))
+})
+
+t.test('a request says how long its body is, whatever its method', async t => {
+  const url = await provider(t, async (request, response) => {
+    const body = await bodyOf(request)
+    response.end(
+      JSON.stringify({ body, length: request.headers['content-length'], coding: request.headers['transfer-encoding'] }),
+    )
+  })
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+    const answer = await outbound.fetch(url, { method, body: '{"name":"Zoë"}' })
+    t.strictSame(await answer.json(), { body: '{"name":"Zoë"}', length: '15' }, method)
+  }
 })
 
 t.test('a compressed body arrives decompressed, and no header says otherwise', async t => {

@@ -44,11 +44,13 @@ async function startProxy(t: Test, port: number): Promise<Proxy> {
     client.on('end', () => target.destroy())
     for (const socket of [client, target]) {
       open.add(socket)
-      socket.on('error', () => {}).on('close', () => {
-        open.delete(socket)
-        client.destroy()
-        target.destroy()
-      })
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          open.delete(socket)
+          client.destroy()
+          target.destroy()
+        })
     }
   })
   return { url: `http://127.0.0.1:${await listen(t, server)}`, asked, open }
@@ -231,7 +233,7 @@ t.test('a signal ends a request in the tunnel too', async t => {
 
 t.test('which proxy, by the variables', async t => {
   const chosen = (url: string, environment: Readonly<Record<string, string>>) =>
-    proxyFor(new URL(url), undefined, environment)?.href ?? null
+    proxyFor(new URL(url), null, environment)?.href ?? null
   const P = 'http://p.example:3128/'
   const target = 'https://a.b.example/'
   for (const [environment, expected] of [

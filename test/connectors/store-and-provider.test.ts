@@ -7,6 +7,7 @@ import { ANNA, begin, comeBack, withConnectors } from '../support/connectors.ts'
 import { FakeProvider } from '../support/fake-provider.ts'
 import { FaultyStore, faults } from '../support/faulty-store.ts'
 import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
+import { StoreTimeout } from '../support/store-timeout.ts'
 
 const SIGNED_IN = 'https://app.example/signed-in'
 const CLIENT = { clientId: 'the-host', clientSecret: 'secret of the host' }
@@ -110,10 +111,11 @@ for (const [name, connect] of [
 ] as const satisfies readonly (readonly [string, (host: TestHost) => Promise<boolean>])[]) {
   t.test(`${name}: a store that fails at any call leaves no new token alive that was not kept`, async t => {
     const wrapped: FaultyStore[] = []
+    const timeout = new StoreTimeout()
     const { ended, host, issued, unhandled } = await sceneOf(t, {
-      storeTimeoutMs: 150,
+      storeTimeoutMs: timeout.ms,
       wrap: inner => {
-        wrapped.push(new FaultyStore(inner, 300))
+        wrapped.push(new FaultyStore(inner, timeout))
         return wrapped[0]?.store ?? inner
       },
     })
@@ -144,7 +146,7 @@ for (const [name, connect] of [
     const wrapped: FaultyStore[] = []
     const { ended, host } = await sceneOf(t, {
       wrap: inner => {
-        wrapped.push(new FaultyStore(inner, 300))
+        wrapped.push(new FaultyStore(inner, new StoreTimeout()))
         return wrapped[0]?.store ?? inner
       },
     })

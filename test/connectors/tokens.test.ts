@@ -10,6 +10,7 @@ import type { Answer } from '../support/fake-provider.ts'
 import { FakeProvider } from '../support/fake-provider.ts'
 import { FaultyStore, faults } from '../support/faulty-store.ts'
 import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
+import { StoreTimeout } from '../support/store-timeout.ts'
 import { connectMemory, newNamespace, stores } from '../support/stores.ts'
 
 const [mount] = Object.values(frameworks)
@@ -626,7 +627,7 @@ overMemory('a token that is fresh costs one question to the store', async t => {
   const wrapped: FaultyStore[] = []
   const { get } = await sceneOf(t, {
     wrap: inner => {
-      wrapped.push(new FaultyStore(inner, 100))
+      wrapped.push(new FaultyStore(inner, new StoreTimeout()))
       return wrapped[0]?.store ?? inner
     },
   })
@@ -634,19 +635,17 @@ overMemory('a token that is fresh costs one question to the store', async t => {
   t.strictSame(wrapped[0]?.calls, ['credentials.get'])
 })
 
-/** Longer than a healthy store takes, in milliseconds. */
-const timeoutOf = (store: string) => (store === 'memory' ? 150 : 2000)
-
 for (const [name, connect] of Object.entries(stores)) {
   t.test(`${name}: a store that fails at any call of a refresh costs no refresh token`, async t => {
     const wrapped: FaultyStore[] = []
+    const timeout = new StoreTimeout()
     const scene = await sceneOf(t, {
       connect,
       wrap: inner => {
-        wrapped.push(new FaultyStore(inner, 2 * timeoutOf(name)))
+        wrapped.push(new FaultyStore(inner, timeout))
         return wrapped[0]?.store ?? inner
       },
-      storeTimeoutMs: timeoutOf(name),
+      storeTimeoutMs: timeout.ms,
     })
     const { get, host, provider } = scene
     const [faulty] = wrapped
@@ -676,6 +675,7 @@ for (const [name, connect] of Object.entries(stores)) {
 
   t.test(`${name}: a store that fails at any call of a disconnect leaves no token alive that nobody can end`, async t => {
     const wrapped: FaultyStore[] = []
+    const timeout = new StoreTimeout()
     const {
       connect: reconnect,
       host,
@@ -683,10 +683,10 @@ for (const [name, connect] of Object.entries(stores)) {
     } = await sceneOf(t, {
       connect,
       wrap: inner => {
-        wrapped.push(new FaultyStore(inner, 2 * timeoutOf(name)))
+        wrapped.push(new FaultyStore(inner, timeout))
         return wrapped[0]?.store ?? inner
       },
-      storeTimeoutMs: timeoutOf(name),
+      storeTimeoutMs: timeout.ms,
     })
     const [faulty] = wrapped
     if (!faulty) throw new Error('the host did not ask for its store')

@@ -297,6 +297,14 @@ everyFramework('a page of another origin reads the answers of its own app, and d
     t.equal(preflight.status, 204)
     t.equal(allowed(preflight), 'https://spa.example')
     t.match(preflight.headers.get('access-control-allow-headers'), /content-type/)
+    const instrumented = 'content-type, sentry-trace, baggage, traceparent'
+    const asked = {
+      origin: 'https://spa.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': instrumented,
+    }
+    const second = await host.send(path, { method: 'OPTIONS', headers: asked })
+    t.equal(second.headers.get('access-control-allow-headers'), instrumented, 'what an instrumented browser adds')
   }
   const none = { headers: { origin: 'https://spa.example', 'access-control-request-method': 'POST' } }
   const sandboxed = await host.send('/oauth/token', {

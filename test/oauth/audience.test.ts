@@ -235,7 +235,7 @@ t.test('what is asked of resources and tokens is checked at the start', async t 
   for (const wrong of [
     { accessTokenFormat: 'jwt' as const },
     { accessTokenFormat: 'JWT' as 'jwt', sealingKeys: [SEALING_KEY] },
-    { resourceServers: { app: [ORIGIN] } },
+    { resourceServers: { 'kein Schlüssel': [ORIGIN] } },
     { resourceServers: { '0123456789abcdef01234567': ['https://elsewhere.example'] } },
     { resourceServers: { '0123456789abcdef01234567': [] } },
     { logoutUrl: '/logout' },

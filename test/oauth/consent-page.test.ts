@@ -90,10 +90,7 @@ everyFramework(
     const app = await host.confidentialApp({ name: 'Helper' })
     const page = await show(host, app)
     t.equal(page.text, '<!doctype html><title>Mine</title>')
-    t.match(
-      page.headers.get('content-security-policy'),
-      /^default-src 'self'; form-action 'self' https: https:\/\/app.example; frame-ancestors 'none'; base-uri 'none'$/,
-    )
+    t.match(page.headers.get('content-security-policy'), /^default-src 'self'; frame-ancestors 'none'; base-uri 'none'$/)
     t.equal(page.headers.get('x-frame-options'), 'DENY')
     t.match(views.at(-1), {
       action: '/oauth/authorize',
@@ -140,7 +137,10 @@ t.test('the page is made in a millisecond', async t => {
   const { consentPage } = await import('../../src/pages/consent-page.ts')
   const { createTheme } = await import('../../src/pages/theme.ts')
   const { pickLanguage } = await import('../../src/pages/language.ts')
-  const look = { theme: createTheme({}, 'https://issuer.example'), language: pickLanguage(null, 'de') }
+  const look = {
+    theme: createTheme({ accentColor: '#1d4ed8', css: null, logoUrl: null, name: null }, 'https://issuer.example'),
+    language: pickLanguage(null, 'de'),
+  }
   const scopes = Array.from({ length: 20 }, (_, index) => ({
     name: `s${index}`,
     description: `Does ${index}`,
@@ -160,6 +160,7 @@ t.test('the page is made in a millisecond', async t => {
     consentId: 'c',
     action: '/oauth/authorize',
     app,
+    staysConnected: false,
     verified: true,
     user: 'Anna',
     switchUserUrl: '/x',
@@ -175,3 +176,20 @@ t.test('the page is made in a millisecond', async t => {
   t.ok(user + system < 1_000_000, `${(user + system) / 1000} µs each`)
   t.comment(`${(user + system) / 1000} µs each`)
 })
+
+everyFramework(
+  'a page of an app that asks to stay connected says so, and so does the list of connected apps',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const page = await host.browse(
+      String((await host.authorize(app, { scope: 'read:records offline_access' })).headers.get('location')),
+      'anna',
+    )
+    t.match(page.text, 'It stays connected while you are away.')
+    const without = await host.browse(String((await host.authorize(app)).headers.get('location')), 'anna')
+    t.notMatch(without.text, 'stays connected')
+    await host.approve(app, { scope: 'read:records offline_access' })
+    const list = await host.browse('/oauth/connected-apps', 'anna')
+    t.match(list.text, '"description":"It stays connected while you are away."')
+  },
+)

@@ -10,7 +10,7 @@ const AT = 'https://issuer.example/.well-known/oauth-protected-resource'
 everywhere('a 401 names the document that says who issues tokens', async (t, host) => {
   const refused = await fetch(`${host.url}/records`)
   const challenges = refused.headers.get('www-authenticate') ?? ''
-  t.equal(challenges, `Bearer realm="https://issuer.example", resource_metadata="${AT}"`)
+  t.equal(challenges, `Bearer realm="https://issuer.example", resource_metadata="${AT}", scope="read:records"`)
   const wrong = await host.send('/records', { headers: { authorization: 'Bearer nonsense' } })
   t.match(wrong.headers.get('www-authenticate'), `resource_metadata="${AT}", error="invalid_token"`)
 
@@ -18,7 +18,10 @@ everywhere('a 401 names the document that says who issues tokens', async (t, hos
   t.equal(response.headers.get('access-control-allow-origin'), '*')
   const document = await oauth.processResourceDiscoveryResponse(new URL('https://issuer.example'), response)
   t.strictSame(document.authorization_servers, ['https://issuer.example'])
-  t.strictSame(document.scopes_supported, Object.keys(SCOPES))
+  t.strictSame(
+    document.scopes_supported,
+    Object.keys(SCOPES).filter(name => name !== 'profile'),
+  )
   t.strictSame(document.bearer_methods_supported, ['header'])
 })
 

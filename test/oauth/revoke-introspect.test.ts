@@ -1,13 +1,13 @@
 import { request as rawRequest } from 'node:http'
 import { everywhere } from '../support/everywhere.ts'
 
-everywhere('revocation answers 200 with nothing, whatever the token was', async (t, host) => {
+everywhere('revocation answers 200 with an empty object, whatever the token was', async (t, host) => {
   const app = await host.confidentialApp()
   const { access, refresh } = await host.tokens(app)
   for (const token of [access, access, refresh, refresh, 'garbage', 'am_at_x', 'x'.repeat(9000), access.toUpperCase()]) {
     const answer = await host.post('/oauth/revoke', app, { token })
     t.equal(answer.status, 200)
-    t.equal(answer.text, '')
+    t.equal(answer.text, '{}')
     t.equal(answer.headers.get('cache-control'), 'no-store')
   }
   t.equal(
@@ -139,13 +139,16 @@ everywhere('a guarded route answers a token that is missing, bad or too weak as 
 
   const missing = await ask()
   t.equal(missing.status, 401)
-  t.match(missing.headers.get('www-authenticate'), /^Bearer realm="https:\/\/issuer.example", resource_metadata="[^"]+"$/)
+  t.match(
+    missing.headers.get('www-authenticate'),
+    /^Bearer realm="https:\/\/issuer.example", resource_metadata="[^"]+", scope="read:records"$/,
+  )
   for (const token of ['garbage', good.refresh, good.access.replace('am_at', 'am_xx'), 'eyJhbGciOiJub25lIn0.e30.']) {
     const answer = await ask(`Bearer ${token}`)
     t.equal(answer.status, 401)
     t.match(
       answer.headers.get('www-authenticate'),
-      /^Bearer realm="https:\/\/issuer\.example", resource_metadata="[^"]+", error="invalid_token", error_description="[^"]+"$/,
+      /^Bearer realm="https:\/\/issuer\.example", resource_metadata="[^"]+", error="invalid_token", error_description="[^"]+", scope="read:records"$/,
     )
   }
   const refused = await ask(`Bearer ${weak.access}`)

@@ -3,9 +3,7 @@ import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
 import { FaultyStore, faults } from '../support/faulty-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
-
-/** Longer than a healthy answer takes, in milliseconds: a server that many tests share takes its time. */
-const timeoutOf = (setting: string) => (setting.endsWith('memory') ? 150 : 2000)
+import { StoreTimeout } from '../support/store-timeout.ts'
 
 interface Flow {
   /** Prepares a fresh state, and says how to run the flow and what must hold after it failed. */
@@ -165,19 +163,18 @@ const flows: Readonly<Record<string, Flow>> = {
   },
 }
 
-// Most of it is waiting for answers that never come.
-t.jobs = 4
 for (const { name: setting, mount, connect } of settings) {
   for (const [name, flow] of Object.entries(flows)) {
     t.test(`${setting}: ${name} survives a store that fails at any of its calls`, async t => {
       const faulty: FaultyStore[] = []
+      const timeout = new StoreTimeout()
       const host = await startHost(mount, {
         connect,
         wrap: inner => {
-          faulty.push(new FaultyStore(inner, 2 * timeoutOf(setting)))
+          faulty.push(new FaultyStore(inner, timeout))
           return faulty[0]?.store ?? inner
         },
-        storeTimeoutMs: timeoutOf(setting),
+        storeTimeoutMs: timeout.ms,
       })
       t.teardown(host.close)
       const [store] = faulty

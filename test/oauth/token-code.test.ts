@@ -89,8 +89,12 @@ everywhere('a code is bound to its redirect URI; a mistake does not burn it', as
   for (const redirect_uri of ['https://app.example/other', 'https://app.example/cb/', 'https://evil.example']) {
     t.equal((await host.redeem(app, code, { redirect_uri })).body.error, 'invalid_grant', redirect_uri)
   }
-  t.equal((await host.redeem(app, code, { redirect_uri: undefined })).body.error, 'invalid_grant', 'missing')
   t.equal((await host.redeem(app, code)).status, 200)
+  const bound = await host.approve(app)
+  t.equal((await host.redeem(app, bound, { redirect_uri: undefined })).status, 200, 'PKCE binds it as well (OAuth 2.1)')
+  const unbound = await host.approve(app, { code_challenge: undefined, code_challenge_method: undefined })
+  const without = await host.redeem(app, unbound, { redirect_uri: undefined, code_verifier: undefined })
+  t.equal(without.body.error, 'invalid_grant', 'nothing else binds it')
 })
 
 everywhere('another app neither gets nor burns a code; nor does a wrong secret', async (t, host) => {

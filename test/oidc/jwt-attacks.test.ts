@@ -143,7 +143,9 @@ everyFramework(
       { cookie: `session=anna; other=${String(body.refresh_token).replace('am_', '%61m%5F')}` },
     ]) {
       const answer = await host.send(`/oauth/authorize?${query}`, { headers: headers as Record<string, string> })
-      t.match(answer.location?.pathname, '/login', Object.keys(headers).join())
+      // A cookie would come back from the login with the browser.
+      const inCookie = headers.cookie !== 'session=anna'
+      t.match([answer.status, answer.location?.pathname], inCookie ? [403, undefined] : [302, '/login'], JSON.stringify(headers))
       t.equal((await host.send('/oauth-clients', { headers: headers as Record<string, string> })).status, 401)
     }
     const own = `${part({ alg: 'HS256' })}.${part({ iss: 'https://issuer.example', sub: 'anna', jti: randomUUID() })}.x`

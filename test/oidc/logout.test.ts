@@ -115,7 +115,7 @@ everyFramework(
     const app = await signInApp(host)
     const { access } = await signIn(host, app)
     const answer = await host.send('/oauth/logout', { headers: { cookie: `session=anna; other=${access}` } })
-    t.equal(answer.status, 400)
+    t.equal(answer.status, 403)
     t.equal((await ask(host, { client_id: '<img src=x>' })).status, 400)
     t.equal((await ask(host, { client_id: '0'.repeat(24) })).status, 400)
     t.equal((await host.browse('/oauth/logout', null, { method: 'POST' })).status, 303)

@@ -1,19 +1,21 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { runsOn } from './places.ts'
 
-/** Where Chromium is; undefined: nowhere. */
+/** The path of Chromium or Chrome; undefined where neither is installed. */
 export function findChromium(): string | undefined {
-  try {
-    return execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+    const { status, stdout } = spawnSync('which', [name], { encoding: 'utf8' })
+    if (status === 0) return stdout.trim()
   }
+  return undefined
 }
 
-/** For the options of a test that needs a browser: left out where there is none, but never under CI. */
+/** For the options of a test that needs a browser: why it is left out of this run. Throws in CI where there is no browser. */
 export function skipWithoutBrowser(): string | false {
+  if (!runsOn('browser')) return 'left out of this run'
   if (findChromium() !== undefined) return false
   if (process.env.CI) throw new Error('Chromium is not installed: apt-get install chromium')
   return 'Chromium is not installed: apt-get install chromium'

@@ -1,8 +1,9 @@
 import type { Store } from 'authmount'
+import type { StoreTimeout } from './store-timeout.ts'
 
 /**
  * How a store call goes wrong: it throws at once, rejects without having done anything, rejects although it was done,
- * never answers, or answers too late.
+ * never answers, or answers only when the request has been given up.
  */
 export const faults = ['throws', 'rejects before', 'rejects after', 'never answers', 'answers late'] as const
 export type Fault = (typeof faults)[number]
@@ -13,13 +14,12 @@ export class FaultyStore {
   failAt = 0
   fault: Fault = 'throws'
   calls: string[] = []
-  #late: Promise<unknown>[] = []
+  readonly #timeout: StoreTimeout
+  readonly #late: { readonly answered: Promise<unknown>; readonly answer: () => void }[] = []
 
-  /** A late answer takes `lateMs` milliseconds. */
-  constructor(
-    inner: Store,
-    readonly lateMs: number,
-  ) {
+  /** `timeout` is that of the host: it runs out as soon as a call hangs. */
+  constructor(inner: Store, timeout: StoreTimeout) {
+    this.#timeout = timeout
     const parts = Object.entries(inner).map(([part, methods]: [string, object]) => {
       const broken = Object.fromEntries(
         Object.entries(methods).map(([method, operation]) => [
@@ -32,7 +32,7 @@ export class FaultyStore {
     this.store = Object.fromEntries(parts) as Store
   }
 
-  /** Lets `run` meet a fault at its call number `failAt`, and waits until whatever is late has happened. */
+  /** Lets `run` meet a fault at its call number `failAt`. Afterwards gives the answers that are late. */
   async during<T>(failAt: number, fault: Fault, run: () => Promise<T>): Promise<T> {
     this.calls = []
     this.failAt = failAt
@@ -41,8 +41,10 @@ export class FaultyStore {
       return await run()
     } finally {
       this.failAt = 0
-      await Promise.all(this.#late)
-      this.#late = []
+      for (const { answer, answered } of this.#late.splice(0)) {
+        answer()
+        await answered
+      }
     }
   }
 
@@ -58,11 +60,20 @@ export class FaultyStore {
       case 'rejects after':
         return operation().then(() => Promise.reject(secret))
       case 'never answers':
+        setImmediate(() => this.#timeout.runOut())
         return new Promise(() => {})
       case 'answers late': {
-        const late = operation().then(answer => new Promise(resolve => setTimeout(resolve, this.lateMs, answer)))
-        this.#late.push(late)
-        return late
+        let answer = () => {}
+        const given = new Promise<void>(resolve => {
+          answer = resolve
+        })
+        const answered = operation().then(async result => {
+          setImmediate(() => this.#timeout.runOut())
+          await given
+          return result
+        })
+        this.#late.push({ answered, answer })
+        return answered
       }
     }
   }

@@ -1,8 +1,11 @@
 import { type AuthmountOptions, createAuthmount, OptionsError, type TokenRequirements } from 'authmount'
-import { requireToken } from 'authmount/express'
+import { authmountRouter, requireToken } from 'authmount/express'
 import { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
+import { mongoStore } from 'authmount/stores/mongo'
+import { redisStore } from 'authmount/stores/redis'
 import t from 'tap'
+import { OPTIONS } from '../../src/options/table.ts'
 
 const GOOD: AuthmountOptions = {
   issuer: 'https://example.com',
@@ -105,6 +108,58 @@ t.test('paths, pages, scopes and limits are checked', async t => {
   for (const fields of good) t.strictSame(problemsOf(fields), [], JSON.stringify(fields))
 })
 
+t.test('a name that is no option is a problem, with the name that was probably meant', async t => {
+  for (const [fields, problem] of [
+    [{ mountpath: '/x' }, 'mountpath is not an option: did you mean mountPath?'],
+    [{ lifetimes: { codeSecond: 5 } }, 'lifetimes.codeSecond is not an option: did you mean codeSeconds?'],
+    [{ lifetimes: { accessTokenSeconds: 5 } }, 'lifetimes.accessTokenSeconds is not an option'],
+    [{ outbound: { allowPrivateHost: [] } }, 'outbound.allowPrivateHost is not an option: did you mean allowPrivateHosts?'],
+    [{ zzz: 1 }, 'zzz is not an option'],
+  ] as const) {
+    t.strictSame(problemsOf(fields), [problem])
+  }
+})
+
+t.test('every option refuses a value of another kind by its name, and takes undefined for its default', async t => {
+  const names = Object.keys(OPTIONS)
+  t.ok(names.length > 30)
+  const required = ['issuer', 'store', 'authenticate', 'scopes']
+  const hostile = {
+    get name() {
+      throw new Error('read me not')
+    },
+  }
+  for (const name of names) {
+    for (const value of [Symbol('x'), 7n, new Date(), [[]], { a: { b: 1 } }, hostile, new Map(), Number.NaN]) {
+      const problems = problemsOf({ [name]: value })
+      t.ok(problems.length > 0, `${name}: ${typeof value}`)
+      for (const problem of problems) t.ok(problem.startsWith(name), problem)
+    }
+    const problems = problemsOf({ [name]: undefined })
+    t.equal(problems.length, required.includes(name) ? 1 : 0, `${name}: undefined`)
+  }
+  for (const name of ['branding', 'keyRotation', 'lifetimes', 'outbound']) {
+    const rows = Object.keys(OPTIONS[name as 'branding' | 'keyRotation' | 'lifetimes' | 'outbound'].kind.rows ?? {})
+    t.ok(rows.length > 0)
+    t.strictSame(problemsOf({ [name]: Object.fromEntries(rows.map(row => [row, undefined])) }), [], name)
+    t.strictSame(problemsOf({ [name]: {} }), [], name)
+  }
+})
+
+t.test('whatever is no set of options is refused with a sentence, at the call', async t => {
+  for (const given of [undefined, null, 7, 'https://example.com', [], () => GOOD]) {
+    t.throws(() => createAuthmount(given as unknown as AuthmountOptions), { name: 'OptionsError' }, String(given))
+  }
+})
+
+t.test('problems never show a key, nor the password of a proxy', async t => {
+  const sealing = problemsOf({ sealingKeys: ['secret-secret', Buffer.from('secret-secret')] }).join()
+  const proxy = problemsOf({ outbound: { proxy: 'ftp://me:secret-secret@proxy.example' } }).join()
+  t.match(sealing, /sealingKeys/)
+  t.match(proxy, /outbound\.proxy/)
+  for (const text of [sealing, proxy]) t.notMatch(text, /secret-secret/)
+})
+
 t.test('a problem says what to do', async t => {
   t.throws(
     () => createAuthmount({ ...GOOD, issuer: 'https://a.example/' }),
@@ -132,4 +187,26 @@ t.test('a requirement that makes no sense is refused where the route is defined'
   for (const requirements of [undefined, {}, { scopes: [] }, { scopes: undefined }, { scopes: ['read'] }]) {
     t.doesNotThrow(() => requireToken(authmount, requirements))
   }
+})
+
+t.test('an issuer of plain http on another machine needs an option that says so', async t => {
+  for (const issuer of ['http://app.localhost:3000', 'http://a.b.localhost']) t.strictSame(problemsOf({ issuer }), [], issuer)
+  for (const issuer of ['http://server:3000', 'http://192.168.0.2', 'http://localhost.example', 'http://notlocalhost']) {
+    t.equal(problemsOf({ issuer }).length, 1, issuer)
+    t.strictSame(problemsOf({ issuer, allowInsecureIssuer: true }), [], issuer)
+  }
+})
+
+t.test('what belongs elsewhere is refused at the call, with the sentence that says what to pass', async t => {
+  const authmount = createAuthmount(GOOD)
+  const wrong = (value: unknown) => value as never
+  t.throws(() => authmountRouter(wrong(undefined)), /authmountRouter needs what createAuthmount returned/)
+  t.throws(() => requireToken(wrong({ scopes: ['read'] }), wrong(authmount)), /requireToken takes the server first/)
+  t.throws(() => requireTokenHook(wrong(undefined)), /requireToken takes the server first/)
+  // As node-redis names its methods.
+  t.throws(() => redisStore(wrong({ evalSha: () => {}, sendCommand: () => {} })), /needs a client of ioredis/)
+  for (const nothing of [undefined, null, 'redis://localhost'])
+    t.throws(() => redisStore(wrong(nothing)), /needs a client of ioredis/)
+  for (const nothing of [undefined, {}, 'mongodb://localhost'])
+    t.throws(() => mongoStore(wrong(nothing)), /needs a database of the driver/)
 })

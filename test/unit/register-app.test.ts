@@ -158,3 +158,26 @@ t.test('redirect URIs that lead astray cannot be registered', async t => {
   ]
   for (const uri of good) t.strictSame(await problemsOf({ redirectUris: [uri] }), [], uri)
 })
+
+t.test('private schemes that are not in reverse-domain form are registered where the host names them', async t => {
+  const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'vscode://x.y/cb']
+  for (const uri of uris) t.equal((await problemsOf({ redirectUris: [uri] })).length, 1, uri)
+  const options = {
+    issuer: 'https://example.com',
+    store: memoryStore(),
+    authenticate: () => null,
+    scopes: { read: { description: 'Read' } },
+  }
+  const open = createAuthmount({ ...options, redirectSchemes: ['cursor', 'vscode'] })
+  const { app } = await open.registerApp({ ...GOOD, isConfidential: false, redirectUris: uris }, OWNER)
+  t.strictSame(app.redirectUris, uris)
+  for (const uri of ['cursors://x', 'cursor:x', 'xcursor://x', 'CURSOR://x', 'javascript://cursor://x', 'cursor://x#y'])
+    await t.rejects(open.registerApp({ ...GOOD, redirectUris: [uri] }, OWNER), { code: 'VALIDATION_ERROR' }, uri)
+  for (const scheme of ['javascript', 'data', 'http', 'https', 'file', 'blob', 'intent', 'Cursor', 'cursor:', 'x', ''])
+    t.throws(() => createAuthmount({ ...options, redirectSchemes: [scheme] }), /redirectSchemes/, scheme)
+})
+
+t.test('what is missing is named in words, not in those of a validator', async t => {
+  t.strictSame(await problemsOf({ allowedScopes: undefined }), ["allowedScopes: must be an array of scopes such as ['read']"])
+  t.strictSame(await problemsOf({ name: undefined }), ['name: must be a text of 1 to 100 characters'])
+})

@@ -34,8 +34,8 @@ return 1`)
  * KEYS: order, expires. ARGV: now, offset, limit, then the digests of the wanted status, origin and creator (empty: any).
  * Returns the total and the members of one page, newest first. First removes everything that has expired.
  *
- * Without filters this reads a page of the index. With any of them it scans the whole index of the organisation, about
- * 0.3 µs a member, because the total must be exact; records are read for the page alone.
+ * Without filters this reads a page of the index. With any of them it scans the index of the organisation, because the total
+ * must be exact: about 10 ms for 20,000 apps. Records are read for the page alone.
  */
 export const pageOfApps = new Script<readonly [total: number, ...members: string[]]>(`${EXPIRING_INDEX}
 while sweep(KEYS[1], KEYS[2], ARGV[1], 1000) == 1000 do end

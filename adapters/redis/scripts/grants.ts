@@ -15,18 +15,16 @@ import { EXPIRE, REFUSE, Script } from './script.ts'
  */
 
 /**
- * Lua: `identity` returns what places a grant in the indexes, { epoch, organisation, "=<user>" or nothing }; nil if there is
- * no grant, and false if it is in another format. `lives` tells whether a token has not expired; one that is damaged lives, so
- * that nothing removes it.
+ * Lua: `own` returns what places a grant in the indexes and one of its tokens, { g, o, u, token }, each false if absent; nil if
+ * there is no grant, and false if it is in another format. `lives` tells whether a token has not expired; one that is damaged lives, so that nothing removes
+ * it.
  */
 const READ = `
-local function identity()
-  local own = redis.call('HMGET', KEYS[1], 'g', 'o', 'u')
-  if not own[1] and redis.call('EXISTS', KEYS[1]) == 0 then return nil end
-  local epoch = own[1] and string.match(own[1], '^2 %d+ (%d+) ')
-  if not epoch then return false end
-  local org = string.match(own[1], '^[^\\n]*\\n[^\\n]*\\n(.*)$') or string.sub(own[2] or '', 2)
-  return { epoch, org, own[3] or '' }
+local function own(id)
+  local fields = redis.call('HMGET', KEYS[1], 'g', 'o', 'u', 't:' .. id)
+  if fields[1] then return string.find(fields[1], '^2 %d+ %d+ ') and fields or false end
+  if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+  return false
 end
 local function readable(text)
   return string.find(text, '^[arx] %d+ %d+')
@@ -66,9 +64,8 @@ end`
  * 1: created. 2: this very grant is there, with these tokens. 0: another live grant is, or this one without these tokens.
  */
 export const createGrant = new Script<0 | 1 | 2>(`${READ}
-local stored = identity()
-if stored == false then return ${REFUSE} end
-if stored then
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  if not own('') then return ${REFUSE} end
   local has, alive = {}, false
   local fields = redis.call('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
@@ -77,10 +74,10 @@ if stored then
     has[fields[i]] = token and unspent(fields[i + 1]) or fields[i + 1]
   end
   if alive then
-    local own = {}
-    for i = 4, 3 + 2 * ARGV[3], 2 do own[ARGV[i]] = ARGV[i + 1] end
+    local given = {}
+    for i = 4, 3 + 2 * ARGV[3], 2 do given[ARGV[i]] = ARGV[i + 1] end
     for _, name in ipairs({ 'g', 'o', 'u', 's' }) do
-      if has[name] ~= own[name] then return 0 end
+      if has[name] ~= given[name] then return 0 end
     end
     for i = 4 + 2 * ARGV[3], #ARGV, 2 do
       if has[ARGV[i]] ~= ARGV[i + 1] then return 0 end
@@ -93,30 +90,30 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`)
 
-/** What `rotate` and `add` say of the grant they found: nothing follows the outcome if there is none. */
-export type ChangedGrant<Outcome> = readonly [outcome: Outcome, repeated: 0 | 1, epoch: string, org: string, user: string]
+/** The fields `g`, `o` and `u` of a grant. */
+export type OwnFields = readonly [g: string, o: string | null, u: string | null]
+
+/** What `rotate` and `add` return. Nothing follows the outcome where there is no grant. */
+export type ChangedGrant<Outcome> = readonly [outcome: Outcome, repeated: 0 | 1, ...own: OwnFields]
 
 /**
  * Spends a refresh token and adds the next ones.
  * ARGV: now, the id to spend, how it is spent ("<at> "), the replay, time to live, then fields and values of the next tokens.
  */
 export const rotateToken = new Script<ChangedGrant<'rotated' | 'reused' | 'missing'>>(`${EXPIRE}${READ}${PRUNE}
-local grant = identity()
+local grant = own(ARGV[2])
 if grant == nil then return { 'missing' } end
 if not grant then return ${REFUSE} end
 local function answer(outcome, repeated) return { outcome, repeated, grant[1], grant[2], grant[3] } end
-local token = redis.call('HGET', KEYS[1], 't:' .. ARGV[2])
+local token = grant[4]
 if token and not readable(token) then return ${REFUSE} end
 if not token or string.sub(token, 1, 1) ~= 'r' or not lives(token, ARGV[1]) then return answer('missing', 0) end
 local replay = string.match(token, '\\n%d+ (.*)$')
 if replay == ARGV[4] then return answer('rotated', 1) end
 if replay then return answer('reused', 0) end
 prune(ARGV[1])
-redis.call('HSET', KEYS[1], 't:' .. ARGV[2], token .. '\\n' .. ARGV[3] .. ARGV[4])
-if #ARGV > 5 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 6))
-  expire(KEYS[1], tonumber(ARGV[5]))
-end
+redis.call('HSET', KEYS[1], 't:' .. ARGV[2], token .. '\\n' .. ARGV[3] .. ARGV[4], unpack(ARGV, 6))
+expire(KEYS[1], tonumber(ARGV[5]))
 return answer('rotated', 0)`)
 
 /**
@@ -124,11 +121,11 @@ return answer('rotated', 0)`)
  * ARGV: now, the id of that token, time to live, then fields and values of the new tokens.
  */
 export const addTokens = new Script<ChangedGrant<'added' | 'missing' | 'conflict'>>(`${EXPIRE}${READ}${PRUNE}
-local grant = identity()
+local grant = own(ARGV[2])
 if grant == nil then return { 'missing' } end
 if not grant then return ${REFUSE} end
 local function answer(outcome, repeated) return { outcome, repeated, grant[1], grant[2], grant[3] } end
-local token = redis.call('HGET', KEYS[1], 't:' .. ARGV[2])
+local token = grant[4]
 if token and not readable(token) then return ${REFUSE} end
 if not token or string.sub(token, 1, 1) ~= 'r' or unspent(token) ~= token or not lives(token, ARGV[1]) then
   return answer('missing', 0)
@@ -147,13 +144,13 @@ return answer('added', known)`)
 
 /**
  * Removes a live token, and with the last one the grant. ARGV: now, the id of the token.
- * Returns nothing, or { 1 if it was the last, epoch, organisation, user }.
+ * Returns nothing, or 1 if it was the last and the fields of the grant.
  */
-export const revokeToken = new Script<readonly [last: 0 | 1, epoch: string, org: string, user: string] | null>(`${READ}
-local grant = identity()
+export const revokeToken = new Script<readonly [last: 0 | 1, ...own: OwnFields] | null>(`${READ}
+local grant = own(ARGV[2])
 if grant == nil then return false end
 if not grant then return ${REFUSE} end
-local token = redis.call('HGET', KEYS[1], 't:' .. ARGV[2])
+local token = grant[4]
 if token and not readable(token) then return ${REFUSE} end
 if not token or not lives(token, ARGV[1]) then return false end
 redis.call('HDEL', KEYS[1], 't:' .. ARGV[2])
@@ -165,24 +162,30 @@ return { 1, grant[1], grant[2], grant[3] }`)
 
 /**
  * Removes a live grant that matches. ARGV: now, "=<organisation>" and "=<user>" (empty: any), the epoch below which it must be
- * (empty: any). Returns nothing, or { epoch, organisation, user, ids of its unspent tokens... }.
+ * (empty: any). Returns nothing, or the fields of the grant and the ids of its unspent tokens.
  */
-export const revokeGrant = new Script<readonly [epoch: string, org: string, user: string, ...tokenIds: string[]] | null>(`${READ}
-local grant = identity()
+export const revokeGrant = new Script<readonly [...own: OwnFields, ...tokenIds: string[]] | null>(`${READ}
+local grant = own('')
 if grant == nil then return false end
 if not grant then return ${REFUSE} end
-if ARGV[2] ~= '' and ARGV[2] ~= '=' .. grant[2] then return false end
+if ARGV[2] ~= '' then
+  local org = string.match(grant[1], '^[^\\n]*\\n[^\\n]*\\n(.*)$')
+  if ARGV[2] ~= (org and '=' .. org or grant[2]) then return false end
+end
 if ARGV[3] ~= '' and ARGV[3] ~= grant[3] then return false end
-if ARGV[4] ~= '' and tonumber(grant[1]) >= tonumber(ARGV[4]) then return false end
-local alive = false
+if ARGV[4] ~= '' then
+  local epoch = string.match(grant[1], '^2 %d+ (%d+) ')
+  if tonumber(epoch) >= tonumber(ARGV[4]) then return false end
+end
+local revoked, alive = { grant[1], grant[2], grant[3] }, false
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   if string.sub(fields[i], 1, 2) == 't:' then
     if lives(fields[i + 1], ARGV[1]) then alive = true end
     -- Spent tokens are in no index.
-    if unspent(fields[i + 1]) == fields[i + 1] then grant[#grant + 1] = string.sub(fields[i], 3) end
+    if unspent(fields[i + 1]) == fields[i + 1] then revoked[#revoked + 1] = string.sub(fields[i], 3) end
   end
 end
 if not alive then return false end
 redis.call('DEL', KEYS[1])
-return grant`)
+return revoked`)

@@ -8,15 +8,16 @@ import { EXPIRE, Script } from './script.ts'
  */
 export const indexTokens = new Script<0 | 1>(`${EXPIRE}
 local out = tonumber(ARGV[5])
+-- First, because a server without memory refuses it: what is removed is then still there.
+for i = 6 + out, #ARGV, 3 do
+  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 2])
+  redis.call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2])
+end
 for i = 6, 5 + out do
   redis.call('ZREM', KEYS[1], ARGV[i])
   redis.call('ZREM', KEYS[2], ARGV[i])
 end
 if #ARGV == 5 + out then return 0 end
-for i = 6 + out, #ARGV, 3 do
-  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 2])
-  redis.call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2])
-end
 if ARGV[4] ~= '0' then
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])) do
     redis.call('ZREM', KEYS[1], member)

@@ -28,8 +28,22 @@ if ARGV[4] == '0' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[4]) end
 return 1`)
 
+/** Removes a record. KEYS: the record. Returns how many were there. */
+export const deleteRecord = new Script<0 | 1>(`
+local stored = redis.call('GET', KEYS[1])
+if not stored then return 0 end
+if not string.find(stored, '^2 %d+ [%d-]+ ') then return ${REFUSE} end
+return redis.call('DEL', KEYS[1])`)
+
 /** Lua: when a one-time entry expires; nil if it is in another format. */
 const EXPIRY = `string.match(entry, '^2${'%x'.repeat(80)}(%d+) ')`
+
+/** Stores an entry in the place of one that is there. KEYS: the entry. ARGV: its text, time to live. */
+export const putEntry = new Script<1>(`
+local entry = redis.call('GET', KEYS[1])
+if entry and not ${EXPIRY} then return ${REFUSE} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
 
 /**
  * Records the first attempt to consume. KEYS: the entry. ARGV: the digest of the attempt.

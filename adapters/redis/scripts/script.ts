@@ -6,7 +6,8 @@ export type RedisClient = Redis | Cluster
 
 /**
  * How many replicas must have a decision before it counts, and how long to wait for them, in milliseconds. A decision is a
- * write that a failover must not undo: a code consumed or claimed, a token rotated, added or revoked, an app or consent saved.
+ * write that a failover must not undo: a code consumed or claimed, a token rotated, added or revoked, an app, a consent, a
+ * credential or the key ring saved, a credential deleted.
  */
 export interface ReplicaWait {
   readonly count: number
@@ -82,6 +83,11 @@ function isMoved(error: unknown): boolean {
 
 /** Lua: what a script returns for a record in a format it does not know. It has changed nothing then. */
 export const REFUSE = `redis.error_reply('AUTHMOUNT this record was written by another version, or is damaged: it is left as it is')`
+
+/** Whether a script has refused a record so. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('AUTHMOUNT ')
+}
 
 /** Lua: sets the time to live of a key, unless it has a longer one. */
 export const EXPIRE = `

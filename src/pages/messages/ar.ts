@@ -13,6 +13,7 @@ export const ar: Messages = {
   forUseAt: 'سيستخدم ذلك في {resource}.',
   destination: 'ستنتقل بعد ذلك إلى {host}.',
   takeBack: 'يمكنك سحب هذا الإذن في أي وقت.',
+  staysConnected: 'سيبقى متصلًا أثناء غيابك.',
   homepage: 'الموقع الإلكتروني',
   privacyPolicy: 'سياسة الخصوصية',
   termsOfService: 'شروط الخدمة',

@@ -13,6 +13,7 @@ export const de: Messages = {
   forUseAt: 'Sie nutzt dies bei {resource}.',
   destination: 'Danach geht es weiter zu {host}.',
   takeBack: 'Sie können das jederzeit zurücknehmen.',
+  staysConnected: 'Die App bleibt verbunden, auch wenn Sie nicht da sind.',
   homepage: 'Website',
   privacyPolicy: 'Datenschutz',
   termsOfService: 'Nutzungsbedingungen',

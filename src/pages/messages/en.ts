@@ -12,6 +12,7 @@ export interface Messages {
   readonly forUseAt: string
   readonly destination: string
   readonly takeBack: string
+  readonly staysConnected: string
   readonly homepage: string
   readonly privacyPolicy: string
   readonly termsOfService: string
@@ -54,6 +55,7 @@ export const en: Messages = {
   forUseAt: 'It will use this at {resource}.',
   destination: 'You will be sent to {host}.',
   takeBack: 'You can take this back at any time.',
+  staysConnected: 'It stays connected while you are away.',
   homepage: 'Website',
   privacyPolicy: 'Privacy policy',
   termsOfService: 'Terms of service',

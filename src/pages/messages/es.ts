@@ -13,6 +13,7 @@ export const es: Messages = {
   forUseAt: 'Lo usará en {resource}.',
   destination: 'Después irá a {host}.',
   takeBack: 'Puede retirar este permiso cuando quiera.',
+  staysConnected: 'Seguirá conectada mientras usted no esté.',
   homepage: 'Sitio web',
   privacyPolicy: 'Política de privacidad',
   termsOfService: 'Condiciones del servicio',

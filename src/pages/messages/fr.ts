@@ -13,6 +13,7 @@ export const fr: Messages = {
   forUseAt: 'Elle s’en servira sur {resource}.',
   destination: 'Vous serez ensuite dirigé vers {host}.',
   takeBack: 'Vous pouvez retirer cette autorisation à tout moment.',
+  staysConnected: 'Elle reste connectée en votre absence.',
   homepage: 'Site web',
   privacyPolicy: 'Politique de confidentialité',
   termsOfService: 'Conditions d’utilisation',

@@ -13,6 +13,7 @@ export const ja: Messages = {
   forUseAt: '{resource} で使用されます。',
   destination: 'このあと {host} に移動します。',
   takeBack: 'この許可はいつでも取り消せます。',
+  staysConnected: 'あなたが操作していない間も接続されたままになります。',
   homepage: 'ウェブサイト',
   privacyPolicy: 'プライバシーポリシー',
   termsOfService: '利用規約',

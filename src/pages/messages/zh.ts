@@ -13,6 +13,7 @@ export const zh: Messages = {
   forUseAt: '它将在 {resource} 使用这些权限。',
   destination: '接下来将前往 {host}。',
   takeBack: '您可以随时收回此权限。',
+  staysConnected: '您离开时它也会保持连接。',
   homepage: '网站',
   privacyPolicy: '隐私政策',
   termsOfService: '服务条款',

@@ -52,7 +52,10 @@ export const authorizationCode: TokenGrant = {
 async function find({ app, params, prefetched }: Pick<TokenRequest, 'app' | 'params' | 'prefetched'>): Promise<OneTime<'code'>> {
   const entry = (await prefetched) as OneTime<'code'> | undefined
   if (entry?.data.appId !== app.id || entry.data.epoch !== app.epoch) throw invalidGrant()
-  if (entry.data.redirectUri !== params.get('redirect_uri')) throw invalidGrant()
+  const redirectUri = params.get('redirect_uri')
+  // OAuth 2.1 §10.2: a code that is bound by PKCE needs no repetition of the address, but a wrong one is wrong.
+  const mayOmit = entry.data.codeChallenge !== null && redirectUri === undefined
+  if (!mayOmit && entry.data.redirectUri !== redirectUri) throw invalidGrant()
   return entry
 }
 

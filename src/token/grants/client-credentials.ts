@@ -1,5 +1,5 @@
 import { newGrantId } from '../../base/ids.ts'
-import { requestedScopes, scopesWithoutUser } from '../../clients/allowed-scopes.ts'
+import { scopesForItself } from '../../clients/allowed-scopes.ts'
 import { mayActForItself } from '../../clients/client-facts.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import type { TokenGrant } from '../grant.ts'
@@ -16,10 +16,7 @@ export const clientCredentials: TokenGrant = {
 
   async handle({ app, audience, params }, context) {
     if (!mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app may act only for users, not for itself')
-    const allowed = scopesWithoutUser(app, context.config.scopes)
-    const scope = params.get('scope')
-    const scopes = scope === undefined ? allowed : requestedScopes(scope, allowed)
-    if (scopes.length === 0) throw new OAuthError('invalid_scope', 'this app has no scope it could use without a user')
+    const scopes = scopesForItself(params.get('scope'), app, context.config)
 
     const { epoch, id: appId, orgId } = app
     const { now } = context

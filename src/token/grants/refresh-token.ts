@@ -2,9 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { wireId } from '../../base/ids.ts'
 import { audienceOf } from '../../bearer/audience.ts'
 import { endFound } from '../../bearer/end-grant.ts'
-import { requestedScopes, stillAllowed } from '../../clients/allowed-scopes.ts'
+import { scopesOfRefresh, stillAllowed } from '../../clients/allowed-scopes.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
-import type { Params } from '../../http/params.ts'
 import { one } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, FoundToken, Grant, Spent } from '../../store/store.ts'
@@ -28,7 +27,7 @@ export const refreshToken: TokenGrant = {
     const value = one(params, 'refresh_token')
     const found = await find(value, app, context)
     const { grant, spent } = found
-    const scopes = scopesOfRefresh(grant, app, params, context)
+    const scopes = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config.scopes))
     const audience = audienceOf(grant, asked)
     if (spent) return repeat(value, { ...found, spent }, request, context)
     // Before the token is spent: the keys that an ID token needs may not be readable now.
@@ -57,13 +56,6 @@ async function find(value: string, app: App, { store }: Context): Promise<FoundT
   const found = await store.grants.find(ref)
   if (found?.token.kind !== 'refresh' || found.grant.appId !== app.id || found.grant.epoch !== app.epoch) throw invalidGrant()
   return found
-}
-
-/** Returns the granted scopes, or those of them that the request names (RFC 6749 §6). Throws `invalid_scope` for any other. */
-function scopesOfRefresh(grant: Grant, app: App, params: Params, context: Context): readonly string[] {
-  const allowed = stillAllowed(grant.scopes, app, context.config.scopes)
-  const scope = params.get('scope')
-  return scope === undefined ? allowed : requestedScopes(scope, allowed)
 }
 
 /**

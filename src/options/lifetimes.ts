@@ -1,0 +1,19 @@
+import { number } from './kinds.ts'
+import { optional, type Table } from './rows.ts'
+
+/** How long things live whose lifetime is not an app's own. */
+export interface Lifetimes {
+  /** How long an authorization code may wait to be redeemed. 1–600 seconds; default 60. */
+  readonly codeSeconds?: number | undefined
+  /** How long a consent screen may stay unanswered. 30–3,600 seconds; default 600. */
+  readonly consentSeconds?: number | undefined
+  /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
+  readonly idTokenSeconds?: number | undefined
+}
+
+export const LIFETIMES = {
+  // Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes).
+  codeSeconds: optional(number([1, 600], 'seconds'), 60),
+  consentSeconds: optional(number([30, 3600], 'seconds'), 600),
+  idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
+} satisfies Table<Lifetimes>

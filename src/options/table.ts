@@ -1,0 +1,143 @@
+import type { ConnectorOptions } from '../connectors/options.ts'
+import type { RateLimit, RateLimiter } from '../http/rate-limiter.ts'
+import { SIGNING_ALGORITHMS } from '../tokens/signing-key.ts'
+import { BRANDING, type Branding } from './branding.ts'
+import { clientAuthentication } from './client-authentication.ts'
+import { CONNECTORS } from './connectors.ts'
+import { grants } from './grants.ts'
+import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
+import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
+import { consoleLog, log } from './log.ts'
+import type { AuthmountOptions } from './options.ts'
+import { OUTBOUND, type OutboundSettings } from './outbound.ts'
+import { quote } from './place.ts'
+import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
+import { catalogue } from './scopes.ts'
+import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
+import { store } from './store.ts'
+import { insecureIssuer, issuer, mountPath, pageUrl, privateScheme, resourceServers, resources, strayResource } from './urls.ts'
+
+type Options = Required<AuthmountOptions<never>>
+/** The function type of an option. */
+type HookOf<Name extends keyof Options> = NonNullable<Options[Name]>
+
+/**
+ * Every option: what it accepts, and what it is by default (null: there is none). Defaults, checks, the names that are known, the
+ * type of `Config` and the tables of `docs/options.md` follow from a row here and from the member of `AuthmountOptions` that it is
+ * held against.
+ */
+export const OPTIONS = {
+  issuer: required(issuer),
+  store: required(store),
+  authenticate: required(hook<HookOf<'authenticate'>>()),
+  scopes: required(catalogue),
+
+  mountPath: optional(mountPath, ''),
+  loginUrl: optional(pageUrl, '/login'),
+  consentUrl: optional(pageUrl, null),
+  logoutUrl: optional(pageUrl, null),
+
+  branding: group<Branding, typeof BRANDING>(BRANDING),
+  renderConsent: optional(hook<HookOf<'renderConsent'>>(), null),
+  isVerified: optional(hook<HookOf<'isVerified'>>(), null),
+
+  sealingKeys: optional(sealingKeys, null),
+  signingKeys: optional(signingKeys, null),
+  signingAlg: optional(oneOf(SIGNING_ALGORITHMS), 'RS256'),
+  keyRotation: group<KeyRotation, typeof KEY_ROTATION>(KEY_ROTATION),
+  claims: optional(hook<HookOf<'claims'>>(), null),
+  claimsInIdToken: optional(flag, false),
+
+  defaultScopes: optional(
+    list(
+      text('the name of a scope', value => value !== ''),
+      "['read:orders']",
+    ),
+    null,
+  ),
+  accessTokenFormat: optional(oneOf(['opaque', 'jwt']), 'opaque'),
+  resources: optional(resources, null),
+  resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
+
+  allowPlainPkce: optional(flag, false),
+  loopbackLocalhost: optional(flag, false),
+  redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
+  allowInsecureIssuer: optional(flag, false),
+
+  grants: optional(grants, []),
+  clientAuthentication: optional(clientAuthentication, []),
+
+  lifetimes: group<Lifetimes, typeof LIFETIMES>(LIFETIMES),
+  rotationGraceSeconds: optional(number([0, 60], 'seconds'), 10),
+  storeTimeoutMs: optional(number([10, 60_000], 'milliseconds'), 2000),
+  hookTimeoutMs: optional(number([10, 60_000], 'milliseconds'), 5000),
+
+  connectors: optional(members<ConnectorOptions, typeof CONNECTORS>(CONNECTORS), null),
+  signInProvider: optional(hook<HookOf<'signInProvider'>>(), null),
+  allowLoopbackProviders: optional(flag, false),
+  outbound: group<OutboundSettings, typeof OUTBOUND>(OUTBOUND),
+
+  rateLimiter: optional(hook<(limit: RateLimit) => RateLimiter>(), null),
+  onEvent: optional(hook<HookOf<'onEvent'>>(), null),
+  log: optional(log, consoleLog),
+  now: optional(clock(), Date.now),
+} satisfies Table<AuthmountOptions<never>>
+
+export type OptionValues = ValuesOf<typeof OPTIONS>
+
+/** What must hold between options. Looked at where each of those that a row names can be used by itself. */
+export const RELATIONS: readonly Relation[] = [
+  relation(['scopes', 'sealingKeys', 'signingKeys'], ({ scopes, ...keys }) =>
+    scopes.has('openid') && !hasKeys(keys) ? 'scopes: "openid" needs sealingKeys, or signingKeys' : null,
+  ),
+  relation(['defaultScopes', 'scopes', 'sealingKeys', 'signingKeys'], ({ defaultScopes, scopes, ...keys }) => {
+    const stray = defaultScopes?.find(name => !scopes.has(name) && !(name === 'openid' && hasKeys(keys)))
+    return stray === undefined ? null : `defaultScopes has ${quote(stray)}, which is not among the scopes`
+  }),
+  relation(['accessTokenFormat', 'sealingKeys', 'signingKeys'], ({ accessTokenFormat, ...keys }) =>
+    accessTokenFormat === 'jwt' && !hasKeys(keys) ? 'accessTokenFormat jwt needs sealingKeys, or signingKeys' : null,
+  ),
+  relation(['logoutUrl', 'sealingKeys', 'signingKeys'], ({ logoutUrl, ...keys }) =>
+    logoutUrl !== null && !hasKeys(keys) ? 'logoutUrl needs sealingKeys, or signingKeys' : null,
+  ),
+  relation(['connectors', 'sealingKeys'], ({ connectors, sealingKeys }) =>
+    connectors && !sealingKeys ? 'connectors need sealingKeys, which seal what providers issue' : null,
+  ),
+  // A refresh that was answered 503 may have happened: whoever repeats it must still be inside the grace.
+  relation(['rotationGraceSeconds', 'storeTimeoutMs'], ({ rotationGraceSeconds, storeTimeoutMs }) =>
+    rotationGraceSeconds > 0 && rotationGraceSeconds * 1000 < storeTimeoutMs + 1000
+      ? 'rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs'
+      : null,
+  ),
+  relation(['issuer', 'allowInsecureIssuer'], ({ allowInsecureIssuer, issuer }) =>
+    allowInsecureIssuer ? null : insecureIssuer(issuer),
+  ),
+  relation(['issuer', 'resources', 'resourceServers'], ({ issuer, resourceServers, resources }) =>
+    strayResource(resourceServers, resources ?? [new URL(issuer).origin]),
+  ),
+]
+
+/** The problem between a few options; null where there is none, or where one of them cannot be used anyway. */
+type Relation = (values: Partial<OptionValues>) => string | null
+
+function relation<Name extends keyof OptionValues>(
+  names: readonly Name[],
+  problem: (values: Pick<OptionValues, Name>) => string | null,
+): Relation {
+  return values => (names.every(name => values[name] !== undefined) ? problem(values as Pick<OptionValues, Name>) : null)
+}
+
+function hasKeys({ sealingKeys, signingKeys }: Pick<OptionValues, 'sealingKeys' | 'signingKeys'>): boolean {
+  return sealingKeys !== null || signingKeys !== null
+}
+
+/** A clock may be finer than what is stored of it. */
+function clock(): Kind<HookOf<'now'>> {
+  const given = hook<HookOf<'now'>>()
+  return {
+    read(value, place) {
+      const now = given.read(value, place)
+      return now && (now === Date.now ? now : () => Math.floor(now()))
+    },
+  }
+}
