@@ -3,7 +3,7 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
-/** What the host's options say of apps. */
+/** The host's options that limit apps. */
 type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
 
 /** Wire names of the grants that apps can be registered for. */

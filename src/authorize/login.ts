@@ -96,7 +96,7 @@ async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { 
   return entry?.data.request === fingerprint(asked) ? entry.data : undefined
 }
 
-/** A login answers one request, once: the same address opened again leads to the login again. */
+/** Consumes the proof of a login, which counts once: opening the same URL again leads to the login again. */
 async function spendProof(proof: string, { store }: Context): Promise<boolean> {
   const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
   return spent?.first ?? false

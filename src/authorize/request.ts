@@ -83,8 +83,8 @@ export async function readAuthorizationRequest(
 }
 
 /**
- * Reads the request of an open consent screen again. It asks for what the screen showed, or for less where the app has lost some
- * of it since. Rejects as {@link readAuthorizationRequest} does.
+ * Reads the request of an open consent screen again. Its scopes are those that the screen showed, without any that the app has
+ * lost since. Rejects as {@link readAuthorizationRequest} does.
  */
 export async function readOpenRequest(
   { data }: OneTime<'consent'>,
@@ -237,8 +237,8 @@ function readNonce(params: Params): string | null {
 }
 
 /**
- * RFC 6749 §10.12, RFC 9700 §2.1: against a code that somebody else planted, a client needs `state`, a PKCE challenge, or the
- * `nonce` of an ID token that will come.
+ * Throws unless the request has a `nonce` for its ID token. Called for a request with neither `state` nor a PKCE challenge: a
+ * client needs one of the three against an injected code (RFC 6749 §10.12, RFC 9700 §2.1).
  */
 function requireNonce(nonce: string | null, scopes: readonly string[], { signing }: Context['config']): void {
   if (nonce !== null && scopes.includes('openid') && signing !== null) return

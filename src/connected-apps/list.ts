@@ -137,7 +137,7 @@ function viewConnected(app: App, consent: Consent, activeTokens: number, { confi
   }
 }
 
-/** In English, as the catalogue is; a scope that has left the catalogue is named. */
+/** Describes a scope in English, like the catalogue. Falls back to the name if the catalogue no longer has the scope. */
 function describe(name: string, { scopes }: Pick<Context['config'], 'scopes'>): string {
   return name === OFFLINE_ACCESS ? en.staysConnected : (scopes.get(name)?.description ?? name)
 }

@@ -56,6 +56,7 @@ export class OAuthError extends Error {
   readonly description: string
   /** Whether the flow is over, so that the user must start again from the app. */
   readonly expired: boolean
+  /** When to retry, in whole seconds from now; undefined if that is not known. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {

@@ -23,7 +23,7 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
     body: JSON.stringify({
       resource,
       authorization_servers: [config.issuer],
-      // Those of OpenID Connect are for the app itself: a client that asks for all of this list needs none of them here.
+      // Without the scopes of OpenID Connect: they are for the app itself, and clients often ask for every scope of this list.
       scopes_supported: [...config.scopes.keys()].filter(name => !OPENID_SCOPES.has(name)),
       bearer_methods_supported: ['header'],
     }),

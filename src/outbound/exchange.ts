@@ -38,7 +38,7 @@ function send(target: URL, { body, headers, lookup, method, signal, socket }: Ex
   const request = target.protocol === 'https:' ? httpsRequest : httpRequest
   // Without keep-alive: the address of a pooled socket would not be vetted again.
   const connection = socket ? { createConnection: () => socket, defaultPort: 443 } : { agent: false as const, lookup }
-  // Node adds no length of its own to a DELETE, and its body would be taken for another request.
+  // Node sets no content-length for DELETE, so the server would read the body as the next request.
   const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
     const sent = request(target, {

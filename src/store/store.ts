@@ -62,7 +62,18 @@ export type AuthMethod = 'client_secret' | 'none' | 'private_key_jwt' | (string 
 /** Who created an app: the host or its admins, dynamic registration, its metadata document, or authmount for its own use. */
 export type AppOrigin = 'host' | 'registered' | 'metadata' | 'internal'
 /** The public keys of a client (RFC 7591 §2): the set itself, or the https URL that serves it. */
-export type AppKeys = { readonly jwks: { readonly keys: readonly JsonObject[] } } | { readonly jwksUri: string }
+export type AppKeys =
+  | {
+      /** The key set (RFC 7517 §5). */
+      readonly jwks: {
+        /** Its keys, as JWKs. */
+        readonly keys: readonly JsonObject[]
+      }
+    }
+  | {
+      /** The https URL of the key set. */
+      readonly jwksUri: string
+    }
 
 /** A client secret, as a hash. */
 export interface AppSecret {
@@ -194,9 +205,9 @@ export interface OneTimeData {
     readonly appId: string
     /** The parameters of the request. */
     readonly params: JsonObject
-    /** What the user is asked for. An app that may have more by the time of the answer does not get it. */
+    /** The scopes the user is asked for. The answer grants no others, even if the app is allowed more by then. */
     readonly scopes: readonly string[]
-    /** From which, with the secret id of the screen, the code follows: a user who clicks twice gets the same one. */
+    /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
     readonly codeSalt: string
   }
   /** The index from the parameters of a request to its waiting consent, for a consent screen that posts the parameters. */
@@ -298,7 +309,15 @@ export interface OneTimeStore {
     kind: K,
     id: string,
     attempt: string,
-  ): Promise<{ readonly entry: OneTime<K>; readonly first: boolean } | undefined>
+  ): Promise<
+    | {
+        /** The entry. */
+        readonly entry: OneTime<K>
+        /** Whether this attempt consumed it. */
+        readonly first: boolean
+      }
+    | undefined
+  >
   /**
    * ATOMIC. Stores `entry` as claimed by `attempt`, unless a live entry of this kind and id exists.
    * True iff the stored entry was claimed by this `attempt`; an entry that was `put` has no claimer. A repeat does not compare

@@ -74,7 +74,7 @@ export const claimCases: readonly StoreCase[] = [
     async ({ clock, oneTime, race }) => {
       for (const round of times(6)) {
         const entry = { ...newEntry(), expiresAt: clock.now() + 600_000 }
-        // Every other round over an entry that has expired, which a database may still hold.
+        // Every second round claims over an expired entry, which a database may still hold.
         if (round % 2 === 1) {
           await oneTime.put(entry)
           clock.moveTo(entry.expiresAt)
@@ -131,7 +131,7 @@ export const claimCases: readonly StoreCase[] = [
         await oneTime.claim(entry, mine)
         const answers = await race(async ({ oneTime }, index) => {
           if (index % 2 === 0) await oneTime.forget('account_code', entry.id, mine)
-          // The others ask until the entry is free, so that one of them claims it while forgetting is still under way.
+          // The others retry until the entry is free, so that one of them claims it while `forget` is still pending.
           else
             for (let tries = 0; tries < 10; tries++, await setImmediate())
               if (await oneTime.claim(entry, `attempt ${index} ${entry.id}`)) return true

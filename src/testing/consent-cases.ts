@@ -167,12 +167,12 @@ export const consentCases: readonly StoreCase[] = [
   }),
 ]
 
-/** Everything that is listed of an owner, by the id of the app. */
+/** Lists all consents of an owner, sorted by the id of the app. */
 async function all(consents: ConsentStore, owner: ConsentOwner, limit = 100): Promise<readonly Consent[]> {
   return byApp(await pages(consents, owner, limit))
 }
 
-/** All pages. `between` is called after each. */
+/** Reads all pages. `between` is called after each. */
 async function pages(
   consents: ConsentStore,
   owner: ConsentOwner,

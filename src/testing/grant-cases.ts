@@ -116,7 +116,7 @@ export const grantCases: readonly StoreCase[] = [
   }),
 ]
 
-/** A grant with an access and a refresh token, stored. */
+/** Stores a grant with an access and a refresh token. */
 export async function withGrant(
   grants: GrantStore,
   fields: Partial<Grant> = {},

@@ -5,7 +5,7 @@ import { withGrant } from './grant-cases.ts'
 import { assertOwn, lookalikeGroups, lookalikes, shown } from './lookalikes.ts'
 import { newApp, newAppId, newCode, newConsent, newCredential, newGrant, newId, newToken, refOf } from './records.ts'
 
-/** Ids may be any text, and no two are ever taken for each other. */
+/** Ids may be any text, and a store must never confuse two of them. */
 export const idCases: readonly StoreCase[] = [
   defineCase('ids: an app’s organisation and creator are told from every other', async ({ apps }) => {
     const ids = lookalikes()

@@ -5,12 +5,14 @@ import type { Cluster, Redis } from 'ioredis'
 export type RedisClient = Redis | Cluster
 
 /**
- * How many replicas must have a decision before it counts, and how long to wait for them, in milliseconds. A decision is a
- * write that a failover must not undo: a code consumed or claimed, a token rotated, added or revoked, an app, a consent, a
- * credential or the key ring saved, a credential deleted.
+ * The replicas that must confirm a decision before its call succeeds. A decision is a write that a failover must not undo: a
+ * code consumed or claimed, a token rotated, added or revoked, an app, a consent, a credential or the key ring saved, a
+ * credential deleted.
  */
 export interface ReplicaWait {
+  /** The number of replicas. */
   readonly count: number
+  /** How long to wait for them, in milliseconds. */
   readonly timeoutMs: number
 }
 

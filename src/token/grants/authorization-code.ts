@@ -53,7 +53,7 @@ async function find({ app, params, prefetched }: Pick<TokenRequest, 'app' | 'par
   const entry = (await prefetched) as OneTime<'code'> | undefined
   if (entry?.data.appId !== app.id || entry.data.epoch !== app.epoch) throw invalidGrant()
   const redirectUri = params.get('redirect_uri')
-  // OAuth 2.1 §10.2: a code that is bound by PKCE needs no repetition of the address, but a wrong one is wrong.
+  // OAuth 2.1 §10.2: redirect_uri may be omitted if the code is bound by PKCE, but a wrong one is refused.
   const mayOmit = entry.data.codeChallenge !== null && redirectUri === undefined
   if (!mayOmit && entry.data.redirectUri !== redirectUri) throw invalidGrant()
   return entry
