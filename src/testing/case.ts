@@ -60,7 +60,7 @@ export function defineCase(name: string, check: (kit: CaseKit) => Promise<void>)
 /** Asserts that exactly one of several concurrent calls won. */
 export function assertOneWon(won: readonly boolean[], what: string): void {
   const count = won.filter(Boolean).length
-  assert.equal(count, 1, `${count} of ${won.length} simultaneous ${what}, instead of exactly one: ${ONE_STEP}`)
+  assert.equal(count, 1, `${count} of ${won.length} concurrent ${what}, instead of exactly one: ${ONE_STEP}`)
 }
 
 /** The advice in the message of every lost race. */
