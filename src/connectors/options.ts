@@ -40,6 +40,6 @@ export interface ConnectorOptions {
    * this server reaches it. An attacker can then connect their own account to another user. Default `false`.
    */
   readonly unboundCallbacks?: boolean | undefined
-  /** How long a token returned by `connectorToken` is valid for at least. 0–3,600 seconds; default 60. */
+  /** The shortest remaining life of a token that `connectorToken` returns. 0–3,600 seconds; default 60. */
   readonly marginSeconds?: number | undefined
 }
