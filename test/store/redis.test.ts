@@ -1,13 +1,15 @@
 /** What only the Redis store has: keys and slots, commands and round trips, times to live, scripts, replicas, settings. */
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { OneTime, Store } from 'authmount'
 import { type RedisStoreOptions, redisStore } from 'authmount/stores/redis'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisProcess } from '../servers/redis.ts'
 import { installed } from '../servers/server.ts'
 import { frameworks, startHost } from '../support/host.ts'
+import { urlOf } from '../support/places.ts'
 import { SpoilingProxy } from '../support/proxy.ts'
 import { newApp, newAppId, newConsent, newGrant, newToken } from '../support/records.ts'
 import { connectedRedis } from '../support/redis.ts'
@@ -134,18 +136,42 @@ t.test('no command fails, within scripts or outside', async t => {
   )
 })
 
-t.test('the rights that the documentation names are enough', async t => {
-  const { redis } = await connected(t)
+/** The rights that docs/storage.md names for a user of the server, and those it adds on a Cluster. */
+async function documentedRights(): Promise<{ readonly rights: readonly string[]; readonly onCluster: readonly string[] }> {
   const page = await readFile(new URL('../../docs/storage.md', import.meta.url), 'utf8')
-  const rights = /An ACL user needs `([^`]+)`/.exec(page)?.[1]?.split(' ') ?? []
-  t.ok(rights.includes('~authmount:*'))
-  await redis.acl('SETUSER', 'authmount', 'reset', 'on', '>secret', ...rights)
-  const limited = new Redis(server.port, { username: 'authmount', password: 'secret' })
+  const [, rights, onCluster] = /An ACL user needs `([^`]+)`; on a Cluster also `([^`]+)`/.exec(page) ?? []
+  if (rights === undefined || onCluster === undefined) throw new Error('docs/storage.md names no rights')
+  return { rights: rights.split(' '), onCluster: onCluster.split(' ') }
+}
+
+const USER = { username: 'authmount', password: 'secret' }
+
+t.test('the rights that the documentation names are enough, and no more than its keys', async t => {
+  const { redis } = await connected(t)
+  const { rights } = await documentedRights()
+  await redis.acl('SETUSER', USER.username, 'reset', 'on', `>${USER.password}`, ...rights)
+  const limited = new Redis(server.port, USER)
   t.teardown(() => limited.disconnect())
   await callEverything(redisStore(limited, { warn: () => {} }))
   await t.rejects(limited.flushall(), /NOPERM/)
   await t.rejects(limited.get('another:key'), /NOPERM/)
 })
+
+const clusterUrl = urlOf('redis-cluster')
+if (clusterUrl !== undefined) {
+  t.test('so are those for a Cluster', async t => {
+    const { onCluster, rights } = await documentedRights()
+    const nodes = clusterUrl.split(',').map(url => ({ host: '127.0.0.1', port: Number(new URL(url).port) }))
+    for (const { port } of nodes) {
+      const admin = new Redis(port)
+      await admin.acl('SETUSER', USER.username, 'reset', 'on', `>${USER.password}`, ...rights, ...onCluster)
+      admin.disconnect()
+    }
+    const limited = new Cluster(nodes, { redisOptions: USER, clusterRetryStrategy: () => null })
+    t.teardown(() => limited.disconnect())
+    await callEverything(redisStore(limited, { prefix: `authmount:${randomUUID()}`, warn: () => {} }))
+  })
+}
 
 t.test('everything that expires has a time to live, and nothing lives much longer than it must', async t => {
   const { redis, store } = await connected(t)
