@@ -9,16 +9,16 @@ import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token
 declare global {
   namespace Express {
     interface Request {
-      /** What the access token of this request says. Set by `requireToken`; undefined on routes without it. */
+      /** The contents of the request's access token. Set by `requireToken`; undefined on routes without it. */
       oauth?: TokenInfo
     }
   }
 }
 
 /**
- * Every route of an authorization server, as Express middleware: `app.use(authmountRouter(authmount))`, before or after
- * the host's own body parsers. It is mounted at the root of the app; where the routes live is `mountPath` in the options.
- * Requests for other paths pass through untouched.
+ * Makes Express middleware of every route of an authorization server: `app.use(authmountRouter(authmount))`, before or after
+ * the host's own body parsers. Mount it at the root of the app; the option `mountPath` sets the path of the routes.
+ * Requests for other paths pass through unchanged.
  */
 export function authmountRouter(authmount: Authmount<Request>): (RequestHandler | ErrorRequestHandler)[] {
   if (typeof authmount?.dispatch !== 'function')
@@ -43,7 +43,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
       .catch(next)
   }
 
-  /** A parser of the host's that could not read a body of ours leaves an error: it is ours to answer, in the shape our routes promise. */
+  /** Answers the error of the host's body parser on our routes, in the documented format of the route. */
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
     const found = find(request)
     const status = parserStatus(error)
@@ -54,8 +54,8 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
 }
 
 /**
- * Lets a request pass only with an access token that has all of `scopes`; `req.oauth` then says whose it is.
- * Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
+ * Makes middleware that lets a request pass only with an access token that has all of `scopes`; `req.oauth` then has the
+ * contents of the token. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 if the store does not answer.
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
   if (typeof authmount?.guard !== 'function')
@@ -75,8 +75,8 @@ export function requireToken(authmount: Guarding, requirements: TokenRequirement
 }
 
 /**
- * The page on which your organisations' admins manage their apps: `app.use('/admin/oauth', authmountConsole(authmount))`.
- * It works with the routes of `authmountRouter`, over your own login; a guard of yours may stand before it.
+ * Serves the page on which your organisations' admins manage their apps: `app.use('/admin/oauth', authmountConsole(authmount))`.
+ * It calls the routes of `authmountRouter` with your own login; you can put your own middleware before it.
  */
 export function authmountConsole(authmount: Pick<Authmount, 'console'>): RequestHandler {
   const appsConsole = authmount.console()
@@ -91,7 +91,7 @@ export function authmountConsole(authmount: Pick<Authmount, 'console'>): Request
 async function bodyOf(request: Request, endpoint: Endpoint): Promise<Body> {
   const limit = endpoint.bodyLimits.get(request.method) ?? 0
   if (limit === 0) return NO_BODY
-  // A parser that found nothing to do may leave an empty object and the stream untouched (Express 4).
+  // Express 4: a parser that does not read the body may leave an empty object and an unread stream.
   const parsed: unknown = request.body
   const adopted = request.readableDidRead || (parsed !== undefined && !isEmptyObject(parsed))
   return adopted ? adoptBody(request, parsed, limit) : readBody(request, request, limit)
@@ -109,7 +109,7 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
-/** The errors by which body-parser says that it could not read a body. Any other error is the host's, whatever its shape. */
+/** The `type` of the errors of body-parser. Any other error is the host's own. */
 const PARSER_ERROR =
   /^(entity\.|encoding\.unsupported$|charset\.unsupported$|parameters\.too\.many$|request\.|stream\.|querystring\.)/
 
@@ -119,7 +119,7 @@ function parserStatus(error: unknown): number | undefined {
   return typeof type === 'string' && PARSER_ERROR.test(type) && typeof status === 'number' ? status : undefined
 }
 
-/** Mounted below a path of its own, the router serves other addresses than it advertises: say so, once. */
+/** Warns, once, if the router is mounted below a path: it then serves other URLs than the metadata name. */
 function warnOnce({ log, mountPath }: Authmount<Request>): (baseUrl: string) => void {
   let said = false
   return baseUrl => {

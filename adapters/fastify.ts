@@ -11,24 +11,26 @@ import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** {@link requireToken} for the server that was registered first. */
+    /** Calls {@link requireToken} for the server that was registered first. */
     requireToken(requirements?: TokenRequirements): TokenPreHandler
   }
   interface FastifyRequest {
-    /** What the access token of this request says. Set by `requireToken`; null on routes without it. */
+    /** The contents of the request's access token. Set by `requireToken`; null on routes without it. */
     oauth: TokenInfo | null
   }
 }
 
+/** Options of the plugin. */
 export interface AuthmountPluginOptions {
+  /** The authorization server, from `createAuthmount`. */
   readonly authmount: Authmount<FastifyRequest>
-  /** Refused: where the routes live is `mountPath`, so that what is advertised follows. */
+  /** Refused with an error: the option `mountPath` sets the path, which the metadata must name too. */
   readonly prefix?: string
 }
 
 /**
- * Every route of an authorization server, as a Fastify plugin: `app.register(authmountPlugin, { authmount })`, at the root
- * of the app; where the routes live is `mountPath` in the options. Body parsers are added for these routes alone.
+ * Adds every route of an authorization server: `app.register(authmountPlugin, { authmount })`, at the root of the app. The
+ * option `mountPath` sets the path of the routes. Body parsers are added for these routes alone.
  */
 export default fp<AuthmountPluginOptions>(mount, { name: 'authmount', fastify: '5.x' })
 
@@ -39,23 +41,23 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
       `authmount must be registered at the root of the app, not below ${prefix}: set mountPath in its options instead`,
     )
   }
-  // Two servers in one app: the decorator is the first one's, the other is guarded by the function.
+  // Of two servers in one app the first gets the decorator; for the other, use the function `requireToken`.
   if (!app.hasRequestDecorator('oauth')) app.decorateRequest('oauth', null)
   if (!app.hasDecorator('requireToken')) app.decorate('requireToken', requirements => requireToken(authmount, requirements))
-  // A child of its own: the host's parsers are not touched, and ours do not leak.
+  // A child context keeps the host's body parsers and ours apart.
   app.register(async child => {
     child.removeAllContentTypeParsers()
-    // Left unread: the route reads the stream itself, with its own limit and its own errors. It need not be the message's
-    // own, which a hook of the host's may have read and replaced.
+    // The parser leaves the stream unread: the route reads it with its own limit and errors. A preParsing hook of the host may
+    // have replaced the message's own stream.
     const unread: FastifyContentTypeParser = (_request, payload, done) => done(null, payload)
-    // The two that are read are named as well: the others are looked for longer.
+    // Name the two media types that are read: Fastify finds exact names faster than the wildcard.
     child.addContentTypeParser(['application/x-www-form-urlencoded', 'application/json'], unread)
     child.addContentTypeParser('*', unread)
     for (const endpoint of authmount.endpoints) child.route(routeOf(authmount, endpoint))
   })
 }
 
-/** All that Fastify routes: what an endpoint does not answer to is its 405, not the framework's 404. */
+/** All methods that Fastify routes, so that a method an endpoint does not have gets our 405, not the framework's 404. */
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
 function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): RouteOptions {
@@ -69,14 +71,14 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     method: METHODS,
     url: endpoint.path,
     exposeHeadRoute: false,
-    // @fastify/swagger would put eight methods of every path into the host's own document: authmount.openapi() describes ours.
+    // Hidden from @fastify/swagger, which would document eight methods of every path; `authmount.openapi()` describes our routes.
     schema: { hide: true } as FastifySchema,
     handler: async (request, reply) => {
       const limit = endpoint.bodyLimits.get(request.method) ?? 0
       const body = limit === 0 ? NO_BODY : await readBody(request.raw, streamOf(request), limit)
       return payloadOf(await answer(request, body), reply)
     },
-    // Fastify judges a media type before it looks for a parser; any other error is the host's.
+    // Fastify itself refuses some media types, before it looks for a parser. Any other error is the host's.
     errorHandler: async (error, request, reply) => {
       if (!error.code?.startsWith('FST_ERR_CTP_')) throw error
       return send(reply, await answer(request, unreadableFrom(error.statusCode ?? 400)))
@@ -88,7 +90,7 @@ function streamOf({ body, raw }: FastifyRequest): Readable {
   return body instanceof Readable ? body : raw
 }
 
-/** As much of a reply as a guard needs, whatever logger, server or type provider the host has chosen. */
+/** The parts of a reply that a guard uses, independent of the host's logger, server and type provider. */
 interface GuardedReply {
   code(status: number): unknown
   headers(values: Record<string, string>): unknown
@@ -98,13 +100,18 @@ interface GuardedReply {
 
 /** A preHandler of any Fastify instance. */
 export type TokenPreHandler = (
-  request: { readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'rawHeaders' | 'url'>; oauth: TokenInfo | null },
+  request: {
+    /** Node's message. */
+    readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'rawHeaders' | 'url'>
+    /** Set to the contents of the access token. */
+    oauth: TokenInfo | null
+  },
   reply: GuardedReply,
 ) => Promise<unknown>
 
 /**
- * A preHandler that lets a request pass only with an access token that has all of `scopes`; `request.oauth` then says
- * whose it is. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 when the store does not answer.
+ * Makes a preHandler that lets a request pass only with an access token that has all of `scopes`; `request.oauth` then has the
+ * contents of the token. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 if the store does not answer.
  */
 export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
   requireServer(authmount)
@@ -120,12 +127,18 @@ export function requireToken(authmount: Guarding, requirements: TokenRequirement
 }
 
 /**
- * The page on which your organisations' admins manage their apps: `app.register(authmountConsole, { authmount, prefix: '/admin/oauth' })`.
- * It works with the routes of the plugin above, over your own login; a hook of yours may guard it.
+ * Serves the page on which your organisations' admins manage their apps:
+ * `app.register(authmountConsole, { authmount, prefix: '/admin/oauth' })`.
+ * It calls the routes of the plugin above with your own login; you can guard it with your own hook.
  */
 export async function authmountConsole(
   app: FastifyInstance,
-  { authmount }: { readonly authmount: Pick<Authmount, 'console'> },
+  {
+    authmount,
+  }: {
+    /** The authorization server, from `createAuthmount`. */
+    readonly authmount: Pick<Authmount, 'console'>
+  },
 ): Promise<void> {
   const appsConsole = authmount.console()
   for (const path of appsConsole.paths) {
@@ -146,7 +159,7 @@ function send(reply: GuardedReply, response: HttpResponse): unknown {
   return reply.send(payloadOf(response, reply) as never)
 }
 
-/** Sets status and headers; the payload is left to be sent, or returned from an async handler. */
+/** Sets status and headers, and returns the payload, to send or to return from an async handler. */
 function payloadOf({ status, headers, body }: HttpResponse, reply: GuardedReply): string | undefined {
   reply.code(status)
   reply.headers(headers)

@@ -13,9 +13,11 @@ import type { Guarding, TokenGuard, TokenInfo, TokenRequirements } from './token
 export interface Authmount<Native = unknown> extends Guarding {
   /** Every path it serves. */
   readonly endpoints: readonly Endpoint[]
+  /** The path below which its routes are, as in the options; empty at the root. */
   readonly mountPath: string
+  /** The log of the options. */
   readonly log: Log
-  /** The endpoint of a path, and the path's parameters, if it is one of ours. */
+  /** Finds the endpoint of a path and the path's parameters. Undefined for a path that is not served. */
   find(path: string): FoundEndpoint | undefined
   /** Answers a request to one of our endpoints. Never rejects. */
   dispatch(endpoint: Endpoint, request: HttpRequest<Native>): Promise<HttpResponse>
@@ -24,7 +26,7 @@ export interface Authmount<Native = unknown> extends Guarding {
    * Rejects with OAuthError `invalid_token` or `insufficient_scope`, or with StoreError when the store does not answer.
    */
   checkToken(token: string, requirements?: TokenRequirements): Promise<TokenInfo>
-  /** A guard for a protected route. Throws TypeError, where the route is defined, for a requirement that makes no sense. */
+  /** Makes a guard for a protected route. Throws TypeError, where the route is defined, for a requirement that cannot be met. */
   guard(requirements?: TokenRequirements): TokenGuard
   /**
    * Registers an app from the host's own code, as a set-up script would.
@@ -32,35 +34,51 @@ export interface Authmount<Native = unknown> extends Guarding {
    */
   registerApp(app: NewApp, owner: AppOwner): Promise<RegisteredApp>
   /**
-   * Publishes a new signing key, which will sign when every client can know it (`keyRotation.publishSeconds`); the old one
-   * stays published until the last token it signed has expired. All processes follow by themselves.
-   * Rejects where you keep the keys yourself (`signingKeys`) or there are none, and with StoreError.
+   * Publishes a new signing key, which signs once every client's cached key set has it (`keyRotation.publishSeconds`); the old
+   * one stays published until the last token it signed has expired. All processes follow without a restart.
+   * Rejects if you keep the keys yourself (`signingKeys`) or there are none, and with StoreError.
    */
   rotateKeys(): Promise<void>
   /**
    * Ends every authorization of a user, or those of one app: when an account is closed, or a password was stolen.
-   * Resolves to how many grants ended. Rejects with TypeError for an id that is none, and with StoreError; it may then have happened in part, and can be repeated.
+   * Resolves to how many grants ended. Rejects with TypeError for an id that cannot be one, and with StoreError; some grants may
+   * then have ended, and the call can be retried.
    */
   endUserGrants(userId: string, clientId?: string): Promise<number>
   /**
-   * An access token of an outside account that the user has connected, good for `connectors.marginSeconds` at least: refreshed when
-   * it is due, or where the provider has just answered 401 to `refused`, once for all processes. Takes up to 35 s where the provider does.
+   * Returns an access token of an outside account that the user has connected, valid for at least `connectors.marginSeconds`. It
+   * is refreshed when it is due, or if the provider has just answered 401 to `refused`; concurrent refreshes are coalesced
+   * across processes. Takes up to 35 s if the provider is slow.
    * Rejects with ConnectorError (`not_connected`, `needs_reconnect`, `provider_unavailable`, …) or StoreError.
    */
   connectorToken(
     connectorId: string,
     owner: ConnectorOwner,
-    options?: { readonly refused?: string | undefined },
+    options?: {
+      /** The access token to which the provider has just answered 401. */
+      readonly refused?: string | undefined
+    },
   ): Promise<ConnectorToken>
-  /** Whether the user has connected it, and whether it still works. Rejects with ConnectorError `not_configured` for what cannot be opened, or with StoreError. */
+  /**
+   * Tells whether the user has connected the account, and whether it still works. Rejects with ConnectorError `not_configured`
+   * if the credential cannot be opened with `sealingKeys`, or with StoreError.
+   */
   connectorStatus(connectorId: string, owner: ConnectorOwner): Promise<ConnectorStatus>
   /**
-   * Forgets an outside account, and ends its tokens at the provider where that can be done (`revoked`).
+   * Deletes the tokens of an outside account, and revokes them at the provider if it can.
    * Rejects with StoreError; the provider's failures are logged.
    */
-  disconnect(connectorId: string, owner: ConnectorOwner): Promise<{ readonly disconnected: boolean; readonly revoked: boolean }>
-  /** The page on which admins manage their apps: `authmountConsole` of an adapter serves it. */
+  disconnect(
+    connectorId: string,
+    owner: ConnectorOwner,
+  ): Promise<{
+    /** Whether the account was connected. */
+    readonly disconnected: boolean
+    /** Whether the provider revoked the tokens. */
+    readonly revoked: boolean
+  }>
+  /** Reads the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
   console(): AppsConsole
-  /** The OpenAPI 3.1 document of every route it serves. */
+  /** Makes the OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }

@@ -1,8 +1,8 @@
 import type { Json, JsonObject } from '../../src/base/json.ts'
 
 /**
- * A copy that nobody can change, so that it may be handed out as often as it is asked for.
- * A frozen list of strings is shared: thousands of tokens then hold their app's scopes once.
+ * Makes a deeply frozen copy, which can be returned to every caller without another copy.
+ * A frozen array of strings is shared instead of copied, so that thousands of tokens hold their app's scopes once.
  */
 export function frozenCopy<Value extends object>(value: Value): Value
 export function frozenCopy(value: Json): Json {

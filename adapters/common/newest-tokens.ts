@@ -1,6 +1,6 @@
 import type { GrantedToken, Token } from '../../src/store/store.ts'
 
-/** Keeps the `size` newest of the tokens it is offered: a heap whose root is the oldest kept. */
+/** Keeps the `size` newest of the offered tokens, in a heap whose root is the oldest kept token. */
 export class NewestTokens {
   readonly #size: number
   readonly #heap: GrantedToken[] = []
@@ -49,7 +49,7 @@ export class NewestTokens {
   }
 }
 
-/** The order of a listing, made total by the id. */
+/** Compares two tokens in the order of a list: newest first, then by id. */
 export function newerFirst(a: Pick<Token, 'issuedAt' | 'id'>, b: Pick<Token, 'issuedAt' | 'id'>): number {
   return b.issuedAt - a.issuedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 }
@@ -60,6 +60,6 @@ export function formatCursor({ id, issuedAt }: Token): string {
 
 export function parseCursor(cursor: string): Pick<Token, 'issuedAt' | 'id'> {
   const [, issuedAt, id] = /^(\d+)\.(.*)$/.exec(cursor) ?? []
-  // A cursor that is none of ours has nothing after it.
+  // No token follows a text that is not a cursor.
   return { issuedAt: Number(issuedAt ?? Number.NEGATIVE_INFINITY), id: id ?? '' }
 }

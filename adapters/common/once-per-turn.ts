@@ -1,6 +1,7 @@
 /**
- * A read that is sent once for all who ask the same in one turn of the event loop: under load, most requests are of a few
- * apps. It is sent when the turn ends, so that the answer is never older than anyone's question; all get the same object.
+ * Coalesces concurrent reads of one id: all callers in the same turn of the event loop share one read. Under load, most requests
+ * are of a few apps. The read starts when the turn ends, so no caller gets an answer older than its call. All callers get the
+ * same object.
  */
 export function oncePerTurn<Value>(read: (id: string) => Promise<Value>): (id: string) => Promise<Value> {
   const asked = new Map<string, Promise<Value>>()

@@ -12,7 +12,7 @@ interface AppRecord {
   readonly expiresAt: EpochMs
 }
 
-/** The apps of one organisation that have one thing in common: whether they are deleted. */
+/** The apps of one organisation, either the deleted ones or the others. */
 interface Listing {
   readonly newestFirst: SortedList<App>
   readonly count: LiveCount
@@ -64,7 +64,7 @@ export function memoryApps(sweeper: Sweeper): AppStore {
       const items: App[] = []
       let matching = 0
       for (const app of listing.newestFirst.from()) {
-        // Counting takes a look at each app only where there is a filter.
+        // Without a filter the total is known, and the loop ends with the page.
         if (everything && matching >= offset + limit) break
         if (
           expiryOf(app) > at &&

@@ -12,7 +12,7 @@ interface ConsentRecord {
 
 export function memoryConsents(sweeper: Sweeper): ConsentStore {
   const { now } = sweeper
-  /** By owner, in the order of the apps' ids. */
+  /** The listed consents of each owner, in the order of the apps' ids. */
   const lists = new Map<string, SortedList<Pick<Consent, 'appId'>>>()
   const records = new ExpiringMap<ConsentRecord>(sweeper, ({ consent }) => {
     const owner = ownerKey(consent.owner)
@@ -54,7 +54,7 @@ export function memoryConsents(sweeper: Sweeper): ConsentStore {
   }
 }
 
-/** A user and an organisation of the same text are two owners. */
+/** Makes the key of an owner. A user and an organisation with the same id have different keys. */
 function ownerKey(owner: ConsentOwner): string {
   return 'userId' in owner ? `u${owner.userId}` : `o${owner.orgId}`
 }

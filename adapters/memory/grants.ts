@@ -18,35 +18,35 @@ interface Entry {
 interface Family {
   readonly grant: Grant
   entries: Entry[]
-  /** By token id, once there are too many to look through. */
+  /** The entries by token id, once there are more than `INDEX_ABOVE`. */
   index: Map<string, Entry> | undefined
   /** When its last token expires. */
   expiresAt: EpochMs
-  /** Past this many tokens a rotation first drops those that have expired. */
+  /** Above this many tokens, a rotation first removes those that have expired. */
   pruneAbove: number
 }
 
 interface AppGrants {
-  /** By grant id. */
+  /** Grants by their id. */
   readonly families: Map<string, Family>
-  /** By epoch. */
+  /** The number of live tokens by epoch. */
   readonly live: Map<number, LiveCount>
 }
 
-/** How many grants one turn of the event loop may look at and revoke: a few milliseconds' worth. */
+/** The most grants that `revokeMany` visits in one turn of the event loop: a few milliseconds. */
 const GRANTS_PER_TURN = 2000
 
-/** Few enough to be looked through at once; doubled while most are alive, so that pruning costs each rotation the same. */
+/** The first `pruneAbove` of a grant. It is doubled while most tokens are live, so that pruning costs O(1) per rotation. */
 const PRUNE_ABOVE = 64
 
-/** Grants and their tokens, each family in one object found by its app and its id. */
+/** Stores grants and their tokens: each grant with its tokens is one object, found by its app and its id. */
 export function memoryGrants(sweeper: Sweeper): GrantStore {
   const { now } = sweeper
   const byApp = new Map<string, AppGrants>()
   const byUser = new Map<string, Set<Family>>()
   const familyOf = (grantId: string): Family | undefined => byApp.get(appOfGrant(grantId))?.families.get(grantId)
   const countOf = ({ appId, epoch }: Pick<Grant, 'appId' | 'epoch'>): LiveCount | undefined => byApp.get(appId)?.live.get(epoch)
-  /** Throws, and changes nothing, when there is no room. */
+  /** Adds a grant. Throws, and changes nothing, if the store is full. */
   const remember = (family: Family): void => {
     const { appId, epoch, id, userId } = family.grant
     sweeper.reserve(family.entries.length)
@@ -102,7 +102,7 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     family.entries = kept
     family.index = indexOf(kept)
   }
-  /** Adds tokens, and prolongs the grant. Throws, and changes nothing, when there is no room. */
+  /** Adds tokens, and prolongs the grant. Throws, and changes nothing, if the store is full. */
   const append = (family: Family, tokens: readonly Token[]): void => {
     prune(family)
     sweeper.reserve(tokens.length)
@@ -116,7 +116,7 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     family.expiresAt = Math.max(family.expiresAt, lastExpiry(tokens))
   }
 
-  /** The families among which a query's are. Organisations have no index: one is ended so seldom that everything is looked at. */
+  /** Returns the grants that a query may match. Organisations have no index, because ending one is rare: every grant is visited. */
   const candidates = ({ appId, orgId, userId }: RevokeQuery): Iterable<Family> => {
     if (userId !== undefined) return byUser.get(userId) ?? []
     if (appId !== undefined) return byApp.get(appId)?.families.values() ?? []
@@ -232,7 +232,7 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
   }
 }
 
-/** More than this many tokens of a grant are found through an index. */
+/** Grants with more tokens than this have an index by token id. */
 const INDEX_ABOVE = 16
 
 function getOrSet<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -1,8 +1,8 @@
 import type { EpochMs } from '../../src/base/time.ts'
 
 /**
- * How many tokens are live, known without looking at each: they are counted by the instant at which they expire, and
- * tokens issued together expire together.
+ * Counts live tokens without visiting each: it keeps a counter for each instant of expiry, and tokens that are issued together
+ * expire together.
  */
 export class LiveCount {
   readonly #byExpiry = new Map<EpochMs, number>()
@@ -11,7 +11,7 @@ export class LiveCount {
     this.#byExpiry.set(expiresAt, (this.#byExpiry.get(expiresAt) ?? 0) + 1)
   }
 
-  /** Takes one out again. What has expired meanwhile may already be gone. */
+  /** Removes one token. Does nothing if it has expired and was removed already. */
   remove(expiresAt: EpochMs): void {
     const count = this.#byExpiry.get(expiresAt)
     if (count === undefined) return

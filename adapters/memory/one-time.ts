@@ -7,7 +7,7 @@ import { pairKey } from './versions.ts'
 interface OneTimeRecord {
   readonly entry: OneTime
   readonly expiresAt: EpochMs
-  /** The attempt that claimed it; undefined if it was put. */
+  /** The attempt that claimed the entry; undefined if it was put. */
   readonly claimedBy: string | undefined
   consumedBy: string | undefined
 }

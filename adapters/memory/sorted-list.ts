@@ -1,9 +1,9 @@
-/** A list kept in order: each write finds its place by bisection, so that a page is read without sorting. */
+/** A sorted list. Writes find their place by binary search, so that a page is read without sorting. */
 export class SortedList<Value> {
   readonly #items: Value[] = []
   readonly #compare: (a: Value, b: Value) => number
 
-  /** `compare` returns 0 for one and the same place: two versions of a record. */
+  /** `compare` returns 0 for two values in the same place, such as two versions of a record. */
   constructor(compare: (a: Value, b: Value) => number) {
     this.#compare = compare
   }
@@ -23,7 +23,7 @@ export class SortedList<Value> {
     if (this.#isAt(index, value)) this.#items.splice(index, 1)
   }
 
-  /** The values from the first that does not come before `value`. */
+  /** Yields the values from the first that does not come before `value`. */
   *from(value?: Value): Generator<Value, void> {
     for (let index = value === undefined ? 0 : this.#indexOf(value); index < this.#items.length; index++) {
       const item = this.#items[index]

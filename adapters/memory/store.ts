@@ -8,10 +8,11 @@ import { memoryOneTime } from './one-time.ts'
 import { Sweeper } from './sweeper.ts'
 import { decideVersion, pairKey } from './versions.ts'
 
+/** Options of the memory store. */
 export interface MemoryStoreOptions {
   /**
-   * Maximum number of records: tokens, one-time values, apps and consents together. Above it, whatever would add a record is
-   * refused, which requests see as 503; a change to a record that is there still succeeds. Default 1,000,000.
+   * The most records: tokens, one-time values, apps and consents together. A full store rejects every write that adds a record,
+   * which requests see as 503; changes of existing records still succeed. Default 1,000,000.
    */
   readonly maxRecords?: number
   /** The clock. Default `Date.now`. */
@@ -19,8 +20,8 @@ export interface MemoryStoreOptions {
 }
 
 /**
- * Everything in this process's memory: for development, tests, and hosts of one process that may forget on restart.
- * Every method is atomic because none of them waits. Expired records are swept in slices of at most 5 milliseconds.
+ * Makes a store in this process's memory: for development, tests, and hosts of one process that may lose everything on restart.
+ * Every method is atomic because it is synchronous. Expired records are swept in slices of at most 5 milliseconds.
  */
 export function memoryStore({ maxRecords = 1_000_000, now = Date.now }: MemoryStoreOptions = {}): Store {
   const sweeper = new Sweeper(maxRecords, now)

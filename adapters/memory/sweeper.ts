@@ -1,25 +1,25 @@
 import type { EpochMs } from '../../src/base/time.ts'
 
-/** How long a slice may keep the event loop, how soon the next slice follows, and how often a pass over everything begins. Milliseconds. */
+/** How long a slice may block the event loop, how soon the next slice follows, and how often a pass over all records begins. Milliseconds. */
 const SLICE_MS = 4
 const NEXT_SLICE_MS = 1
 const PASS_EVERY_MS = 30_000
-/** How long a full store refuses without looking again whether something has expired. Milliseconds. */
+/** How long a full store refuses writes before it looks for expired records again. Milliseconds. */
 const HOPELESS_MS = 100
-/** Reading the time costs more than looking at a record. */
+/** The clock is read once for this many records, because reading it costs more than checking a record. */
 const RECORDS_PER_LOOK = 64
 
 export interface Expiring {
   readonly expiresAt: EpochMs
 }
 interface Sweepable {
-  /** Removes what has expired, looking at one record per step. */
+  /** Removes expired records, checking one record per step. */
   sweep(now: () => EpochMs): Iterable<void>
 }
 
 /**
- * Bounds what expiring maps hold together, and sweeps them a slice at a time so that no sweep is felt.
- * The timer exists only while there is something to sweep, and never keeps the process alive.
+ * Bounds the number of records of several maps together, and removes expired ones in slices, so that no sweep blocks requests.
+ * The timer exists only while there are records, and never keeps the process alive.
  */
 export class Sweeper {
   readonly now: () => EpochMs
@@ -42,10 +42,10 @@ export class Sweeper {
     this.#maps.push(map)
   }
 
-  /** Makes room for `records` more. Throws when there is none. */
+  /** Reserves room for `records` more. Throws if the store is full. */
   reserve(records: number): void {
     if (this.#used + records > this.#maxRecords && performance.now() >= this.#hopelessUntil) {
-      // A slice that frees nothing would be spent again on every refused write, and be felt by those who only read.
+      // After a slice that frees nothing, wait: a slice for every refused write would slow down reads too.
       if (this.#slice() && this.#used + records > this.#maxRecords) this.#hopelessUntil = performance.now() + HOPELESS_MS
     }
     if (this.#used + records > this.#maxRecords)
@@ -54,7 +54,7 @@ export class Sweeper {
     this.#schedule(this.#passEveryMs)
   }
 
-  /** What a value loses or gains while it stays in its map is released and reserved by whoever changes it. */
+  /** Releases room. A caller that changes the size of a value inside a map reserves and releases the difference. */
   release(records: number): void {
     this.#used -= records
   }
@@ -67,7 +67,7 @@ export class Sweeper {
     }, inMs).unref()
   }
 
-  /** Sweeps for a slice of time; true when that ended a pass. */
+  /** Sweeps for one slice of time. True if that ended a pass. */
   #slice(): boolean {
     this.#pass ??= this.#sweepAll()
     const until = performance.now() + SLICE_MS
@@ -85,13 +85,13 @@ export class Sweeper {
   }
 }
 
-/** A map whose records expire. What has expired is still returned until it is swept: callers compare `expiresAt`. */
+/** A map whose records expire. It returns expired records until they are swept, so callers must compare `expiresAt`. */
 export class ExpiringMap<Value extends Expiring> {
   readonly #sweeper: Sweeper
   readonly #removed: (value: Value) => void
   readonly #values = new Map<string, Value>()
 
-  /** `removed` is called with every value that is replaced, deleted or swept: the place to keep an index. */
+  /** `removed` is called with every value that is replaced, deleted or swept, to keep an index up to date. */
   constructor(sweeper: Sweeper, removed: (value: Value) => void = () => {}) {
     this.#sweeper = sweeper
     this.#removed = removed
@@ -102,7 +102,7 @@ export class ExpiringMap<Value extends Expiring> {
     return this.#values.get(key)
   }
 
-  /** Replaces a value in any case. Throws, and changes nothing, when there is no room for a new one. */
+  /** Adds or replaces a value. Throws, and changes nothing, if there is no room for a new one. */
   set(key: string, value: Value): void {
     const replaced = this.#values.get(key)
     if (replaced === undefined) this.#sweeper.reserve(1)

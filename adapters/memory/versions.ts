@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 
 /**
- * Whether a versioned record may be written: `write` if the stored version is one less (nothing stored counts as 0),
- * `same` if this very record is stored already, `conflict` otherwise.
+ * Decides whether a versioned record can be written: `write` if the stored version is one less (an absent record counts as 0),
+ * `same` if this very record is stored already, else `conflict`.
  */
 export function decideVersion<Value extends { readonly version: number }>(
   stored: Value | undefined,
@@ -12,7 +12,7 @@ export function decideVersion<Value extends { readonly version: number }>(
   return (stored?.version ?? 0) === value.version - 1 ? 'write' : 'conflict'
 }
 
-/** Two ids as one key that no other two make. */
+/** Joins two ids to one key, unique to the pair. */
 export function pairKey(first: string, second: string): string {
   return `${first.length}:${first}${second}`
 }

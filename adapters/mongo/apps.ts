@@ -11,7 +11,7 @@ import { type VersionedDocument, versionedRecords } from './versioned-records.ts
 interface AppDocument extends VersionedDocument {
   /** The lists that show the app: one for every combination of filters that it matches, see {@link listsOf}. */
   readonly lists: readonly string[]
-  /** In lower case, for searching. */
+  /** The name in lower case, for searching. */
   readonly name: string
   readonly createdAt: EpochMs
 }
@@ -56,7 +56,7 @@ export function mongoApps(context: MongoContext): AppStore {
 
 /** Ids of the newest apps whose names contain the text, newest first. */
 async function searchIds(apps: Collection<AppDocument>, listed: Filter<AppDocument>, search: string): Promise<readonly string[]> {
-  // Not $regex: here the text needs no escaping, and may contain NUL.
+  // $indexOfCP instead of $regex: the text needs no escaping, and may contain NUL.
   const position = { $indexOfCP: ['$name', { $literal: search.toLowerCase() }] }
   const found = await apps
     .aggregate<Pick<AppDocument, '_id'>>([
@@ -77,9 +77,9 @@ function newerFirst(a: AppDocument, b: AppDocument): number {
 type ListFilters = Pick<AppQuery, 'orgId' | 'status' | 'createdBy' | 'origin'>
 
 /**
- * Every list that shows the app. An app that is not deleted is in eight: with its status or any, with its creator or any,
- * with its origin or any. So one index on `lists` reads and counts exactly the apps of a query, whatever its filters are,
- * and a deleted app is in no list but those of deleted ones.
+ * Returns every list that shows the app. An app that is not deleted is in eight: with its status or any, with its creator or
+ * any, with its origin or any. So one index on `lists` reads and counts exactly the apps of a query, whatever its filters are.
+ * A deleted app is only in the lists of deleted ones.
  */
 function listsOf({ createdBy, orgId, origin, status }: App): readonly string[] {
   const statuses = status === 'deleted' ? [{ status }] : [{}, { status }]
@@ -90,7 +90,7 @@ function listsOf({ createdBy, orgId, origin, status }: App): readonly string[] {
   )
 }
 
-/** A digest of the filters. The labels keep a filter that is absent apart from one of any text. */
+/** Hashes the filters. The labels distinguish an absent filter from one with any text. */
 function listFor({ createdBy, orgId, origin, status }: ListFilters): string {
   return digest([
     orgId,

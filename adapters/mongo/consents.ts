@@ -45,7 +45,7 @@ export function mongoConsents(context: MongoContext): ConsentStore {
 /** The cursor is an `_id`. Any other text has nothing after it. */
 const CURSOR = /^[0-9a-f]{40}$/
 
-/** Keeps a user and an organisation of the same text apart. */
+/** Returns the ids of an owner. They distinguish a user from an organisation with the same id. */
 function ownerIds(owner: ConsentOwner): readonly [kind: string, id: string] {
   return 'userId' in owner ? ['user', owner.userId] : ['org', owner.orgId]
 }

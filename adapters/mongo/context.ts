@@ -2,7 +2,7 @@ import type { Collection } from 'mongodb'
 import type { EpochMs } from '../../src/base/time.ts'
 import type { StoredDocument } from './documents.ts'
 
-/** What every part of the store works with. */
+/** The collections and the clock, for every part of the store. */
 export interface MongoContext {
   /** Resolves to a collection once the indexes exist. The name is without the prefix. */
   readonly collection: <D extends StoredDocument>(name: CollectionName) => Promise<Collection<D>>

@@ -3,7 +3,7 @@ import { digest } from '../common/records.ts'
 import type { MongoContext } from './context.ts'
 import { versionedRecords } from './versioned-records.ts'
 
-/** The records are permanent: `accessExpiresAt` is about the access token inside. */
+/** Stores credentials. The records never expire: `accessExpiresAt` is about the access token inside. */
 export function mongoCredentials(context: MongoContext): CredentialStore {
   const records = versionedRecords<Credential>(context, { name: 'credentials', what: 'a credential' })
   return {

@@ -25,7 +25,7 @@ const EXTENDED = {
   returnDocument: 'after',
 } as const
 
-/** Rotation and addition: each is one update of the grant, whose filter finds nothing if the grant is gone. */
+/** Rotates and adds tokens. Each is one update of the grant, whose filter matches nothing if the grant was revoked. */
 export function extendGrants(context: MongoContext, find: GrantStore['find']): Pick<GrantStore, 'rotate' | 'add'> {
   const { now } = context
   const open = () => context.collection<GrantDocument>('grants')

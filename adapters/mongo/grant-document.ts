@@ -43,7 +43,7 @@ export function listedGrant({ appId, epoch, id, userId }: Grant): ListedGrant {
     app: digest([appId]),
     epoch,
     user: userId === null ? null : digest([userId]),
-    // Of everything that a list selects by, so that an entry of other fields is never confirmed by this grant.
+    // A digest of every field that a list selects by, so that this grant never confirms an entry with other fields.
     listPrefix: digest([id, appId, String(epoch), ...(userId === null ? [] : [userId])]),
   }
 }
@@ -72,7 +72,7 @@ export function tokenKey(tokenId: string): string {
   return digest([tokenId])
 }
 
-/** Whether an element of a stored grant is this very token. */
+/** Tells whether an element of a stored grant is this very token. */
 export function sameToken(stored: TokenElement | undefined, own: TokenElement): boolean {
   return stored !== undefined && isDeepStrictEqual(parseJson('a token', stored.token), JSON.parse(own.token))
 }

@@ -64,7 +64,7 @@ export function mongoGrants(context: MongoContext): GrantStore {
   }
 }
 
-/** Whether the stored grant is the same one, and has these tokens. */
+/** Tells whether the stored grant is the same one, and has these tokens. */
 function contains(stored: GrantDocument, { grant, tokens }: GrantDocument): boolean {
   const byKey = new Map(stored.tokens.map(element => [element.key, element]))
   return (

@@ -29,7 +29,7 @@ export async function createIndexes(db: Db, prefix: string): Promise<void> {
   )
 }
 
-/** Runs at the first call only; after a failure, once more at the next. */
+/** Makes a function that runs `run` at its first call only. After a failure, the next call retries. */
 export function runOnce(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined
   return () => {

@@ -6,12 +6,12 @@ import { checkFormat, FORMAT } from './documents.ts'
 import { deadGrant, type GrantDocument, isLiveGrant, liveGrant, tokenKey } from './grant-document.ts'
 import { entryId, TokenList } from './token-list.ts'
 
-/** How many grants `revokeMany` deletes at a time. */
+/** The number of grants that `revokeMany` deletes at a time. */
 const BATCH = 200
 
 type Revoked = Pick<GrantDocument, '_id' | 'format' | 'listPrefix'>
 
-/** Revoking deletes. Every method first deletes tokens, and then what the list says of them. */
+/** Revokes by deleting. Every method deletes the tokens first, and then their entries in the list. */
 export function revokeGrants(context: MongoContext): Pick<GrantStore, 'revokeToken' | 'revoke' | 'revokeMany'> {
   const { now } = context
   const open = () => context.collection<GrantDocument>('grants')

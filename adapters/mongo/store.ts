@@ -11,6 +11,7 @@ import { createIndexes, runOnce } from './indexes.ts'
 import { mongoKeyRing } from './key-ring.ts'
 import { mongoOneTime } from './one-time.ts'
 
+/** Options of the MongoDB store. */
 export interface MongoStoreOptions {
   /** The beginning of every collection's name. Default `authmount_`. */
   readonly prefix?: string
@@ -19,12 +20,12 @@ export interface MongoStoreOptions {
 }
 
 /**
- * Makes a store of a MongoDB database (4.4 or later), through the host's own `Db`, whose client it never closes.
+ * Makes a store in a MongoDB database (4.4 or later), through the host's own `Db`, whose client it never closes.
  *
- * Every decision is one operation on one document, so a single server without transactions is enough. Reads go to the
- * primary, and a write is done once a majority of the replica set has it. The first call creates the indexes, which needs
- * the role `readWrite`. Rejects with the driver's errors, and for a document that this version cannot read, which is left
- * as it is.
+ * Every atomic method is one operation on one document, so a single server without transactions is enough. Reads go to the
+ * primary, and writes are acknowledged by a majority of the replica set. The first call creates the indexes, which needs the
+ * role `readWrite`. Methods reject with the driver's errors, and for a document that this version cannot read, which they do
+ * not change.
  */
 export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
   if (typeof db?.collection !== 'function')

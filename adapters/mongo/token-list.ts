@@ -21,7 +21,7 @@ export interface ListedToken extends ExpiringDocument {
 const STALE_AFTER_MS = 60_000
 
 /**
- * The tokens of an app, or of a user, newest first: an index beside the grants, in a collection of its own.
+ * Lists the tokens of an app, or of a user, newest first: an index beside the grants, in a collection of its own.
  *
  * Listing from the grants alone would read all grants of an app, with every token they have spent, to find the newest
  * hundred tokens. Here a page and a total come from an index, at the cost of one small document per token.
@@ -66,7 +66,7 @@ export class TokenList {
   /** Removes every entry of the grants with these prefixes. */
   async removeGrants(listPrefixes: readonly string[]): Promise<void> {
     if (listPrefixes.length === 0) return
-    // A slash is the character after the dot.
+    // In ASCII, the slash follows the dot: the range has all ids that begin with the prefix and a dot.
     await this.#entries.deleteMany({ $or: listPrefixes.map(prefix => ({ _id: { $gt: `${prefix}.`, $lt: `${prefix}/` } })) })
   }
 
@@ -154,7 +154,7 @@ function cursorOf({ _id, issuedAt }: ListedToken): string {
   return `${issuedAt}.${_id}`
 }
 
-/** Selects what follows a cursor in the list. A text that is no cursor of ours has nothing after it. */
+/** Makes the filter for the entries after a cursor. Undefined for a text that is not a cursor, after which there are none. */
 function olderThan(cursor: string): Filter<ListedToken> | undefined {
   const [, issuedAt, id] = /^(\d{1,16})\.([0-9a-f]{40}\.[0-9a-f]{40})$/.exec(cursor) ?? []
   if (id === undefined) return undefined

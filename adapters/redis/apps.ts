@@ -8,27 +8,27 @@ import type { RedisContext } from './context.ts'
 import { formatExpiry, keyOf, parseRecord, saveVersioned } from './records.ts'
 import { enlistApp, pageOfApps, strikeApps } from './scripts/apps.ts'
 
-/** How many records one command reads. */
+/** The number of records that one command reads. */
 const BATCH = 500
 
-/** A search looks through so many names, the newest. */
+/** The number of names that a search looks through: the newest. */
 const SEARCHED = 1000
 
-/** How often a list that found its index wrong corrects it and reads the page again. */
+/** How many times a list that finds its index wrong corrects it and reads the page again. */
 const CORRECTIONS = 3
 
-/** Where an app stands in the indexes. */
+/** The place of an app in the indexes. */
 interface Place {
   readonly keys: readonly [order: string, expires: string]
   readonly member: string
 }
 
 /**
- * Each app in a string of its own; an organisation's apps in two indexes (scripts/apps.ts), of those shown and of the deleted.
+ * Stores each app in a string of its own, and an organisation's apps in two indexes (scripts/apps.ts): the deleted and the others.
  *
- * `save` writes the index before the record, so that no app is missing from it, and once more afterwards, to remove where the
- * app stood before. If it stops in between, the index has a member too many: a list compares members with records, corrects
- * the index and reads the page again.
+ * `save` writes the index before the record, so that no app is missing from it, and once more afterwards, to remove the app's
+ * former member. If it stops in between, the index has one member too many: a list compares members with records, corrects the
+ * index and reads the page again.
  */
 export function redisApps(context: RedisContext): AppStore {
   const { now, prefix, redis } = context
@@ -36,7 +36,7 @@ export function redisApps(context: RedisContext): AppStore {
   const key = (id: string) => keys.get(id) ?? keys.set(id, keyOf(prefix, 'app', id))
   const parse = (text: string | null | undefined) => parseRecord<App>('an app', text)
   const isLive = ({ expiresAt }: App) => expiresAt === undefined || expiresAt > now()
-  /** The last text of each app and what it says: apps are read on every request and change seldom. */
+  /** Cache of the parsed apps by their last text: apps are read on every request and rarely change. */
   const parsed = new Memo<{ readonly text: string; readonly app: App }>()
 
   const indexKeys = (orgId: string, status: string | undefined): Place['keys'] => {
@@ -52,7 +52,7 @@ export function redisApps(context: RedisContext): AppStore {
     return enlistApp.run(redis, keys, [now(), app.createdAt, member, formatExpiry(app), exactly])
   }
   const strike = (keys: Place['keys'], members: readonly string[]) => strikeApps.run(redis, keys, [now(), ...members])
-  /** Removes an app from where it stood, if it stands elsewhere now or nowhere. */
+  /** Removes the former member of an app, if its place has changed or the app is absent. */
   const strikeFormer = async (former: App, current: App | undefined) => {
     const { keys, member } = placeOf(former)
     const place = current && placeOf(current)
@@ -64,13 +64,13 @@ export function redisApps(context: RedisContext): AppStore {
     const texts: (string | null)[] = []
     for (let start = 0; start < ids.length; start += BATCH) {
       const batch = ids.slice(start, start + BATCH)
-      // A cluster keeps the records of one list in many slots.
+      // In a cluster, the records are on many slots, which MGET cannot read at once.
       texts.push(...(redis.isCluster ? await Promise.all(batch.map(readText)) : await redis.mget(batch.map(key))))
     }
     return texts.map(parse).map(app => (app && isLive(app) ? app : undefined))
   }
 
-  /** One page of an index and its records. Corrects members that the records contradict. */
+  /** Reads one page of an index and its records. Corrects members that the records contradict. */
   const readPage = async (keys: Place['keys'], query: readonly (string | number)[]) => {
     for (let corrections = 0; ; corrections++) {
       const [total, ...members] = await pageOfApps.run(redis, keys, [now(), ...query])

@@ -4,7 +4,7 @@ import type { RedisContext } from './context.ts'
 import { formatExpiry, formatRecord, parseRecord } from './records.ts'
 import { pageOfConsents, saveConsent } from './scripts/consents.ts'
 
-/** An owner's consents in one hash by the digest of the app, beside an index of those that are listed and one by expiry. */
+/** Stores an owner's consents in one hash by the digest of the app, with an index of those that are listed and one by expiry. */
 export function redisConsents({ redis, prefix, wait, now }: RedisContext): ConsentStore {
   const hashKey = (owner: ConsentOwner) =>
     `${prefix}:consents:{${'userId' in owner ? digest(['user', owner.userId]) : digest(['org', owner.orgId])}}`

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../src/base/time.ts'
 import type { RedisClient, ReplicaWait } from './scripts/script.ts'
 
-/** What every part of the store works with. */
+/** The client and the settings, for every part of the store. */
 export interface RedisContext {
   readonly redis: RedisClient
   readonly prefix: string
@@ -9,7 +9,7 @@ export interface RedisContext {
   readonly now: () => EpochMs
 }
 
-/** Milliseconds to live. A duration, so that a difference between the server's clock and ours does not matter. */
+/** Returns the time to live, in milliseconds. A duration is independent of clock skew between the server and us. */
 export function ttl(expiresAt: EpochMs, now: EpochMs): number {
   return Math.max(1, Math.ceil(expiresAt - now))
 }

@@ -9,23 +9,23 @@ import { isRefusal } from './scripts/script.ts'
 import { parseMember, TokenIndex, waitForAll } from './token-index.ts'
 import { pairs, tokenLists } from './token-lists.ts'
 
-/** How many grants `revokeMany` revokes at a time. */
+/** The number of grants that `revokeMany` revokes at a time. */
 const BATCH = 200
-/** How many members of an index the server filters at a time, in less than a millisecond. */
+/** The number of index members that the server filters at a time, in less than a millisecond. */
 const SCANNED = 1000
 
 /**
- * A grant and its tokens in one hash, and indexes on slots of their own ({@link TokenIndex}).
+ * Stores a grant and its tokens in one hash, and indexes on slots of their own ({@link TokenIndex}).
  *
  * An index is written just before the record, in the same round trip. For a moment, or after a crash, it may have members
- * without a record, so readers compare with the record. A call succeeds only once both are written: nobody ever holds a token
- * that no index has.
+ * without a record, so readers compare with the record. A call succeeds only once both are written, so every token that was
+ * handed out is in the indexes.
  */
 export function redisGrants(context: RedisContext): GrantStore {
   const { now, prefix, redis, wait } = context
   const index = new TokenIndex(context)
-  // An id of ours is not hashed: the key of a grant then fits into 64 bytes. Any other id is, so that a caller cannot choose its
-  // key or slot.
+  // An id of our own shape is not hashed, so that the key of a grant fits into 64 bytes. Any other id is hashed, so that a caller
+  // cannot choose its key or slot.
   const grantKey = (grantId: string) => (isGrantId(grantId) ? `${prefix}:g:${grantId}` : keyOf(prefix, 'g', grantId))
 
   const read = async (grantId: string, tokenIds: readonly string[]): Promise<readonly FoundToken[]> => {
@@ -53,8 +53,8 @@ export function redisGrants(context: RedisContext): GrantStore {
     })
 
   /**
-   * Corrects the index entries of tokens by the record. Needed where a write was refused or repeated, for its entries were
-   * written all the same; and where `written` is not the grant that is stored.
+   * Corrects the index entries of tokens by the record. Needed if a write was refused or repeated, because its entries were
+   * written before; and if `written` is not the stored grant.
    */
   const correct = async (written: Placed, tokenIds: readonly string[]): Promise<void> => {
     const found = await read(written.id, tokenIds)
@@ -80,7 +80,7 @@ export function redisGrants(context: RedisContext): GrantStore {
     await Promise.all([index.remove(grant, tokenIds), index.removeFromUser(grant)])
     return true
   }
-  /** Revokes grants, and only then rejects for those that this version cannot read: one of them must not keep others alive. */
+  /** Revokes grants, and rejects only afterwards for those that this version cannot read, so that they do not keep the others alive. */
   const revokeEach = async (grantIds: Iterable<string>, conditions: readonly string[], refused: unknown[]): Promise<number> => {
     const ids = [...new Set(grantIds)]
     let revoked = 0
@@ -141,7 +141,7 @@ export function redisGrants(context: RedisContext): GrantStore {
         ...index.add(written, next, [token.id]),
         rotateToken.decide(redis, [grantKey(grant.id)], args, wait),
       ]).catch(async error => {
-        // Whether the token was spent is unknown. It is listed again; a list that finds it spent removes it.
+        // It is unknown whether the token was spent. Add it again; a list that finds it spent removes it.
         await index.change(written, { add: [token] }).catch(() => {})
         throw error
       })
@@ -207,7 +207,7 @@ function idsOf(tokens: readonly Token[]): readonly string[] {
   return tokens.map(({ id }) => id)
 }
 
-/** The app as the grant's id names it, whatever the caller says. */
+/** Takes the app's id from the grant's id, because the caller's copy of the grant may be wrong. */
 function ofOwnApp<G extends Placed>(grant: G): G {
   const appId = appOfGrant(grant.id)
   return grant.appId === appId ? grant : { ...grant, appId }

@@ -4,10 +4,10 @@ import { type RedisContext, ttl } from './context.ts'
 import { formatEntry, keyOf, parseEntry } from './records.ts'
 import { claimEntry, consumeEntry, forgetEntry, putEntry } from './scripts/records.ts'
 
-/** Kinds that may stand in a key. Any other text is hashed with the id. */
+/** Kinds that can be part of a key. Any other text is hashed with the id. */
 const PLAIN_KIND = /^[a-z_]{1,32}$/
 
-/** One-time entries, each in a string of its own, with the digests of its claimer and its consumer. */
+/** Stores one-time entries, each in a string of its own, with the digests of its claimer and its consumer. */
 export function redisOneTime({ redis, prefix, wait, now }: RedisContext): OneTimeStore {
   const key = (kind: string, id: string) =>
     PLAIN_KIND.test(kind) ? keyOf(prefix, `once:${kind}`, id) : keyOf(prefix, 'once', kind, id)

@@ -7,12 +7,12 @@ import { damaged } from '../common/records.ts'
 import { parseJson } from './records.ts'
 import type { OwnFields } from './scripts/grants.ts'
 
-/* A grant and its tokens as fields of a hash: scripts/grants.ts describes them. */
+/* Packs a grant and its tokens into fields of a hash, whose format scripts/grants.ts describes. */
 
 /** The fields of a grant that are not tokens. */
 export const GRANT_FIELDS = ['g', 'o', 'u', 's'] as const
 
-/** A longer value makes Redis take the hash out of its packed form (`hash-max-listpack-value`). */
+/** With a longer value, Redis no longer keeps the hash in its packed form (`hash-max-listpack-value`). */
 const PACKED_BYTES = 64
 
 /** The fields of a grant and their values in turn. What fits beside the form in `g` needs no field of its own. */
@@ -51,7 +51,7 @@ export function parseGrant(id: string, [own, orgField, userField, scopesField]: 
 }
 
 const GRANT_FORM = /^2 \d+ \d+ /
-/** Of a grant that no user made. */
+/** The shared context of grants without a user. */
 const NO_CONTEXT = Object.freeze({})
 
 function parseContext(json: string): readonly [context: JsonObject, others?: object] {
@@ -59,7 +59,7 @@ function parseContext(json: string): readonly [context: JsonObject, others?: obj
   return Array.isArray(parsed) ? (parsed as [JsonObject, object]) : [parsed as JsonObject]
 }
 
-/** What places a grant in the indexes. */
+/** The fields that determine a grant's place in the indexes. */
 export type Placed = Pick<Grant, 'id' | 'appId' | 'orgId' | 'userId' | 'epoch'>
 
 /**
@@ -79,7 +79,7 @@ export function parsePlaced(id: string, [own, orgField, userField]: OwnFields): 
 
 const GRANT_EPOCH = /^2 \d+ (\d+) /
 
-/** The `=` tells an empty id from none. */
+/** Parses an id. The `=` distinguishes an empty id from an absent one. */
 function parseId(field: string | null | undefined): string | null {
   if (field == null) return null
   if (!field.startsWith('=')) throw damaged('a grant')
@@ -95,7 +95,7 @@ export function formatTokens(grant: Grant, tokens: readonly Token[]): string[] {
   })
 }
 
-/** What a token says beside its kind and its instants, with a space before it; nothing for most. */
+/** Formats the fields of a token beside its kind and its instants, after a space; empty for most tokens. */
 function formatMore(grant: Grant, { scopes, audience }: Limits, others: Readonly<Record<string, unknown>>): string {
   const rest = hasFields(others) ? `,${JSON.stringify(others)}` : ''
   if (audience !== undefined) return ` [${JSON.stringify(scopes)},${JSON.stringify(audience)}${rest}]`
@@ -111,7 +111,7 @@ interface Limits {
   readonly audience?: readonly string[] | undefined
 }
 
-/** A token and how it was spent. */
+/** Parses a token, and how it was spent. */
 export function parseToken(id: string, text: string, grant: Grant): { readonly token: Token; readonly spent: Spent | null } {
   if (!TOKEN_FORM.test(text)) throw damaged('a token')
   const kind = text.startsWith('a') ? 'access' : 'refresh'
@@ -140,20 +140,20 @@ function parseSpent(text: string): Spent {
   return { at: Number(at), replay }
 }
 
-/** There are few combinations of scopes, and each is read on every request. */
+/** Cache of parsed scopes: they are read on every request, and there are few combinations. */
 const SCOPES = new Memo<readonly string[]>()
 
 function parseScopes(what: string, json: string): readonly string[] {
   return SCOPES.get(json) ?? SCOPES.set(json, frozenCopy(parseJson<string[]>(what, json)))
 }
 
-/** Whether JSON will have a field. */
+/** Tells whether an object has a field in JSON. */
 function hasFields(object: Readonly<Record<string, unknown>>): boolean {
   for (const name in object) if (object[name] !== undefined) return true
   return false
 }
 
-/** What stands before the first mark, and what stands after it, where there is one. */
+/** Splits a text at the first mark. */
 function cut(text: string, mark: string): readonly [before: string, after?: string] {
   const at = text.indexOf(mark)
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + mark.length)]

@@ -4,11 +4,11 @@ import { type RedisContext, ttl } from './context.ts'
 import { saveRecord } from './scripts/records.ts'
 
 /*
- * Every record begins with its format. One in another format, or a damaged one, is refused: read as if it were absent, it
- * could be overwritten, or a revocation forgotten.
+ * Every record begins with its format number. A record of another format, or a damaged one, is refused: treating it as absent
+ * could overwrite it, or lose a revocation.
  */
 
-/** A key for ids of any text: callers can choose neither what is in a key nor its slot. */
+/** Makes a key for ids of any text. It is a hash, so that callers can choose neither the key nor its slot. */
 export function keyOf(prefix: string, kind: string, ...ids: readonly string[]): string {
   return `${prefix}:${kind}:${digest(ids)}`
 }
@@ -22,7 +22,7 @@ export function parseJson<T>(what: string, json: string): T {
   }
 }
 
-/** An instant as scripts read it: whole milliseconds, not in an exponent's form. */
+/** Formats an instant for scripts: whole milliseconds, without an exponent. */
 export function formatInstant(at: EpochMs): string {
   return String(Math.min(Math.max(0, Math.ceil(at)), Number.MAX_SAFE_INTEGER))
 }
@@ -34,12 +34,12 @@ interface Versioned {
   readonly expiresAt?: EpochMs
 }
 
-/** When a record expires, as scripts read it: `-` for never. */
+/** Formats the expiry of a record for scripts: `-` for never. */
 export function formatExpiry({ expiresAt }: Pick<Versioned, 'expiresAt'>): string {
   return expiresAt === undefined ? '-' : formatInstant(expiresAt)
 }
 
-/** Only apps and consents expire. */
+/** Formats a versioned record. Only apps and consents expire. */
 export function formatRecord(record: Pick<Versioned, 'version'>, expiry = '-'): string {
   return `2 ${record.version} ${expiry} ${JSON.stringify(record)}`
 }
@@ -51,7 +51,7 @@ export function parseRecord<T>(what: string, text: string | null | undefined): T
   return parseJson(what, text.slice(form.length))
 }
 
-/** Writes a record of a key of its own, by the version rule. */
+/** Writes a record under a key of its own, by the version rule of `AppStore.save`. */
 export async function saveVersioned(
   { now, redis, wait }: RedisContext,
   key: string,
@@ -66,7 +66,7 @@ export async function saveVersioned(
 
 // ── One-time entries: "2<claimer><consumer><expiresAt> <JSON>" ───────────────
 
-/** Nobody's digest. */
+/** The digest that stands for no attempt. */
 const NOBODY = '0'.repeat(40)
 
 export function formatEntry(entry: { readonly expiresAt: EpochMs }, claimer = NOBODY): string {

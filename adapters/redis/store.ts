@@ -9,10 +9,11 @@ import { redisOneTime } from './one-time.ts'
 import type { RedisClient, ReplicaWait } from './scripts/script.ts'
 import { warnOfSettings } from './settings.ts'
 
+/** Options of the Redis store. */
 export interface RedisStoreOptions {
-  /** Begins every key. Default `authmount`. */
+  /** The beginning of every key. Default `authmount`. */
   readonly prefix?: string
-  /** Wait for replicas before a decision counts, so that a failover cannot undo it. Default: none. */
+  /** How many replicas must confirm a decision, so that a failover cannot undo it. Default: none. */
   readonly waitForReplicas?: ReplicaWait
   /** Called once for each setting of the server that loses data: keys are evicted, nothing is kept on disk. Default `console.warn`. */
   readonly warn?: (message: string) => void
@@ -21,10 +22,10 @@ export interface RedisStoreOptions {
 }
 
 /**
- * A store in Redis 6.2 or later, alone or as a Cluster, through the host's own ioredis client, which is never closed.
+ * Makes a store in Redis 6.2 or later, standalone or Cluster, through the host's own ioredis client, which it never closes.
  *
- * Every atomic method is one Lua script on one slot. Expired records are removed by Redis itself. Methods reject with the
- * error of ioredis, and for a record that this version cannot read, which is left as it is.
+ * Every atomic method is one Lua script on one slot. Redis itself removes expired records. Methods reject with the errors of
+ * ioredis, and for a record that this version cannot read, which they do not change.
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): Store {
   if (typeof redis?.evalsha !== 'function')
@@ -32,7 +33,7 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
       'redisStore needs a client of ioredis: redisStore(new Redis(url)). The package redis (node-redis) is another one',
     )
   const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now: clock = Date.now } = options
-  // A clock may be finer than the milliseconds that are stored.
+  // The host's clock may return fractions of a millisecond, and records have whole ones.
   const now = () => Math.floor(clock())
   const context: RedisContext = { redis, prefix, wait, now }
   warnOfSettings(redis, warn)

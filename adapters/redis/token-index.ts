@@ -8,7 +8,7 @@ import type { Placed } from './packed-grants.ts'
 import { keyOf } from './records.ts'
 import { indexTokens, indexUntil } from './scripts/indexes.ts'
 
-/** How many members one command removes: a command takes only so many arguments. */
+/** The number of members that one command removes, because the number of its arguments is limited. */
 const BATCH = 200
 
 /** One index write in `LOOK_EVERY` also removes up to `LOOK_FOR` expired members, which is more than eight writes add. */
@@ -17,12 +17,12 @@ const LOOK_FOR = 50
 
 /** How long a process relies on having indexed an app for an organisation. A failover may have lost that write. */
 const RELY_MS = 60_000
-/** Pairs of an app and an organisation that a process remembers. */
+/** The most pairs of an app and an organisation in the cache of a process. */
 const PAIRS = 5000
 
 /**
- * Three indexes, each on a slot of its own: the live tokens of each app and epoch; the grants of each user by expiry; the apps
- * with grants of each organisation by expiry.
+ * Keeps three indexes, each on a slot of its own: the live tokens of each app and epoch; the grants of each user by expiry; the
+ * apps with grants of each organisation by expiry.
  *
  * The third has a member for an app, not for a grant: it costs no memory for a token, and a process writes it once a minute
  * for a pair of app and organisation, in the round trip of the others. From there, the grants of an organisation are found in
@@ -55,17 +55,17 @@ export class TokenIndex {
     return [`${base}:${epoch}:issued`, `${base}:${epoch}:expires`, `${base}:epochs`]
   }
 
-  /** With which every member of an organisation begins. */
+  /** Returns the prefix of all members of an organisation. */
   tagOf(orgId: string): string {
     return this.#tags.get(orgId) ?? this.#tags.set(orgId, digest([orgId]).slice(0, 8))
   }
 
-  /** "<tag of the organisation><length>:<the grant's id without its app's><the token's id>": the app is in the key. */
+  /** Formats a member: "<tag of the organisation><length>:<the grant's id without its app's><the token's id>". The app is in the key. */
   memberOf({ appId, id, orgId }: Pick<Grant, 'appId' | 'id' | 'orgId'>, tokenId: string): string {
     return `${this.tagOf(orgId)}${id.length - appId.length}:${id.slice(appId.length)}${tokenId}`
   }
 
-  /** Adds tokens of a grant to all three indexes, and removes some from that of its app. Returns the writes under way. */
+  /** Adds tokens of a grant to all three indexes, and removes some from that of its app. Returns the pending writes. */
   add(grant: Placed, tokens: readonly Token[], remove: readonly string[] = []): readonly Promise<unknown>[] {
     const writes = [this.change(grant, { add: tokens, remove })]
     if (tokens.length === 0) return writes
@@ -74,7 +74,7 @@ export class TokenIndex {
     if (userId !== null) writes.push(this.#addUntil(this.userKey(userId), id, { at, until }))
     const pair = appId + orgId
     if ((this.#indexed.get(pair, at) ?? 0) < until) {
-      // Longer than the token, so that tokens of the next minute are covered too.
+      // Outlives the token, so that the entry also covers tokens of the next minute.
       const later = until + 2 * RELY_MS
       const written = this.#addUntil(this.orgKey(orgId), appId, { at, until: later })
       writes.push(written.then(() => this.#indexed.set(pair, later, at + RELY_MS)))

@@ -5,7 +5,7 @@ import { GRANT_FIELDS, parseGrant, parseToken } from './packed-grants.ts'
 import { pageOfTokens } from './scripts/indexes.ts'
 import { parseMember, type TokenIndex } from './token-index.ts'
 
-/** An index entry this old, in milliseconds, without a record belongs to a write that failed. A younger one may be in the making. */
+/** Index entries without a record are removed at this age, in milliseconds: a younger one may belong to a pending write. */
 const STALE_AFTER_MS = 60_000
 
 interface Parts {
@@ -20,7 +20,7 @@ interface Page {
 }
 
 export function tokenLists({ now, redis }: RedisContext, { find, grantKey, index }: Parts): GrantStore['listTokens'] {
-  /** Every live token of a grant. */
+  /** Reads every live token of a grant. */
   const tokensOf = async (grantId: string): Promise<readonly GrantedToken[]> => {
     const fields = await redis.hgetall(grantKey(grantId))
     if (Object.keys(fields).length === 0) return []
@@ -44,7 +44,7 @@ export function tokenLists({ now, redis }: RedisContext, { find, grantKey, index
     let cursor = query.after
     for (;;) {
       const after = cursor === undefined ? undefined : /^(\d{1,16})\.(.+)$/s.exec(cursor)
-      // Nothing comes after a cursor that is none of ours.
+      // No token follows a text that is not a cursor.
       const wanted = after === null || query.limit === 0 ? 0 : query.limit + 1 - items.length
       const [, at, member] = after ?? []
       const args = [now(), wanted, ...(at === undefined || member === undefined ? [] : [at, member])]
@@ -85,7 +85,7 @@ export function tokenLists({ now, redis }: RedisContext, { find, grantKey, index
   return query => ('userId' in query ? listOfUser(query.userId, query) : listOfApp(query.appId, query.epoch, query))
 }
 
-/** Members and scores in turn, as pairs. */
+/** Converts alternating members and scores to pairs. */
 export function pairs(flat: readonly string[]): readonly (readonly [string, string])[] {
   return flat.flatMap((item, index) => (index % 2 === 0 ? [[item, flat[index + 1] ?? ''] as const] : []))
 }

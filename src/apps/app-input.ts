@@ -3,59 +3,62 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
-/** What the host's options say of apps. */
+/** The host's options that limit apps. */
 type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
 
 /** Wire names of the grants that apps can be registered for. */
 export interface AppGrants {
   readonly names: readonly string[]
-  /** Those that a new app has unless its registration says otherwise. */
+  /** Grants of a new app whose registration names none. */
   readonly byDefault: readonly string[]
 }
 
-/** From the registry of grants. */
+/** Reads the names from the registry of grants. */
 export function appGrants({ grants }: Pick<Services, 'grants'>): AppGrants {
   const all = [...grants.values()]
   return { names: all.map(({ name }) => name), byDefault: all.filter(({ byDefault }) => byDefault).map(({ name }) => name) }
 }
 
-/** What may be said of a new app. Lifetimes are in seconds. */
+/** The fields of a new app. Lifetimes are in seconds. */
 export interface NewApp {
-  /** 1–100 characters, shown to the people who are asked to agree. */
+  /** 1–100 characters, shown to users on the consent page. */
   readonly name: string
-  /** Up to 500 characters. */
+  /** Up to 500 characters, shown to users on the consent page. Default: empty. */
   readonly description?: string | undefined
   /**
    * 1–10 absolute URIs: https, http on a loopback host, or a reverse-domain private scheme such as `com.example.app:/cb`.
    * An app with only `client_credentials` needs none.
    */
   readonly redirectUris?: readonly string[] | undefined
-  /** At least one, each from the catalogue. */
+  /** The scopes it may ask for: at least one, each from the option `scopes`. */
   readonly allowedScopes: readonly string[]
   /**
-   * Names of grants. Default: `authorization_code`, `refresh_token` and `client_credentials`; a grant of the host's own is
-   * never a default.
+   * Names of the grants it may use. Default: `authorization_code`, `refresh_token` and `client_credentials`, and never a grant
+   * of the host.
    */
   readonly allowedGrantTypes?: readonly string[] | undefined
   /** Whether the app can keep a secret; one that cannot must use PKCE. Default true. */
   readonly isConfidential?: boolean | undefined
   /**
-   * How the app authenticates, where that is not a secret (`client_secret_basic`, `client_secret_post`) or `none`: the name of
-   * a method in the option `clientAuthentication`. Only from your own code. Default: as `isConfidential` says.
+   * How the app authenticates: `client_secret_basic`, `client_secret_post`, `none`, or the name of a method in the option
+   * `clientAuthentication`. Only from your own code, not from the API. Default: by `isConfidential`.
    */
   readonly tokenEndpointAuthMethod?: string | undefined
-  /** 300–86,400; default 3600. */
+  /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
-  /** 3600–31,536,000; default 604,800. */
+  /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
   readonly refreshTokenLifetime?: number | undefined
-  /** Shown on the consent page; https. Only from your own code: what is shown as a picture is not for everybody to choose. */
+  /** An https URL, shown on the consent page. Only from your own code, not from the API: admins cannot choose the picture. */
   readonly logoUrl?: string | undefined
+  /** The app's homepage, linked on the consent page. An http or https URL. */
   readonly homepageUrl?: string | undefined
+  /** The app's privacy policy, linked on the consent page. An http or https URL. */
   readonly privacyPolicyUrl?: string | undefined
+  /** The app's terms of service, linked on the consent page. An http or https URL. */
   readonly termsOfServiceUrl?: string | undefined
 }
 
-/** The fields of a new app, with their rules and defaults. */
+/** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
   const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(rules, grants)
   return z
@@ -74,14 +77,14 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
     .superRefine(checkRedirectsOfGrants)
 }
 
-/** The fields that can be changed: those that are left out stay, and a URL that is null is cleared. */
+/** Makes the schema of a change: omitted fields stay, and a URL of null is removed. */
 export function appChangesSchema(rules: AppRules, grants: AppGrants) {
   const { url, ...fields } = appFields(rules, grants)
   const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
   return z.strictObject({ ...fields, ...links }).partial()
 }
 
-/** Whoever is sent back with a code needs somewhere to be sent. */
+/** Requires a redirect URI for the authorization_code grant. */
 export function checkRedirectsOfGrants(
   app: { readonly redirectUris: readonly string[]; readonly allowedGrantTypes: readonly string[] },
   context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },

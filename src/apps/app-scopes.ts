@@ -5,7 +5,7 @@ import type { SignedInContext } from '../options/context.ts'
 
 export const scopeViewSchema = z.object({ name: z.string(), description: z.string(), category: z.string() })
 
-/** GET /oauth-clients/scopes: what apps can be allowed, in the host's words. */
+/** GET /oauth-clients/scopes: the scopes that apps can have, with the host's descriptions. */
 export async function listScopes(_request: HttpRequest, { config }: SignedInContext): Promise<HttpResponse> {
   return json(
     200,

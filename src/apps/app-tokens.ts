@@ -25,7 +25,7 @@ export const tokenViewSchema = z.object({
   isRevoked: z.literal(false),
 })
 
-/** GET /oauth-clients/{appId}/tokens: every live token, newest first. More pages are named in the Link header (RFC 8288). */
+/** GET /oauth-clients/{appId}/tokens: every live token, newest first. The Link header has the next page (RFC 8288). */
 export async function listTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, store } = context
   const { after, limit } = checkQuery(listTokensQuery, request)
@@ -40,7 +40,7 @@ export async function listTokens(request: HttpRequest, context: SignedInContext)
 /** POST /oauth-clients/{appId}/revoke-all-tokens. One write ends every token, including those being issued now. */
 export async function revokeAllTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, ({ epoch }) => ({ epoch: epoch + 1 }))
-  // Counted after the write: nothing joins an epoch that is over.
+  // Counted after the write: no token is added to an epoch that is over.
   const { total: count } = await context.store.grants.listTokens({ appId: app.id, epoch: app.epoch - 1, limit: 0 })
   sweepRevoked(app, context)
   context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: wireId(app), count })
@@ -49,7 +49,7 @@ export async function revokeAllTokens(request: HttpRequest, context: SignedInCon
 
 function viewToken({ grant, token }: { readonly grant: Grant; readonly token: Token }): z.output<typeof tokenViewSchema> {
   return {
-    // Not the stored id, which is the token's hash.
+    // A digest of the stored id: the id is the token's hash, which clients must not learn.
     id: sha256(`listed ${token.id}`),
     tokenType: token.kind,
     ...(grant.userId === null ? {} : { userId: grant.userId }),

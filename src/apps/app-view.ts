@@ -3,7 +3,7 @@ import { wireId } from '../base/ids.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import type { App, AppStatus } from '../store/store.ts'
 
-/** What the API calls the statuses of an app. */
+/** The names of an app's statuses in the API. */
 export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 'revoked' } as const satisfies Record<
   AppStatus,
   string
@@ -11,7 +11,7 @@ export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 
 
 const instant = z.iso.datetime({ precision: 3 })
 
-/** An app as the API shows it: everything but its secrets. */
+/** An app in the API: everything but its secrets. */
 export const appViewSchema = z.object({
   id: z.string(),
   slug: z.string(),
@@ -34,7 +34,7 @@ export const appViewSchema = z.object({
 })
 export type AppView = z.output<typeof appViewSchema>
 
-/** A confidential app whose secret has just been made, which is the only time it is shown. A public app has none. */
+/** An app with the secret that was just made, which is shown only now. A public app has none. */
 export const appWithSecretSchema = appViewSchema.extend({ clientSecret: z.string().optional() })
 
 export function viewApp(app: App): AppView {

@@ -47,8 +47,8 @@ export async function getApp(request: HttpRequest, context: SignedInContext): Pr
 }
 
 /**
- * PUT /oauth-clients/{appId}. Of two simultaneous updates both are applied when they touch different fields;
- * when both change the same field, the second is answered 409.
+ * PUT /oauth-clients/{appId}. Two concurrent updates of different fields are both applied; of the same field, the second is
+ * answered 409.
  */
 export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const input = checkJson(appChangesSchema(context.config, appGrants(context.services)), request)
@@ -70,7 +70,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
   return json(200, viewApp(app))
 }
 
-/** DELETE /oauth-clients/{appId}. One write ends everything the app was ever given, including what is being issued now. */
+/** DELETE /oauth-clients/{appId}. One write ends every grant of the app, including those being issued concurrently. */
 export async function deleteApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, ({ epoch }) => ({ status: 'deleted', epoch: epoch + 1, secrets: [] }))
   sweepRevoked(app, context)
@@ -78,7 +78,7 @@ export async function deleteApp(request: HttpRequest, context: SignedInContext):
   return json(200, { message: 'OAuth app deleted successfully' })
 }
 
-/** POST /oauth-clients/{appId}/suspend: no codes, tokens or refreshes from now on; tokens already issued live on. */
+/** POST /oauth-clients/{appId}/suspend: the app gets no more codes, tokens or refreshes; tokens already issued stay valid. */
 export async function suspendApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const app = await changeApp(request, context, () => ({ status: 'suspended' }))
   context.events.emit({ type: 'app_suspended', ...actor(context), clientId: wireId(app) })
@@ -92,7 +92,7 @@ export async function activateApp(request: HttpRequest, context: SignedInContext
   return json(200, viewApp(app))
 }
 
-/** Who did it, for the audit event. */
+/** Returns the fields of an audit event that tell who did it and when. */
 export function actor({ config, principal }: SignedInContext): { at: number; orgId: string; actorId: string } {
   return { at: config.now(), orgId: principal.orgId, actorId: principal.userId }
 }
@@ -119,7 +119,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   return changes
 }
 
-/** What one field alone cannot show to be wrong. */
+/** Checks the rules that involve several fields. */
 function checkWhole({ grantTypes, redirectUris }: App): void {
   checkRedirectsOfGrants(
     { redirectUris, allowedGrantTypes: grantTypes },

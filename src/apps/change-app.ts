@@ -4,7 +4,7 @@ import type { HttpRequest } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 
-/** The app a request names. One of another organisation is as absent as one that never was, or was deleted. */
+/** Finds the app a request names. Throws NOT_FOUND for an absent or deleted app, and for one of another organisation. */
 export async function findApp({ params }: HttpRequest, { principal, store }: SignedInContext): Promise<App> {
   const id = params.appId ?? ''
   if (!isAppId(id)) {
@@ -17,13 +17,13 @@ export async function findApp({ params }: HttpRequest, { principal, store }: Sig
   return app
 }
 
-/** How often a change is tried again when someone else has written in between. */
+/** How many times a change is tried when concurrent writes come first. */
 const ATTEMPTS = 5
 
 /**
- * Applies a change to the app a request names, on whatever is stored at that moment: when another write comes first, the
- * change is made again on what that write left. `change` throws where the two cannot both be had.
- * Rejects with ApiError NOT_FOUND, CONFLICT after too many rounds, or what `change` throws.
+ * Applies a change to the app a request names. If a concurrent write comes first, retries on the new record; `change` throws if
+ * the two changes conflict.
+ * Rejects with ApiError NOT_FOUND, CONFLICT after five tries, or the error of `change`.
  */
 export async function changeApp(
   request: HttpRequest,

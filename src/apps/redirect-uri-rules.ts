@@ -1,5 +1,5 @@
 /**
- * Why a redirect URI may not be registered, in words for the person registering it; undefined when it may. `schemes` are private
+ * Explains why a redirect URI cannot be registered, for the person who registers it; undefined if it can. `schemes` are private
  * schemes that the host allows beside those in reverse-domain form.
  */
 export function redirectUriProblem(uri: string, schemes: readonly string[]): string | undefined {
@@ -15,13 +15,13 @@ export function redirectUriProblem(uri: string, schemes: readonly string[]): str
   if (reserved) return `must not have the query parameter ${reserved}: the answer adds its own`
 
   if (uri.startsWith('https://')) {
-    // As a parser reads it, or the address shown and the address meant could differ: no escapes, no numbers for names.
+    // The text must equal the parsed host name (no escapes, no numeric short forms), or the address shown could mislead.
     const plain = hostname === WEB_HOST.exec(uri)?.[1]?.toLowerCase() && !hostname.endsWith('.')
     return plain ? undefined : 'must have a plain host name, without escapes, trailing dots or numeric short forms'
   }
   if (/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?([/?]|$)/.test(uri)) return undefined
   if (protocol === 'http:') return 'must use https, except on localhost, 127.0.0.1 or [::1]'
-  // RFC 8252 §7.1: a scheme built on a domain name is one nobody else takes by accident; it also leaves out javascript: and its kin.
+  // RFC 8252 §7.1: a scheme in reverse-domain form avoids collisions, and excludes javascript:, data: and the like.
   if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:\//.test(uri)) return undefined
   if (schemes.some(scheme => uri.startsWith(`${scheme}:/`))) return undefined
   return 'must use https, http on a loopback host, or a private scheme in reverse-domain form such as com.example.app:/callback'
@@ -29,5 +29,5 @@ export function redirectUriProblem(uri: string, schemes: readonly string[]): str
 
 const WEB_HOST = /^https:\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?]|$)/i
 
-/** What authorization responses are made of (RFC 6749 §4.1.2, RFC 9207 §2). */
+/** The parameters of authorization responses (RFC 6749 §4.1.2, RFC 9207 §2). */
 const RESERVED = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri']

@@ -11,7 +11,7 @@ import { viewApp } from './app-view.ts'
 import { actor } from './apps.ts'
 import { changeApp } from './change-app.ts'
 
-/** A week: long enough to roll a secret out, short enough that a leaked one is not kept by mistake. */
+/** A week: long enough to roll a secret out, short enough to limit the use of a leaked one. */
 const MAX_OVERLAP_SECONDS = 604_800
 
 export const regenerateInput = z.strictObject({
@@ -23,7 +23,7 @@ export const regenerateInput = z.strictObject({
     .describe('How long the old secret goes on working beside the new one, in seconds.'),
 })
 
-/** POST /oauth-clients/{appId}/regenerate-secret: the old secret fails from the moment of the answer, or after an overlap. */
+/** POST /oauth-clients/{appId}/regenerate-secret: the old secret stops working with the answer, or after `overlapSeconds`. */
 export async function regenerateSecret(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { now } = context
   const { overlapSeconds } = request.body.kind === 'none' ? { overlapSeconds: 0 } : checkJson(regenerateInput, request)
@@ -31,7 +31,7 @@ export async function regenerateSecret(request: HttpRequest, context: SignedInCo
   const app = await changeApp(request, context, current => {
     if (!hasSecret(current)) throw new ApiError('VALIDATION_ERROR', 'this app has no secret')
     const until = now + overlapSeconds * 1000
-    // Two at most: every one is compared at each request.
+    // At most two secrets, because each request is compared with all of them.
     const kept = current.secrets
       .slice(0, 1)
       .map(old => ({ ...old, usableUntil: old.usableUntil === null ? until : Math.min(old.usableUntil, until) }))

@@ -18,20 +18,25 @@ const logoSchema = z.object({
     .optional(),
 })
 
-/** For whom an app is registered. */
+/** The owner of a new app. */
 export interface AppOwner {
+  /** The organisation that manages it. 1–255 characters. */
   readonly orgId: string
+  /** The user who registers it. 1–255 characters. */
   readonly userId: string
 }
 
+/** A new app and its credentials. */
 export interface RegisteredApp {
+  /** Its `client_id`. */
   readonly clientId: string
-  /** Shown this once; null for a public app, which has none. */
+  /** Its secret, which cannot be read again; null for an app without one. */
   readonly clientSecret: string | null
+  /** The stored record. */
   readonly app: App
 }
 
-/** Stores a new app. Rejects with ApiError VALIDATION_ERROR, naming every problem, or with StoreError. */
+/** Stores a new app. Rejects with ApiError VALIDATION_ERROR that names every problem, or with StoreError. */
 export async function registerApp(
   { logoUrl: logo, tokenEndpointAuthMethod, ...input }: NewApp,
   owner: AppOwner,
@@ -66,13 +71,13 @@ export async function registerApp(
     epoch: 1,
     version: 1,
   }
-  // Random ids of 96 bits do not meet; an id that is taken would be a fault worth hearing about.
+  // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
   if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
   events.emit({ type: 'app_created', at: now, clientId: wireId(app), orgId, actorId: userId })
   return { clientId: wireId(app), clientSecret: secret?.value ?? null, app }
 }
 
-/** The registered method of a name on the wire. Throws ApiError VALIDATION_ERROR for one that this server does not have. */
+/** Finds the authentication method by its wire name. Throws ApiError VALIDATION_ERROR if this server does not have it. */
 function authMethodOf(
   wireName: string | undefined,
   isConfidential: boolean,
@@ -93,7 +98,7 @@ function authMethodOf(
   return method.name
 }
 
-/** A name for URLs and file names, told apart from others of the same name by the end of the id. */
+/** Makes a name for URLs and file names. The end of the id keeps it unique among apps of one name. */
 function slugOf(name: string, id: string): string {
   const words = name
     .normalize('NFKD')

@@ -7,15 +7,15 @@ import { escapeHtml, renderPage } from '../pages/page.ts'
 import type { PageSetting } from '../pages/page-setting.ts'
 
 /**
- * How an answer travels to an app: in the query or the fragment of its address (OAuth 2.0 Multiple Response Types §2.1), or posted
- * by the browser (OAuth 2.0 Form Post Response Mode).
+ * The way an answer travels to an app: in the query or the fragment of its address (OAuth 2.0 Multiple Response Types §2.1), or
+ * posted by the browser (OAuth 2.0 Form Post Response Mode).
  */
 export type ResponseMode = 'query' | 'fragment' | 'form_post'
 export const RESPONSE_MODES: readonly ResponseMode[] = ['query', 'fragment', 'form_post']
 
 export type AnswerParams = Readonly<Record<string, string | null>>
 
-/** The address of an app with the answer in it. */
+/** Returns the redirect URI of an app with the answer in its query or fragment. */
 export function answerUri(
   { redirectUri, responseMode }: { readonly redirectUri: string; readonly responseMode: ResponseMode },
   params: AnswerParams,
@@ -50,6 +50,6 @@ ${inputs.join('\n')}
   return renderPage(200, { ...setting, title: messages.oneMoment, body, formAction: null, scriptSource: `'${SUBMIT_HASH}'` })
 }
 
-/** The button is there for browsers without scripts. */
+/** Submits the form at once; the button is for browsers without scripts. */
 const SUBMIT = 'document.forms[0].submit()'
 const SUBMIT_HASH = `sha256-${hash('sha256', SUBMIT, 'base64')}`

@@ -15,7 +15,7 @@ import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
-/** GET /oauth/consent: the question, as a page, or as JSON for a host that draws its own. */
+/** GET /oauth/consent: asks the user for consent, as a page, or as JSON for a host that renders its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
   const consentId = one(readParams(request.query), 'consent_id')
@@ -65,7 +65,7 @@ async function viewOf(
       clientId: wireId(app),
       name: app.name,
       description: app.description,
-      // Over plain http it would tell everyone on the way what the user is looking at.
+      // A logo over plain http would show everyone on the network which app the user is looking at.
       logoUrl: logoUrl?.startsWith('https:') ? logoUrl : null,
       homepageUrl: link('homepageUrl'),
       privacyPolicyUrl: link('privacyPolicyUrl'),
@@ -99,7 +99,7 @@ async function isVerified(clientId: string, { config }: Context): Promise<boolea
   return (await withTimeout(async () => ask(clientId), config.hookTimeoutMs, 'isVerified')) === true
 }
 
-/** The host's own page. Whatever it is, it cannot be framed. */
+/** Renders the host's own page. Our policy is added to the host's, so that the page can never be framed. */
 async function custom(view: ConsentView, { config }: Context): Promise<HttpResponse> {
   const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }

@@ -22,8 +22,8 @@ import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, r
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
  *
- * What is decided is the request that was opened by GET, found by `consent_id` or by the request's own parameters;
- * a POST can repeat it but not change it.
+ * The decision is about the request that GET stored, found by `consent_id` or by the request's own parameters. The POST may
+ * repeat these parameters, but a different value is refused.
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, principal, services, store } = context
@@ -49,33 +49,33 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params, services)
   } catch (error) {
-    // The user agreed, and we failed.
+    // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
     if (screen && error instanceof StoreError) await reopen(screen.entry, config)
     throw error
   }
 }
 
-/** OpenID Connect Core §3.1.2.1: a client may post its authorization request. It goes on as the same request by GET. */
+/** Tells whether a POST is an authorization request (OpenID Connect Core §3.1.2.1), which is then redirected to GET. */
 function isAuthorizationRequest(params: Params): boolean {
   return params.has('response_type') && !params.has('consent') && !params.has('consent_id')
 }
 
 interface FoundRequest {
   readonly asked: AuthorizationRequest
-  /** Open until it is taken; absent for JSON that came without one. */
+  /** The open consent screen; undefined for JSON that spells out the request itself. */
   readonly screen: Screen | undefined
 }
 
 interface Screen {
   readonly entry: OneTime<'consent'>
-  /** Its secret id; undefined where it was found by the parameters of its request. */
+  /** Its secret id; undefined if the screen was found by the parameters of its request. */
   readonly consentId: string | undefined
 }
 
-/** The authorization request this POST answers: the one that was opened by GET, or the one JSON spells out. */
+/** Finds the authorization request that this POST answers: the one that GET stored, or the one that JSON spells out. */
 async function findRequest(request: HttpRequest, params: Params, principal: Principal, context: Context): Promise<FoundRequest> {
   const consentId = optional(params, 'consent_id')
-  // Without the id of a screen we opened, only a credential that no other site can make a browser send proves intent.
+  // CSRF: without the id of a screen, the request must carry a credential that browsers never add by themselves.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
   if (consentId === undefined && !ownCredential) throw notOpen()
 
@@ -99,20 +99,20 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
   return { asked: await readOpenRequest(entry, context, { status: 403 }), screen: { entry, consentId } }
 }
 
-/** Closes a screen, so that no second POST can answer it. False where it has been answered before. */
+/** Closes a consent screen, so that a second POST cannot answer it. False if it was answered before. */
 async function take({ id }: OneTime<'consent'>, store: Context['store']): Promise<boolean> {
   const taken = await store.oneTime.consume('consent', id, randomId(16))
   if (!taken) throw notOpen()
   return taken.first
 }
 
-/** How often, and after how many milliseconds each, a second click looks for the code that the first is still waiting for. */
+/** How many times, and at what interval in milliseconds, a second click polls for the code that the first click is still storing. */
 const LOOKS = 10
 const LOOK_AFTER_MS = 150
 
 /**
- * The answer to a second click of the same user on the same button, while the browser has dropped the first answer: the same
- * again. Rejects with OAuthError where the first answer was another, or where its code has been redeemed or has expired.
+ * Repeats the answer for a second click of the same user on the same button, since the browser drops the first answer. Rejects
+ * with OAuthError if the first answer was different, or its code has been redeemed or has expired.
  */
 async function sameAnswer(
   granted: boolean,
@@ -134,7 +134,7 @@ async function sameAnswer(
   return deniedAnswer(asked, config)
 }
 
-/** A code that comes back after it was redeemed would end the tokens it became. Tokens are listed newest first. */
+/** Tells whether a code has been redeemed: to return it once more would revoke its grant as a replay. Tokens are listed newest first. */
 async function isRedeemed({ grantId, userId }: OneTimeData['code'], store: Context['store']): Promise<boolean> {
   const { items } = await store.grants.listTokens({ userId, limit: 100 })
   return items.some(({ grant }) => grant.id === grantId)
@@ -144,7 +144,7 @@ function deniedAnswer({ state }: AuthorizationRequest, { issuer }: Context['conf
   return { error: 'access_denied', error_description: 'the user did not agree', state, iss: issuer }
 }
 
-/** What a POST may repeat of the request. A nonce is taken from the request alone (OpenID Connect Core §3.1.2.1). */
+/** Parameters of the request that a POST may repeat. The nonce of the stored request counts (OpenID Connect Core §3.1.2.1). */
 const REQUEST_PARAMS = new Set([
   'client_id',
   'redirect_uri',
@@ -181,7 +181,7 @@ function readDecision(params: Params): boolean {
   return decision === 'granted'
 }
 
-/** JSON is told where to send the browser; with `response_mode=form_post`, what the browser is to post there. */
+/** Answers the POST: a redirect for a form; for JSON the address, and with `response_mode=form_post` the fields to post there. */
 function answer(
   request: HttpRequest,
   asked: AuthorizationRequest,

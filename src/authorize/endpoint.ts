@@ -14,7 +14,7 @@ import { LOGIN_PROOF, needsLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
 
-/** GET /oauth/authorize: to the login, to the consent page, or straight back with a code (RFC 6749 §4.1.1). */
+/** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
   const asked = await readAuthorizationRequest(requestSource(request.query), context)
@@ -23,7 +23,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
 
   const consent = await store.consents.get({ userId: principal.userId }, asked.app.id)
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
-  // RFC 8252 §8.6: an app that proves nothing, on a loopback or private-scheme address, can be anyone: its user is always asked.
+  // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     const answer = await issueCode(asked, { ...context, principal })
@@ -37,12 +37,12 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
 }
 
-/** The id under which a waiting consent is found by the parameters of its request. */
+/** Returns the id under which a waiting consent is found by the parameters of its request. */
 export function consentLookupId(userId: string, params: Params): string {
   return sha256(JSON.stringify([userId, params.get('client_id'), params.get('redirect_uri'), params.get('state') ?? null]))
 }
 
-/** Keeps the whole request until the user decides, so that nothing that is posted later can change it. */
+/** Stores the whole request until the user decides, so that a later POST cannot change it. */
 async function openConsent(asked: AuthorizationRequest, principal: Principal, { config, now, store }: Context): Promise<string> {
   const consentId = randomId(32)
   const id = sha256(consentId)

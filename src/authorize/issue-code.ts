@@ -46,11 +46,11 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
-/** What tokens will need of this request: what they are for, and for ID tokens and userinfo who the user is. */
+/** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
 function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
   const limits = audience === null ? {} : { audience }
   if (!scopes.includes('openid')) return limits
-  // A name for the host's session that says nothing of it: the session id itself may be what its cookie holds.
+  // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
   return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }

@@ -10,7 +10,7 @@ import { isNavigation } from '../pages/onward-page.ts'
 import type { OneTimeData } from '../store/store.ts'
 import { type AuthorizationRequest, requestJson } from './request.ts'
 
-/** The parameter by which a browser shows that it has been sent to the login for this very request. */
+/** The parameter with which a browser proves that it was sent to the login for this very request. */
 export const LOGIN_PROOF = 'login_proof'
 
 /** The parameter by which a browser shows that it comes from the host's login, perhaps from its form. */
@@ -24,18 +24,18 @@ export function wayOn(request: HttpRequest): 'redirect' | 'page' {
 /** Long enough to find a password or a phone. */
 const LOGIN_MS = 600_000
 
-/** What a host's login may want to know; handed on as it was asked (OpenID Connect Core §3.1.2.1). */
+/** Parameters that are passed on to the host's login unchanged (OpenID Connect Core §3.1.2.1). */
 const HINTS = ['login_hint', 'ui_locales', 'acr_values', 'max_age', 'display'] as const
 
-/** Sends a browser to the host's login, to come back to where it was. */
+/** Redirects a browser to the host's login, which sends it back to `path`. */
 export function toLogin({ config }: Context, path: string, query: URLSearchParams): HttpResponse {
   return redirect(302, withParams(config.loginUrl, { returnTo: `${config.mountPath}${path}?${query}` }))
 }
 
 /**
- * Whether the user must go through the host's login (again) before this request can go on: because nobody is signed in,
- * because the client asks for it (`prompt`, `max_age`), or because it expects someone else (`id_token_hint`, `claims`).
- * Throws TargetedError `login_required` where the client wants no login, or where even a new one brought someone else.
+ * Decides whether the user must go through the host's login (again) before this request can go on: because nobody is signed
+ * in, because the client asks for it (`prompt`, `max_age`), or because it expects another user (`id_token_hint`, `claims`).
+ * Rejects with TargetedError `login_required` if the client forbids a login page, or another user came back from it.
  */
 export async function needsLogin(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<boolean> {
   const { now, principal } = context
@@ -54,26 +54,26 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
 
   const sent = await sentToLogin(asked, proof, context)
   if (proof === null || sent === undefined) return true
-  if (stranger) throw new TargetedError(asked, 'login_required', 'somebody else is signed in than the request expects')
+  if (stranger) throw new TargetedError(asked, 'login_required', 'the signed-in user is not the one the request expects')
   // Core §3.1.2.1: a user who comes back without having signed in again is an error, not another round.
   if ((asked.prompt.has('login') || stale) && !isFresh(principal, sent, asked))
     throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
   return !(await spendProof(proof, context))
 }
 
-/** Whether the user has signed in since they were sent to. A host that reports neither `authTime` nor `sessionId` is trusted. */
+/** Tells whether the user signed in after being sent to the login. A host that reports neither `authTime` nor `sessionId` is trusted. */
 function isFresh(
   { authTime, sessionId }: Principal,
   { sentAt, session }: Sent,
   { maxAgeSeconds }: AuthorizationRequest,
 ): boolean {
   if (authTime !== undefined) return authTime >= Math.floor(sentAt / 1000) * 1000
-  // Core §2: with max_age the ID token must say when, and nobody here knows.
+  // Core §2: with max_age the ID token must have auth_time, and this host does not report it.
   if (maxAgeSeconds !== null) return false
   return session === null || sessionId === undefined || session !== sessionName(sessionId)
 }
 
-/** To the host's login, with what it may want to know, and with proof that the browser has been there when it comes back. */
+/** Redirects to the host's login with the hints of the request, and with a proof for the way back that the browser was sent there. */
 export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
   const { config, now, store } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
@@ -98,35 +98,35 @@ export async function toNewLogin(asked: AuthorizationRequest, context: Context):
 
 type Sent = OneTimeData['login']
 
-/** When this very request was last sent to the login, and from what session; undefined if it was not. */
+/** Finds when this very request was last sent to the login, and from which session; undefined if it was not. */
 async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { store }: Context): Promise<Sent | undefined> {
   if (!proof) return undefined
   const entry = await store.oneTime.peek('login', sha256(proof))
   return entry?.data.request === fingerprint(asked) ? entry.data : undefined
 }
 
-/** A login answers one request, once: the same address opened again leads to the login again. */
+/** Consumes the proof of a login, which counts once: opening the same URL again leads to the login again. */
 async function spendProof(proof: string, { store }: Context): Promise<boolean> {
   const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
   return spent?.first ?? false
 }
 
-/** What is kept of a session: enough to know it again. */
+/** Names a session by a digest, enough to recognise it. */
 function sessionName(sessionId: string): string {
   return sha256(`login ${sessionId}`)
 }
 
-/** Of all that the request says. */
+/** Returns a digest of all parameters of the request. */
 function fingerprint(asked: AuthorizationRequest): string {
   return sha256(JSON.stringify(Object.entries(requestJson(asked)).toSorted()))
 }
 
-/** Whom the client expects: the subject of its hint, or of its `claims`. */
+/** Returns the user that the client expects: the subject of its hint, or of its `claims`. Null if it expects none. */
 async function expectedUser(asked: AuthorizationRequest, context: Context): Promise<string | null> {
   const { claims, idTokenHint } = asked
   if (idTokenHint === null || !context.services.keys) return claims.sub
   const hint = await readIdTokenHint(idTokenHint, context)
-  // It tells nothing, which is too little to go on in silence.
+  // A hint that cannot be verified proves nothing. With prompt=none nobody would notice that it was ignored.
   if (hint === 'unknown key') {
     if (asked.prompt.has('none'))
       throw new TargetedError(asked, 'login_required', 'id_token_hint is too old to say who is expected')

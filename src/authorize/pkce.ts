@@ -4,9 +4,10 @@ import { optional, type Params } from '../http/params.ts'
 import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
 
+/** The method of a PKCE challenge (RFC 7636 §4.2). */
 export type ChallengeMethod = 'S256' | 'plain'
 
-/** The challenge of an authorization request (RFC 7636 §4.3), or null where an app may go without. */
+/** Reads the challenge of an authorization request (RFC 7636 §4.3); null if it has none and the app does not need one. */
 export function readChallenge(
   params: Params,
   app: App,
@@ -22,7 +23,7 @@ export function readChallenge(
     if (method !== undefined) throw new OAuthError('invalid_request', 'code_challenge_method was sent without code_challenge')
     return null
   }
-  // RFC 7636 §4.3: an omitted method means plain, which is why it must not be omitted.
+  // RFC 7636 §4.3: an omitted method means plain, so S256 must be named.
   if (method === 'S256') {
     if (!/^[\w-]{43}$/.test(codeChallenge)) {
       throw new OAuthError(

@@ -3,12 +3,12 @@ import type { Context } from '../options/context.ts'
 import type { Consent, ConsentOwner } from '../store/store.ts'
 import type { AuthorizationRequest } from './request.ts'
 
-/** Enough for forty screens that are answered at once, of which the last needs about fifteen. */
+/** Enough for forty screens that are answered concurrently: the last of them needs about fifteen tries. */
 const TRIES = 60
 
 /**
- * Records that a user allows an app the scopes of a request, beside those allowed before. Of several screens answered at once
- * all are kept; a withdrawal that comes in between is not undone.
+ * Records that a user allows an app the scopes of a request, beside those allowed before. Concurrent answers are all kept; a
+ * withdrawal that comes in between is not undone.
  * Rejects with OAuthError `access_denied` after such a withdrawal, `temporarily_unavailable` after too many conflicts, or with
  * StoreError.
  */
@@ -37,7 +37,7 @@ function nextConsent(
   current: Consent | undefined,
   grantedAt: number,
 ): Consent {
-  // A withdrawn consent ends at its `expiresAt`; what follows it does not.
+  // A withdrawn consent has an `expiresAt`; the new version must not inherit it.
   const { expiresAt: _, ...kept } = current ?? { scopes: [] as readonly string[], version: 0 }
   const union = [...new Set([...kept.scopes, ...scopes])]
   return { ...kept, owner, appId, scopes: union, grantedAt, version: kept.version + 1 }

@@ -1,6 +1,6 @@
 /**
- * Whether a requested redirect URI is one of the registered ones: byte for byte (RFC 9700 §2.1), except that the port
- * of a loopback address may differ (RFC 8252 §7.3). `localhost` counts as one only where the host allows it.
+ * Tells whether a requested redirect URI is a registered one: byte for byte (RFC 9700 §2.1), except that the port of a loopback
+ * address may differ (RFC 8252 §7.3). `localhost` counts as a loopback address only if the host allows it.
  */
 export function matchRedirectUri(
   requested: string,
@@ -13,7 +13,7 @@ export function matchRedirectUri(
   return registered.some(uri => loopback(uri)?.withoutPort === asked.withoutPort)
 }
 
-/** Whether the identity behind a redirect URI can be vouched for: anyone on the device may listen elsewhere (RFC 8252 §8.6). */
+/** Tells whether a redirect URI proves which app receives the answer. Any program can listen on loopback or a private scheme (RFC 8252 §8.6). */
 export function isClaimedUri(uri: string): boolean {
   return uri.startsWith('https://')
 }

@@ -10,18 +10,18 @@ import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
 
-/** An app and an address of its own, to which answers may be sent. */
+/** An app and one of its registered redirect URIs, to which answers may be sent. */
 export interface TrustedTarget {
   readonly app: App
   readonly redirectUri: string
 }
 
 /**
- * An authorization request: one value, read once wherever it came from, and carried to the login, the consent screen and the
- * code. Nothing reads the URL again.
+ * An authorization request, read once into one value, which the login, the consent screen and the code use. Nothing reads the
+ * URL again.
  */
 export interface AuthorizationRequest extends TrustedTarget {
-  /** The parameters it was read from: what is kept until the user has decided, and what the way back from a login carries. */
+  /** The parameters it was read from. They are stored until the user has decided, and are in the URL back from a login. */
   readonly params: Params
   readonly state: string | null
   readonly responseMode: ResponseMode
@@ -40,20 +40,20 @@ export interface AuthorizationRequest extends TrustedTarget {
 
 /** The parameters of an authorization request before anything is checked. */
 export interface RequestSource {
-  /** Those that an authorization request is made of. Any other is neither kept nor passed on. */
+  /** The known parameters of an authorization request. Unknown ones are ignored (RFC 6749 §3.1). */
   readonly params: Params
-  /** Names that are given more than once, which only `resource` may be. */
+  /** Names that are given more than once; only `resource` may be (RFC 8707 §2). */
   readonly repeated: readonly string[]
 }
 
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 export type Prompt = (typeof PROMPTS)[number]
 
-/** Enough for any state a client signs into it; beyond this it is a cost, not a value. */
+/** 4 KiB is enough for a signed state, and still fits into the URLs it is repeated in. */
 const MAX_STATE_BYTES = 4096
 const MAX_NONCE_CHARS = 512
 
-/** Collects the parameters of a request. Several of `resource` make one text, with spaces. */
+/** Collects the parameters of a request. Several of `resource` are joined with spaces. */
 export function requestSource(given: Iterable<readonly [string, string]>): RequestSource {
   const params = new Map<string, string>()
   const seen = new Set<string>()
@@ -69,9 +69,9 @@ export function requestSource(given: Iterable<readonly [string, string]>): Reque
 }
 
 /**
- * Reads an authorization request in the two phases of RFC 6749 §4.1.2.1. Until the app and its address are found to belong
- * together, it rejects with a plain OAuthError (of `refusal.status`, 400 by default), which must be shown here and never
- * redirected; for everything else with TargetedError, which may be redirected. Rejects with StoreError.
+ * Reads an authorization request in the two phases of RFC 6749 §4.1.2.1. Until the redirect URI is found to be registered for
+ * the app, it rejects with a plain OAuthError (of `refusal.status`, 400 by default), which must be shown here and never
+ * redirected; afterwards with TargetedError, which may be redirected. Rejects with StoreError.
  */
 export async function readAuthorizationRequest(
   source: RequestSource,
@@ -83,8 +83,8 @@ export async function readAuthorizationRequest(
 }
 
 /**
- * Reads the request of an open consent screen again. It asks for what the screen showed, or for less where the app has lost some
- * of it since. Rejects as {@link readAuthorizationRequest} does.
+ * Reads the request of an open consent screen again. Its scopes are those that the screen showed, without any that the app has
+ * lost since. Rejects as {@link readAuthorizationRequest} does.
  */
 export async function readOpenRequest(
   { data }: OneTime<'consent'>,
@@ -102,7 +102,7 @@ export async function readOpenRequest(
   return { ...asked, scopes }
 }
 
-/** Who asks, and where the answer may go. */
+/** Phase one: finds the app and checks its redirect URI. */
 async function trustTarget(
   source: RequestSource,
   { store, config }: Pick<Context, 'store' | 'config'>,
@@ -111,7 +111,7 @@ async function trustTarget(
   const clientId = onlyOne(source, 'client_id')
   const redirectUri = onlyOne(source, 'redirect_uri')
   const app = await findClient(clientId, store)
-  if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not that of an active app', refusal)
+  if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not the id of an active app', refusal)
   if (!matchRedirectUri(redirectUri, app.redirectUris, config)) {
     throw new OAuthError(
       'invalid_request',
@@ -122,7 +122,7 @@ async function trustTarget(
   return { app, redirectUri }
 }
 
-/** Everything else. Throws TargetedError. */
+/** Phase two: reads everything else. Throws TargetedError. */
 function readRest(
   { params, repeated }: RequestSource,
   target: TrustedTarget,
@@ -164,7 +164,7 @@ function readRest(
   }
 }
 
-/** What an authorization request is made of. */
+/** The parameters of an authorization request that are read. */
 const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
   'response_type',
   'response_mode',
@@ -189,7 +189,7 @@ const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
   'registration',
 ])
 
-/** A request as plain JSON, from which {@link requestSource} reads the same request again. */
+/** Returns a request as plain JSON, from which {@link requestSource} makes the same request again. */
 export function requestJson({ params }: Pick<RequestSource, 'params'>): Readonly<Record<string, string>> {
   return Object.fromEntries(params)
 }
@@ -201,7 +201,7 @@ function refuseUnsupported(params: Params): void {
   const responseMode = optional(params, 'response_mode')
   if (responseMode !== undefined && !RESPONSE_MODES.some(mode => mode === responseMode))
     throw new OAuthError('invalid_request', `response_mode must be ${RESPONSE_MODES.join(' or ')}`)
-  // OpenID Connect Core §6, §7.2.1: nothing is ever fetched from where a request points.
+  // OpenID Connect Core §6, §7.2.1: no URL that a request names is ever fetched.
   if (optional(params, 'request') !== undefined)
     throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
   if (optional(params, 'request_uri') !== undefined)
@@ -237,8 +237,8 @@ function readNonce(params: Params): string | null {
 }
 
 /**
- * RFC 6749 §10.12, RFC 9700 §2.1: against a code that somebody else planted, a client needs `state`, a PKCE challenge, or the
- * `nonce` of an ID token that will come.
+ * Throws unless the request has a `nonce` for its ID token. Called for a request with neither `state` nor a PKCE challenge: a
+ * client needs one of the three against an injected code (RFC 6749 §10.12, RFC 9700 §2.1).
  */
 function requireNonce(nonce: string | null, scopes: readonly string[], { signing }: Context['config']): void {
   if (nonce !== null && scopes.includes('openid') && signing !== null) return
@@ -248,7 +248,7 @@ function requireNonce(nonce: string | null, scopes: readonly string[], { signing
   )
 }
 
-/** Read before anything can fail, since every error carries it back. */
+/** Reads `state` before anything can fail, because every error repeats it (RFC 6749 §4.1.2.1). */
 function readState(params: Params, repeated: readonly string[]): { readonly value: string | null; readonly problem?: string } {
   if (repeated.includes('state')) return { value: null, problem: 'state is given more than once' }
   const value = params.get('state') ?? null

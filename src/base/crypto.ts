@@ -1,11 +1,11 @@
 import { hash, randomFillSync, timingSafeEqual } from 'node:crypto'
 
-/** `bytes` random bytes as base64url: 16 make a unique id, 32 a secret. */
+/** Returns `bytes` random bytes as base64url: 16 make a unique id, 32 a secret. */
 export function randomId(bytes: number): string {
   return randomText(bytes, 'base64url')
 }
 
-/** `bytes` random bytes as text. */
+/** Returns `bytes` random bytes as text. */
 export function randomText(bytes: number, encoding: 'base64url' | 'hex'): string {
   if (used + bytes > pool.length) {
     randomFillSync(pool)
@@ -14,21 +14,21 @@ export function randomText(bytes: number, encoding: 'base64url' | 'hex'): string
   const start = used
   used += bytes
   const text = pool.toString(encoding, start, used)
-  // What has been handed out must not be found again in this process's memory.
+  // Overwritten, so that a memory dump of this process does not hold the bytes a second time.
   pool.fill(0, start, used)
   return text
 }
 
-/** Asked of the system in one go: a call for each token costs more than everything else about it. */
+/** Random bytes are drawn from the system 4 KiB at a time: one system call per token costs more than the rest of making it. */
 const pool = Buffer.alloc(4096)
 let used = pool.length
 
-/** SHA-256 as text, base64url by default: what the store keeps of every value that is worth stealing. */
+/** Hashes a text with SHA-256; base64url by default. The store keeps this digest in place of every code, token and secret. */
 export function sha256(text: string, encoding: 'base64url' | 'hex' = 'base64url'): string {
   return hash('sha256', text, encoding)
 }
 
-/** Whether two strings are equal, in time that does not depend on where they differ. */
+/** Compares two strings in constant time: the time does not depend on where they differ. */
 export function sameBytes(a: string, b: string): boolean {
   const left = Buffer.from(a)
   const right = Buffer.from(b)

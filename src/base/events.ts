@@ -3,91 +3,159 @@ import type { Log } from './log.ts'
 import type { EpochMs } from './time.ts'
 
 interface Of<Type extends string> {
+  /** The name of the event. */
   readonly type: Type
+  /** When it happened. */
   readonly at: EpochMs
+  /** The app, by its name on the wire. */
   readonly clientId: string
 }
 interface OfApp<Type extends string> extends Of<Type> {
+  /** The organisation that manages the app. */
   readonly orgId: string
   /** The user who did it. */
   readonly actorId: string
 }
 interface OfGrant<Type extends string> extends Of<Type> {
+  /** The grant: the authorization and every token that descends from it. */
   readonly grantId: string
+  /** The user's organisation; the app's own where the app acts for itself. */
   readonly orgId: string
   /** null where an app acts for itself. */
   readonly userId: string | null
 }
 
 interface OfConnector<Type extends string> {
+  /** The name of the event. */
   readonly type: Type
+  /** When it happened. */
   readonly at: EpochMs
+  /** The connector, as the host names it. */
   readonly connectorId: string
+  /** The user's organisation. */
   readonly orgId: string
+  /** The user whose outside account it is. */
   readonly userId: string
 }
 
-/** What happened that somebody may one day have to explain. Never contains a token, code or secret. */
+interface OfConsent<Type extends string> extends Of<Type> {
+  /** The user's organisation. */
+  readonly orgId: string
+  /** The user who decided. */
+  readonly userId: string
+}
+
+/** An audit event. Never contains a token, code or secret. */
 export type AuthmountEvent =
   | OfApp<'app_created'>
-  | (OfApp<'app_updated'> & { readonly changed: readonly string[] })
+  | (OfApp<'app_updated'> & {
+      /** The names of the fields that were changed. */
+      readonly changed: readonly string[]
+    })
   | OfApp<'app_deleted'>
   | OfApp<'app_suspended'>
   | OfApp<'app_activated'>
-  | (OfApp<'app_secret_regenerated'> & { readonly overlapSeconds: number })
-  | (OfApp<'app_tokens_revoked'> & { readonly count: number })
-  /** The store of the rate limits failed: each process counts for itself until it is back. */
-  | { readonly type: 'rate_limiter_unavailable'; readonly at: EpochMs }
-  | (Of<'consent_granted'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
-  | (Of<'consent_denied'> & { readonly orgId: string; readonly userId: string; readonly scopes: readonly string[] })
-  /** A user took back what they had allowed an app; `revoked` says how many grants ended. */
-  | (Of<'consent_withdrawn'> & { readonly orgId: string; readonly userId: string; readonly revoked: number })
-  /** The host ended a user's grants, of one app or (`null`) of all; `revoked` says how many. */
+  | (OfApp<'app_secret_regenerated'> & {
+      /** How long the old secret goes on working, in seconds. */
+      readonly overlapSeconds: number
+    })
+  | (OfApp<'app_tokens_revoked'> & {
+      /** How many live tokens ended. */
+      readonly count: number
+    })
+  /** The store of the rate limits failed: each process counts for itself until the store answers again. */
   | {
-      readonly type: 'user_grants_ended'
+      /** The name of the event. */
+      readonly type: 'rate_limiter_unavailable'
+      /** When it happened. */
       readonly at: EpochMs
+    }
+  | (OfConsent<'consent_granted'> & {
+      /** The scopes the user agreed to. */
+      readonly scopes: readonly string[]
+    })
+  | (OfConsent<'consent_denied'> & {
+      /** The scopes the user did not agree to. */
+      readonly scopes: readonly string[]
+    })
+  /** A user withdrew the consent they had given an app. */
+  | (OfConsent<'consent_withdrawn'> & {
+      /** How many grants ended. */
+      readonly revoked: number
+    })
+  /** The host ended the grants of a user. */
+  | {
+      /** The name of the event. */
+      readonly type: 'user_grants_ended'
+      /** When it happened. */
+      readonly at: EpochMs
+      /** The user. */
       readonly userId: string
+      /** The app whose grants ended; null: those of every app. */
       readonly clientId: string | null
+      /** How many grants ended. */
       readonly revoked: number
     }
-  | (OfGrant<'token_issued'> & { readonly grantType: string; readonly scopes: readonly string[] })
-  | (OfGrant<'token_refreshed'> & { readonly scopes: readonly string[] })
+  | (OfGrant<'token_issued'> & {
+      /** The grant type, such as `authorization_code`. */
+      readonly grantType: string
+      /** The scopes of the access token. */
+      readonly scopes: readonly string[]
+    })
+  | (OfGrant<'token_refreshed'> & {
+      /** The scopes of the new access token. */
+      readonly scopes: readonly string[]
+    })
   | (OfGrant<'token_revoked'> & {
+      /** Which kind of token was revoked. */
       readonly tokenType: 'access' | 'refresh'
-      /** Which access token (RFC 7519 §4.1.7); null: with its refresh token, every one of the grant. */
+      /** The access token (RFC 7519 §4.1.7); null for a refresh token, with which every token of the grant ended. */
       readonly jti: string | null
     })
-  /** Somebody was shown an error page: `reference` is the one they can tell. */
+  /** An error page was shown. */
   | {
+      /** The name of the event. */
       readonly type: 'error_shown'
+      /** When it happened. */
       readonly at: EpochMs
+      /** The reference on the page, which a user can quote. */
       readonly reference: string
+      /** The OAuth error code. */
       readonly error: string
+      /** The description for the client's developer. */
       readonly description: string
     }
   /** A user connected an outside account. */
   | OfConnector<'connector_connected'>
-  /** It could not be connected; `error` is what the front end was told. */
-  | (OfConnector<'connector_failed'> & { readonly error: string })
+  /** An outside account could not be connected. */
+  | (OfConnector<'connector_failed'> & {
+      /** The error code that the front end received. */
+      readonly error: string
+    })
   | OfConnector<'connector_refreshed'>
-  /** The provider no longer refreshes it: said once, until the user connects it again. */
+  /** The provider no longer refreshes the token. Emitted once, until the user connects the account again. */
   | OfConnector<'connector_needs_reconnect'>
-  | (OfConnector<'connector_disconnected'> & { readonly revoked: boolean })
-  /** A spent refresh token came back after the grace: its grant has been revoked. */
+  | (OfConnector<'connector_disconnected'> & {
+      /** Whether the provider confirmed that it revoked the tokens. */
+      readonly revoked: boolean
+    })
+  /** A spent refresh token was presented after the grace period: its grant was revoked. */
   | OfGrant<'refresh_reuse'>
-  /** An authorization code came back: what it had been redeemed for has been revoked. */
+  /** An authorization code was presented a second time: the grant it had been redeemed for was revoked. */
   | (OfGrant<'code_replay'> & {
-      /** False when there was nothing (left) to revoke. */
+      /** False if there was nothing to revoke. */
       readonly revoked: boolean
     })
 
+/** Publishes audit events. */
 export interface Events {
+  /** Publishes one event. Never throws. */
   emit(event: AuthmountEvent): void
 }
 
 /**
- * Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the request; what a
- * subscriber of the channel throws, Node reports as an uncaught exception, as it does for every channel.
+ * Publishes to the `authmount:event` diagnostics channel and to the host's sink. Neither can fail the request. Node reports
+ * an exception of a channel's subscriber as uncaught, as it does for every channel.
  */
 export function createEvents(sink: ((event: AuthmountEvent) => void) | null, log: Log): Events {
   const published = channel('authmount:event')

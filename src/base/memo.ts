@@ -1,4 +1,4 @@
-/** Remembers what was made of a text: of the last ones, of at most a few thousand characters. */
+/** Cache of values computed from texts. Emptied when it is full; texts longer than 4,096 characters are not cached. */
 export class Memo<Value> {
   readonly #values = new Map<string, Value>()
   readonly #limit: number

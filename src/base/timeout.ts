@@ -1,4 +1,4 @@
-/** The outcome of `run`, or a rejection once it has taken `timeoutMs` milliseconds. `who` is who did not answer. */
+/** Settles as `run` does, or rejects after `timeoutMs` milliseconds. `who` names in the error what did not answer. */
 export async function withTimeout<T>(run: () => Promise<T>, timeoutMs: number, who: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {

@@ -2,13 +2,13 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Grant } from '../store/store.ts'
 
-/** Which of the host's resources a token is good for; null: all of them. */
+/** The host's resources for which a token is valid; null: all of them. */
 export type Audience = readonly string[] | null
 
 /**
- * The host's resources that a request names (RFC 8707 §2); null where it names none. An address below a resource is that
- * resource, and one that is none but has some below it names those: clients give the address they know, with a slash more or less.
- * Throws `invalid_target` for any other, rather than hand out a token that means something else.
+ * Resolves the `resource` parameters of a request to the host's resources (RFC 8707 §2); null if it has none.
+ * `https://h/mcp/x` selects the configured resource `https://h/mcp`; `https://h` selects every configured resource below it,
+ * because clients send the address they were given, often with another path or slash. Throws `invalid_target` for any other.
  */
 export function readAudience(named: readonly string[], { resources }: Pick<Config<never>, 'resources'>): Audience {
   const names = new Set(named.flatMap(text => text.split(' ')).filter(name => name !== ''))
@@ -34,7 +34,7 @@ function find(name: string, resources: readonly string[]): readonly string[] {
   throw new OAuthError('invalid_target', `resource must be among ${resources.join(', ')}`)
 }
 
-/** What a token may be for: as much as was authorized, or as little of it as is asked for (RFC 8707 §2.2). */
+/** Narrows the authorized resources to those of the token request, if it names some (RFC 8707 §2.2). */
 function narrowAudience(authorized: Audience, asked: Audience): Audience {
   if (asked === null || authorized === null) return asked ?? authorized
   if (!asked.every(resource => authorized.includes(resource)))
@@ -42,12 +42,12 @@ function narrowAudience(authorized: Audience, asked: Audience): Audience {
   return asked
 }
 
-/** What a token of a grant may be for: see {@link narrowAudience}. */
+/** Returns the audience of a token of a grant: the authorized resources, or those that were asked for (RFC 8707 §2.2). */
 export function audienceOf({ context }: Pick<Grant, 'context'>, asked: Audience): Audience {
   return narrowAudience((context.audience as Audience | undefined) ?? null, asked)
 }
 
-/** As `aud` says it (RFC 7519 §4.1.3). */
+/** Formats an audience as an `aud` claim: a single one as a string (RFC 7519 §4.1.3). */
 export function audienceClaim(audience: Audience, { resources }: Pick<Config<never>, 'resources'>): string | string[] {
   const [first, ...rest] = audience ?? resources
   return first !== undefined && rest.length === 0 ? first : [...(audience ?? resources)]

@@ -6,21 +6,21 @@ import type { App, GrantedToken } from '../store/store.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
-/** What a route asks of a token. */
+/** What a route requires of a token. */
 export interface BearerRequirements {
-  /** All of these. */
+  /** The scopes it must have, all of them. */
   readonly scopes: readonly string[]
   /** The resource the route belongs to; undefined: the authorization server itself. */
   readonly resource?: string
 }
 
-/** An access token that is good, with the grant and the app to which it belongs. */
+/** A valid access token, with its grant and its app. */
 export interface BearerToken extends GrantedToken {
   readonly app: App
 }
 
 /**
- * Finds an access token that is good for the resource and every one of the scopes (RFC 6750 §3.1, RFC 9068 §4).
+ * Finds an access token that is valid for the resource and has all the scopes (RFC 6750 §3.1, RFC 9068 §4).
  * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
  */
 export function findBearer(
@@ -30,7 +30,7 @@ export function findBearer(
 ): Promise<BearerToken> {
   const ref = tokenRef(token)
   if (ref?.kind !== 'access') return Promise.reject(invalidToken())
-  // Both: whether the grant is there, and whether its app has revoked everything since.
+  // The grant may be live while its app has revoked everything since (`epoch`), so both are read.
   return store.appAndToken(ref.appId, ref, (app, found) => goodFor(required, app, found, now))
 }
 
@@ -52,7 +52,7 @@ function goodFor(
   return { app, grant: found.grant, token: found.token }
 }
 
-/** What a host's route needs to know of it. */
+/** Converts a token for the host's route. */
 export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
   const { id: grantId, orgId, userId } = grant
   const clientId = wireId(app)

@@ -4,35 +4,35 @@ import type { Context } from '../options/context.ts'
 import type { Grant, OneTime, OneTimeData, TokenRef } from '../store/store.ts'
 
 /*
- * Ending a grant, so that a repeat is told the truth. The reply of a store can be lost after it has done what it was asked
- * for; a client then repeats, and the store says that there is nothing left to end. So an end first leaves a mark, for long
- * enough that any repeat finds it, and that whoever is creating this very grant sees it.
+ * Ending a grant must be idempotent. A store's reply can be lost after the grant has ended; the client then retries, and the
+ * store reports that there is nothing to end. So each end first stores a mark, which lives long enough for every retry to find
+ * it, and for a concurrent creation of the same grant to see it.
  *
- * A mark never proves that the end was stored: who finds one ends all the same.
+ * A mark does not prove that the end was stored: code that finds a mark ends the grant again.
  */
 
-/** Longer than a code lives (600 s at most), a request takes, and clocks of two processes differ. Milliseconds. */
+/** 15 minutes: more than the life of a code (600 s at most), the duration of a request and the clock skew together. */
 const MARK_MS = 900_000
 
-/** What is ended: a grant, or one token of it. */
+/** The target of an end: a grant, or one token of it. */
 export type Ended = Pick<TokenRef, 'grantId'> & Partial<Pick<TokenRef, 'tokenId'>>
 
-/** What an end did. */
+/** The outcome of an end. */
 export interface End {
   /** Whether something was ended by this call, or by the one that it repeats. */
   readonly ended: boolean
-  /** Whose it was; undefined where nothing was found. */
+  /** The app, organisation and user of the grant; undefined if nothing was found. */
   readonly of: OneTimeData['ended'] | undefined
 }
 
-/** The mark of a grant's end, while it is young; undefined where there is none. Rejects with StoreError. */
+/** Finds the mark of a grant's end; undefined if there is none, or it is older than `MARK_MS`. Rejects with StoreError. */
 export async function findEndMark(ended: Ended, { store }: Pick<Context, 'store'>): Promise<OneTimeData['ended'] | undefined> {
   return (await store.oneTime.peek('ended', markId(ended)))?.data
 }
 
 /**
- * Ends a grant or a token that was found. `announce` is called once the end was stored, and also where the store's answer was
- * lost: an event that ends something is told at least once. Rejects with StoreError.
+ * Ends a grant or a token that was found. `announce` is called once the end was stored, and also if the store's answer was
+ * lost, so that the event is emitted at least once. Rejects with StoreError.
  */
 export async function endFound(
   ended: Ended,
@@ -52,8 +52,8 @@ export async function endFound(
 }
 
 /**
- * Ends again what was ended a moment ago: the first call may have failed between its mark and its end. Resolves to whose it
- * was, or to undefined where there is no mark; nothing is written then, so that made-up tokens write nothing.
+ * Retries an end that has left a mark: the first call may have failed between its mark and its end. Without a mark it writes
+ * nothing, so that made-up tokens cause no writes.
  */
 export async function endAgain(
   ended: Ended,

@@ -6,7 +6,7 @@ import { bearerToken, type TokenGuard, type TokenRequirements } from '../tokens/
 import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
 import { resourceMetadataUrl } from './resource-metadata-url.ts'
 
-/** A guard over the server's own store. Throws TypeError for a requirement that makes no sense. */
+/** Makes a guard that reads the server's own store. Throws TypeError for a requirement that cannot be met. */
 export function createGuard(
   requirements: TokenRequirements | undefined,
   { config, deadlines }: { readonly config: Config<never>; readonly deadlines: Deadlines },
@@ -17,7 +17,7 @@ export function createGuard(
   return ({ headers }) => {
     const token = bearerToken(headers.authorization)
     if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
-    // No `async`: this runs before every guarded host route.
+    // Hot path, before every guarded host route: two callbacks in place of `async` and `finally`, which add promises.
     const store = new DeadlineStore(config.store, deadlines)
     return findBearer(token, required, { store, now: config.now() }).then(
       found => {
@@ -32,14 +32,14 @@ export function createGuard(
   }
 }
 
-/** Checks requirements strictly: a guard that misread them would let everyone in. Throws TypeError. */
+/** Checks requirements strictly, because a guard that ignored a misspelt one would let everyone in. Throws TypeError. */
 export function readRequirements(
   requirements: TokenRequirements = {},
   { resources, scopes: catalogue }: Config<never>,
 ): Required<BearerRequirements> {
   const example = "{ scopes: ['read:records'] }"
   if (typeof requirements !== 'object' || requirements === null || Array.isArray(requirements)) {
-    throw new TypeError(`what a route requires of a token must be an object such as ${example}`)
+    throw new TypeError(`the requirements of a route must be an object such as ${example}`)
   }
   for (const name of Object.keys(requirements)) {
     if (name !== 'scopes' && name !== 'resource')

@@ -10,14 +10,14 @@ import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
 
 /**
- * POST /oauth/introspect (RFC 7662). An app that has a secret may ask about its own tokens, and a resource server about access
- * tokens for its resources; every other token is inactive to it.
+ * POST /oauth/introspect (RFC 7662). An app with a secret may introspect its own tokens, and a resource server access tokens
+ * for its resources; every other token is reported as inactive.
  */
 export async function introspect(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, store } = context
   const params = requireForm(request)
   const caller = await authenticateClient(request, params, context)
-  // RFC 7662 §2.1: the caller must be authenticated, which an app without a secret cannot be.
+  // RFC 7662 §2.1: the caller must be authenticated; an app without a secret only names itself.
   if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
 
   const ref = tokenRef(one(params, 'token'))
@@ -44,7 +44,7 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     aud: token.kind === 'access' ? audienceClaim(audience, config) : config.issuer,
     iss: config.issuer,
     jti: ref.jti,
-    // A resource server has no other way to know; beyond what RFC 7662 §2.2 names, as it allows.
+    // An extension, which RFC 7662 §2.2 allows: a resource server has no other way to learn the organisation.
     ...(served.length > 0 && { org_id: grant.orgId }),
   })
 }

@@ -9,8 +9,9 @@ import { type PresentedToken, tokenRef } from '../tokens/token-ref.ts'
 import { type Ended, endAgain, endFound } from './end-grant.ts'
 
 /**
- * POST /oauth/revoke. Answers 200 whether or not the token existed or belongs to the caller (RFC 7009 §2.2). A repeat after a
- * lost answer is announced like the first call. The body is `{}`, because clients read every answer as JSON. `token_type_hint` is not needed: a token says itself what it is.
+ * POST /oauth/revoke. Answers 200 whether or not the token existed or belongs to the caller (RFC 7009 §2.2). A retry after a
+ * lost answer emits the same event as the first call. The body is `{}`, because clients parse every answer as JSON.
+ * `token_type_hint` is ignored: a token's prefix tells its type.
  */
 export async function revoke(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const params = requireForm(request)
@@ -18,8 +19,8 @@ export async function revoke(request: HttpRequest, context: Context): Promise<Ht
   const ref = tokenRef(one(params, 'token'))
   if (ref?.appId !== app.id) return json(200, {})
 
-  // RFC 7009 §2.1: revoking a refresh token also revokes the access tokens of its grant. A spent one counts as well: a client
-  // that crashed in the middle of a refresh holds nothing else.
+  // RFC 7009 §2.1: revoking a refresh token also revokes the access tokens of its grant. A spent one counts as well, because a
+  // client that crashed in the middle of a refresh holds no other.
   const { grantId, tokenId } = ref
   const ended: Ended = ref.kind === 'refresh' ? { grantId } : { grantId, tokenId }
   const announce = (of: OneTimeData['ended']) => announceRevoked(ref, app, of, context)

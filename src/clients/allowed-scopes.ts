@@ -5,12 +5,12 @@ import type { App } from '../store/store.ts'
 type Catalogue = Config<never>['scopes']
 type Scopes = Pick<Config<never>, 'defaultScopes' | 'scopes'>
 
-/** A client that asks for it wants to stay connected (OpenID Connect Core §11). It is in no catalogue: an app has it by its refresh grant. */
+/** The scope with which a client asks for a refresh token (OpenID Connect Core §11). It is in no catalogue: an app may ask for it if it has the refresh grant. */
 export const OFFLINE_ACCESS = 'offline_access'
 
 /**
- * The scopes a new grant of a user's gets, of those a request asks for (RFC 6749 §3.3): what the app may not have is left out.
- * A request that names none gets the default ones. Throws `invalid_scope` where nothing is left.
+ * Returns the scopes of a user's new grant: those that the request asks for and the app may have (RFC 6749 §3.3); the others are
+ * left out. A request that names none gets the default ones. Throws `invalid_scope` if none is left.
  */
 export function scopesForUser(asked: string | undefined, app: App, config: Scopes): readonly string[] {
   const allowed = scopesOfApp(app, config.scopes)
@@ -19,7 +19,7 @@ export function scopesForUser(asked: string | undefined, app: App, config: Scope
   return stays ? [...scopes, OFFLINE_ACCESS] : scopes
 }
 
-/** The same for an app that acts for itself, which has nothing that speaks of a user. */
+/** Returns the scopes of a new grant of an app that acts for itself, without those that need a user. */
 export function scopesForItself(asked: string | undefined, app: App, config: Scopes): readonly string[] {
   return scopesToGrant(asked, scopesWithoutUser(app, config.scopes), config)
 }
@@ -38,8 +38,8 @@ function scopesToGrant(asked: string | undefined, allowed: readonly string[], { 
 }
 
 /**
- * The scopes a refresh asks for: all of what was granted, or less (RFC 6749 §6). Throws `invalid_scope` for one that was not
- * granted.
+ * Returns the scopes a refresh asks for: all that were granted, or some of them (RFC 6749 §6). Throws `invalid_scope` for one
+ * that was not granted.
  */
 export function scopesOfRefresh(asked: string | undefined, granted: readonly string[]): readonly string[] {
   if (asked === undefined) return granted
@@ -50,43 +50,42 @@ export function scopesOfRefresh(asked: string | undefined, granted: readonly str
   return known(names, granted)
 }
 
-/** Those of `allowed` that are named, each once. The strings are its own: one cut from a request would keep the whole request alive. */
+/** Returns those of `allowed` that are named, each once. It returns the strings of `allowed`: a slice of a request would keep the whole request in memory. */
 function known(names: readonly string[], allowed: readonly string[]): readonly string[] {
   const scopes: string[] = []
   for (const name of names) {
     const own = allowed.find(candidate => candidate === name)
     if (own !== undefined && !scopes.includes(own)) scopes.push(own)
   }
-  // One list for as many tokens as ask for all of it.
+  // Share one array among all tokens that have every allowed scope.
   return scopes.every((name, index) => name === allowed[index]) && scopes.length === allowed.length ? allowed : scopes
 }
 
-/** Names of scopes as an error may repeat them (RFC 6749 §5.2 allows no other characters): at most three. */
+/** Quotes at most three names of scopes for an error, if they have only the characters that RFC 6749 §5.2 allows. */
 function inWords(names: readonly string[]): string {
   const printable = names.filter(name => /^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(name)).slice(0, 3)
   const others = names.length - printable.length
   return [...printable, ...(others > 0 ? [`${others} more`] : [])].join(', ')
 }
 
-/** What an app may ask for today: its own scopes, as far as the catalogue still has them. */
+/** Returns the scopes an app may ask for: its own, as far as the catalogue still has them. */
 export function scopesOfApp(app: App, catalogue: Catalogue): readonly string[] {
   return app.scopes.every(name => catalogue.has(name)) ? app.scopes : app.scopes.filter(name => catalogue.has(name))
 }
 
-/** What an app may ask for when it acts for itself: nothing that speaks of a user. */
+/** Returns the scopes an app may ask for when it acts for itself: those that do not need a user (`userOnly`). */
 export function scopesWithoutUser(app: App, catalogue: Catalogue): readonly string[] {
   const allowed = (name: string) => catalogue.get(name)?.userOnly === false
   return app.scopes.every(allowed) ? app.scopes : app.scopes.filter(allowed)
 }
 
-/** Those of `scopes` that `allowed` still has. */
+/** Returns those of `scopes` that are in `allowed`. */
 export function narrow(scopes: readonly string[], allowed: readonly string[]): readonly string[] {
   return scopes.every(name => allowed.includes(name)) ? scopes : scopes.filter(name => allowed.includes(name))
 }
 
 /**
- * What is left of the scopes a user agreed to: an app or a catalogue that has lost one since does not get it back.
- * Throws `invalid_scope` where nothing is left.
+ * Returns those of the granted scopes that the app and the catalogue still have. Throws `invalid_scope` if none is left.
  */
 export function stillAllowed(granted: readonly string[], app: App, catalogue: Catalogue): readonly string[] {
   const allowed = scopesOfApp(app, catalogue)

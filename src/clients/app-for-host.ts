@@ -3,7 +3,7 @@ import type { GrantApp } from '../options/grants.ts'
 import type { App } from '../store/store.ts'
 import { provesItself } from './client-facts.ts'
 
-/** As much of an app as the host's own grants and ways of authentication may know: no hash of a secret is among it. */
+/** Converts an app for the host's own grants and authentication methods: without the hashes of its secrets. */
 export function appForHost(app: App): GrantApp {
   return {
     clientId: wireId(app),

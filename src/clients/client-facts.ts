@@ -1,31 +1,31 @@
 import type { App } from '../store/store.ts'
 
-/* What follows from how an app is registered. Each question has a name of its own, so that no answer stands for another. */
+/* Facts that follow from an app's registration. Each has its own function, even where two have the same answer today. */
 
 type Authenticated = Pick<App, 'authMethod'>
 type Registered = Pick<App, 'authMethod' | 'origin'>
 
-/** Whether it proves who it is when it calls an endpoint. One that does not names itself, and anyone can do that. */
+/** Tells whether an app authenticates when it calls an endpoint. One that does not only names itself, which anyone can do. */
 export function provesItself({ authMethod }: Authenticated): boolean {
   return authMethod !== 'none'
 }
 
-/** Whether it has secrets that can be regenerated. */
+/** Tells whether an app has secrets, which can be regenerated. */
 export function hasSecret({ authMethod }: Authenticated): boolean {
   return authMethod === 'client_secret'
 }
 
-/** Whether its authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). */
+/** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). */
 export function mustUsePkce(app: Authenticated): boolean {
   return !provesItself(app)
 }
 
-/** Whether it may have tokens for itself (RFC 6749 §4.4): it proves who it is, and the host or one of its admins registered it. */
+/** Tells whether an app may have tokens for itself (RFC 6749 §4.4): it authenticates, and the host or an admin registered it. */
 export function mayActForItself(app: Registered): boolean {
   return provesItself(app) && app.origin !== 'registered' && app.origin !== 'metadata'
 }
 
-/** Whether a page of its own origin may read its answers: such an app keeps nothing from the page in which it runs. */
+/** Tells whether a page of the app's origin may read its answers: a public app has no secret to keep from the page. */
 export function mayRunInPage(app: Authenticated): boolean {
   return !provesItself(app)
 }

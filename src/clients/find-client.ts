@@ -2,9 +2,9 @@ import { appIdOf, isAppId, isClientId, wireId } from '../base/ids.ts'
 import type { App, AppStore } from '../store/store.ts'
 
 /**
- * The app that a `client_id` on the wire means, whatever its status; undefined where there is none. The only way from the
- * wire to an app. The stored name is compared byte for byte: two names with one digest never stand for each other, and an
- * app that has another name is not found by its id. Rejects with StoreError.
+ * Finds the app with a `client_id`, whatever its status; undefined if there is none. Every lookup by `client_id` goes through
+ * here. The stored `client_id` is compared byte for byte, because two of them may have the same digest, and an app that has a
+ * `client_id` of its own must not be found by its id. Rejects with StoreError.
  */
 export function findClient(clientId: string, { apps }: { readonly apps: Pick<AppStore, 'get'> }): Promise<App | undefined> {
   if (!isAppId(clientId) && !isClientId(clientId)) return Promise.resolve(undefined)

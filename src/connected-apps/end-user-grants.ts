@@ -5,7 +5,7 @@ import { consentsOf, withdraw } from './withdraw.ts'
 
 /**
  * Ends every authorization of a user, or those of the app with this `client_id`, for the host. Resolves to how many grants
- * ended. Rejects with StoreError; it may then have happened in part, and can be repeated.
+ * ended. Rejects with StoreError; some grants may then have ended, and the call can be retried.
  */
 export async function endUserGrants(userId: string, clientId: string | undefined, context: Context): Promise<number> {
   const { config, events, store } = context
@@ -16,7 +16,7 @@ export async function endUserGrants(userId: string, clientId: string | undefined
   // Grants without a consent, such as those of a grant of the host's own.
   const others = clientId === undefined ? await endOthers(userId, context) : 0
   const revoked = ended + others
-  // Read after the end: what was issued in between has been ended as well.
+  // Read the clock after the end: tokens that were issued meanwhile have ended as well.
   events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
   return revoked
 }

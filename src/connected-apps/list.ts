@@ -20,7 +20,7 @@ import { consentsOf, withdraw } from './withdraw.ts'
 
 const instant = z.iso.datetime({ precision: 3 })
 
-/** An app as a user sees it who has allowed it. */
+/** An app that the user has allowed. */
 export const connectedAppSchema = z.object({
   appId: z.string().describe('names the app in the paths of this API'),
   clientId: z.string(),
@@ -35,10 +35,10 @@ export const connectedAppSchema = z.object({
 
 type ConnectedApp = z.output<typeof connectedAppSchema>
 
-/** More live tokens than this of one user are counted no further. */
+/** At most this many live tokens of one user are counted. */
 const MAX_TOKENS = 1000
 
-/** GET /oauth/connected-apps: what the signed-in user has allowed, last first; as JSON, or as a page for a browser. */
+/** GET /oauth/connected-apps: lists the apps the signed-in user has allowed, newest consent first; as JSON, or as a page for a browser. */
 export async function listConnectedApps(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { principal } = context
   const asPage = request.headers.accept?.includes('text/html') ?? false
@@ -68,7 +68,7 @@ async function connectedApps(context: SignedInContext): Promise<readonly Connect
   return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
 }
 
-/** Long enough to read it all. */
+/** An hour, for the user to read the page. */
 const FORM_MS = 3_600_000
 
 async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
@@ -77,7 +77,7 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
   const removedId = request.query.get('removed') ?? ''
-  // A link must not make anyone believe that what still stands in the list is gone.
+  // The parameter is in the URL, so a link could claim that an app was removed: say so only if it is not in the list.
   const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)
   const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
   const setting = pageSettingFor(request, services)
@@ -92,13 +92,13 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, setting)
 }
 
-/** DELETE /oauth/connected-apps/{appId}: takes it all back, the consent and every token of it. */
+/** DELETE /oauth/connected-apps/{appId}: withdraws the consent and ends every token of it. */
 export async function disconnectApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   await disconnect(request.params.appId ?? '', context)
   return json(200, { message: 'The app can no longer act for you' })
 }
 
-/** POST /oauth/connected-apps/{appId}: the same from the page, which has no other way to ask. */
+/** POST /oauth/connected-apps/{appId}: the same for the page, because HTML forms cannot send DELETE. */
 export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, principal, store } = context
   const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
@@ -106,7 +106,7 @@ export async function removeApp(request: HttpRequest, context: SignedInContext):
   if (userId !== principal.userId || sessionId !== (principal.sessionId ?? null))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
   const appId = request.params.appId ?? ''
-  // Sent twice, it has been done.
+  // A form that is sent twice finds nothing the second time: the outcome is the same.
   await disconnect(appId, context).catch(error => {
     if (!(error instanceof ApiError && error.code === 'NOT_FOUND')) throw error
   })
@@ -137,7 +137,7 @@ function viewConnected(app: App, consent: Consent, activeTokens: number, { confi
   }
 }
 
-/** In English, as the catalogue is; a scope that has left the catalogue is named. */
+/** Describes a scope in English, like the catalogue. Falls back to the name if the catalogue no longer has the scope. */
 function describe(name: string, { scopes }: Pick<Context['config'], 'scopes'>): string {
   return name === OFFLINE_ACCESS ? en.staysConnected : (scopes.get(name)?.description ?? name)
 }

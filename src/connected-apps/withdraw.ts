@@ -4,19 +4,19 @@ import { ApiError } from '../errors/api-error.ts'
 import type { Context } from '../options/context.ts'
 import type { Consent, ConsentOwner } from '../store/store.ts'
 
-/** What a withdrawal ended. */
+/** The outcome of a withdrawal. */
 export interface Withdrawal {
-  /** Whether there was a consent, or one that was withdrawn a moment ago: a repeat after a lost answer is told the same. */
+  /** Whether there was a consent, or one that was withdrawn a moment ago, so that a retry after a lost answer gets the same. */
   readonly agreed: boolean
   /** How many grants ended now. */
   readonly revoked: number
-  /** What the app is called on the wire. */
+  /** The `client_id` of the app. */
   readonly clientId: string
 }
 
 const PAGE = 500
 
-/** Every consent of an owner. Rejects with StoreError. */
+/** Reads every consent of an owner. Rejects with StoreError. */
 export async function consentsOf(owner: ConsentOwner, { store }: Pick<Context, 'store'>): Promise<readonly Consent[]> {
   const consents: Consent[] = []
   let after: string | null | undefined
@@ -29,9 +29,9 @@ export async function consentsOf(owner: ConsentOwner, { store }: Pick<Context, '
 }
 
 /**
- * Withdraws a user's consent to an app, and ends every grant of theirs with it. The consent first: without it no code that is
- * still out is redeemed, so that nothing can follow the sweep. Rejects with StoreError; it may then have happened in part, and
- * can be repeated.
+ * Withdraws a user's consent to an app, and ends every grant of theirs with it. The consent goes first: a pending code cannot be
+ * redeemed without it, so no grant is created after the others have ended. Rejects with StoreError; some of it may then have
+ * happened, and the call can be retried.
  */
 export async function withdraw(userId: string, appId: string, context: Context): Promise<Withdrawal> {
   const { store } = context
@@ -45,10 +45,10 @@ export async function withdraw(userId: string, appId: string, context: Context):
   return { agreed, revoked, clientId: app ? wireId(app) : appId }
 }
 
-/** How often a withdrawal is tried again when a screen is answered in between. */
+/** How many times a withdrawal is tried when consent screens are answered concurrently. */
 const TRIES = 60
 
-/** A withdrawn consent stays, without scopes, for longer than an answer can be under way: nothing begins again beneath it. */
+/** Withdraws a consent. The record stays, without scopes, until every screen that is open now has expired: a late answer must not restore it. */
 async function withdrawConsent(owner: ConsentOwner, appId: string, { config, now, store }: Context): Promise<boolean> {
   const expiresAt = now + config.consentSeconds * 1000 + config.storeTimeoutMs + 60_000
   for (let tries = 0; tries < TRIES; tries++) {
@@ -57,5 +57,5 @@ async function withdrawConsent(owner: ConsentOwner, appId: string, { config, now
     if (current.scopes.length === 0) return true
     if (await store.consents.save({ ...current, scopes: [], expiresAt, version: current.version + 1 })) return true
   }
-  throw new ApiError('CONFLICT', 'this app is being allowed at the same time: try again')
+  throw new ApiError('CONFLICT', 'the user is answering a consent screen of this app at the same time: try again')
 }

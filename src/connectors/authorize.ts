@@ -13,14 +13,14 @@ import { findProvider } from './find-provider.ts'
 import type { Provider } from './provider.ts'
 import { isOpenId } from './provider.ts'
 
-/** Long enough for a user to sign in over there. */
+/** Ten minutes, for the user to sign in at the provider. */
 const STATE_SECONDS = 600
 
 export const authorizeConnectorQuery = z.strictObject({
   baseUrl: z.string().max(2048).optional().describe('The front end to return to: one of those the server knows.'),
 })
 
-/** GET /connectors/{connectorId}/oauth/authorize: where to send the browser to connect an outside account. */
+/** GET /connectors/{connectorId}/oauth/authorize: returns the URL to which to send the browser to connect an outside account. */
 export async function authorizeConnector(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, now, principal, store } = context
   const { connectors, upstreams } = requireConnectors(context)
@@ -29,7 +29,7 @@ export async function authorizeConnector(request: HttpRequest, context: SignedIn
   const connectorId = request.params.connectorId ?? ''
   const provider = await providerOf(connectorId, context)
 
-  // The state carries the connector's id, as it is documented to; what counts is what is stored under it.
+  // The state ends with the connector's id, as documented. The callback reads only the record stored under the state.
   const state = `${randomId(32)}.${Buffer.from(connectorId).toString('base64url')}`
   const codeVerifier = provider.pkce === false ? null : randomId(32)
   const nonce = isOpenId(provider) && provider.nonce !== false ? randomId(16) : null
@@ -55,7 +55,7 @@ async function providerOf(connectorId: string, { config, principal }: SignedInCo
   return provider
 }
 
-/** Only ever one of the host's own front ends. */
+/** Reads the front end to return to. Throws VALIDATION_ERROR unless it is one of the option `baseUrls`. */
 function readBaseUrl(baseUrl: string | undefined, { baseUrls }: Connectors): string {
   if (baseUrl === undefined) return baseUrls[0]
   const known = baseUrls.find(origin => origin === baseUrl.replace(/\/$/, ''))

@@ -5,15 +5,15 @@ import type { Config } from '../options/config.ts'
 type Site = Pick<Config<never>, 'origin'>
 
 /**
- * A cookie of the browser that begins a flow, to know it by when it comes back: one for each flow, so that two tabs do not
- * disturb each other. `SameSite=Lax` lets it come with the provider's redirect.
+ * Makes the cookie that binds a flow to the browser that begins it: one for each flow, so that two tabs do not overwrite each
+ * other's. Browsers send it with the provider's redirect, because it is `SameSite=Lax`.
  */
 export function browserCookie(state: string, seconds: number, site: Site): { readonly value: string; readonly header: string } {
   const value = randomId(32)
   return { value, header: `${cookieName(state, site)}=${value}; Max-Age=${seconds}; ${attributes(site)}` }
 }
 
-/** Whether the cookie is there. */
+/** Tells whether the request has the cookie of the flow. */
 export function isSameBrowser(binding: string, state: string, { headers }: HttpRequest, site: Site): boolean {
   const name = cookieName(state, site)
   const values = (headers.cookie ?? '')
@@ -26,7 +26,7 @@ export function clearBrowserCookie(state: string, site: Site): string {
   return `${cookieName(state, site)}=; Max-Age=0; ${attributes(site)}`
 }
 
-/** With the prefix, no other host of the domain can have set it (RFC 6265bis §4.1.3.2). */
+/** Names the cookie of a flow. With the prefix `__Host-`, no other host of the domain can set it (RFC 6265bis §4.1.3.2). */
 function cookieName(state: string, { origin }: Site): string {
   const own = sha256(`binding ${state}`).slice(0, 16)
   return `${origin.startsWith('https:') ? '__Host-' : ''}authmount-connector-${own}`

@@ -17,8 +17,8 @@ import { atSite, type Provider } from './provider.ts'
 type Flow = OneTimeData['connector_state']
 
 /**
- * GET /connectors/oauth/callback: the provider's answer (RFC 6749 §4.1.2). A request that does not belong to a flow of this
- * browser is refused here; everything else ends on the front end's success or error page.
+ * GET /connectors/oauth/callback: receives the provider's answer (RFC 6749 §4.1.2). A request that does not belong to a flow of
+ * this browser is refused with an error page; every other ends on the front end's success or error page.
  */
 export async function connectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, store } = context
@@ -30,7 +30,7 @@ export async function connectorCallback(request: HttpRequest, context: Context):
   if (!entry) throw notOpen()
   checkBrowser(entry.data, state, request, context)
   const provider = await findProvider(entry.data.connectorId, entry.data, config)
-  // Before the state is used up: what came from elsewhere must not end the flow (RFC 9207 §2.4).
+  // Before the state is consumed: an answer of another issuer must not end the flow (RFC 9207 §2.4).
   const iss = optional(params, 'iss') ?? null
   if (
     iss !== null &&
@@ -61,11 +61,11 @@ export async function connectorCallback(request: HttpRequest, context: Context):
 }
 
 /**
- * POST /connectors/oauth/callback: the same by OAuth 2.0 Form Post Response Mode, as Apple has it.
+ * POST /connectors/oauth/callback: the same by OAuth 2.0 Form Post Response Mode, which Apple uses.
  *
- * A browser sends no `SameSite=Lax` cookie with a POST from another site: neither ours nor the host's session. So the answer is a
- * redirect to the GET of the same address, with which it does. The parameters travel sealed, as Apple posts name and e-mail
- * address, which must not stand in logs and histories.
+ * Browsers send no `SameSite=Lax` cookie with a POST from another site, neither ours nor the host's session. So the answer
+ * redirects to GET of the same address, with which they do. The parameters are sealed in the URL: Apple posts names and e-mail
+ * addresses, which must not get into logs and histories.
  */
 export async function postedConnectorCallback(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { sealingKeys } = requireConnectors(context).connectors
@@ -73,28 +73,28 @@ export async function postedConnectorCallback(request: HttpRequest, context: Con
   one(params, 'state')
   const text = JSON.stringify([...params])
   if (Buffer.byteLength(text) > MAX_POSTED) throw new OAuthError('invalid_request', 'the body is too large', { status: 413 })
-  // Relative: whatever host and path the browser knows this server by.
+  // Relative, because a proxy may serve this path under another host or prefix.
   return redirect(303, `?${POSTED}=${await seal(text, POSTED_PURPOSE, sealingKeys)}`)
 }
 
 const POSTED = 'posted'
 const POSTED_PURPOSE = 'posted connector callback'
 
-/** In bytes. Sealed it is a third longer, and must fit into the 8 kB that servers take for a request line. */
+/** The most bytes of a posted body. Sealing adds a third, and the URL must fit into the 8 KiB request line that servers accept. */
 const MAX_POSTED = 4096
 
-/** The parameters as they are, or those that were posted. */
+/** Opens the parameters of a posted callback; returns any others as they are. */
 async function openPosted(params: Params, { sealingKeys }: Connectors): Promise<Params> {
   const sealed = optional(params, POSTED)
   if (sealed === undefined) return params
   try {
     return new Map(JSON.parse(await open(sealed, POSTED_PURPOSE, sealingKeys)))
   } catch (cause) {
-    throw new OAuthError('invalid_request', `${POSTED} is not of this server`, { cause })
+    throw new OAuthError('invalid_request', `${POSTED} was not made by this server`, { cause })
   }
 }
 
-/** The browser is that of the user who began: by the host's session, or where that knows nobody, by the cookie. */
+/** Checks that the browser is that of the user who began the flow: by the host's session, or by the cookie if nobody is signed in. */
 function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config, principal }: Context): void {
   const own = principal ? principal.userId === flow.userId && principal.orgId === flow.orgId : undefined
   const bound = flow.binding === null || isSameBrowser(flow.binding, state, request, config)
@@ -102,10 +102,10 @@ function checkBrowser(flow: Flow, state: string, request: HttpRequest, { config,
     throw new OAuthError('access_denied', 'this flow was begun by someone else: start again', { status: 403 })
 }
 
-/** Redeems the code, and keeps what it was for. Rejects with ConnectorError, or StoreError. */
+/** Redeems the code, and stores the tokens. Rejects with ConnectorError or StoreError. */
 async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, params: Params, context: Context): Promise<void> {
   const { connectors, upstreams } = requireConnectors(context)
-  if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
+  if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector no longer exists')
   const error = optional(params, 'error')
   if (error !== undefined) throw refused(error)
   const code = optional(params, 'code')
@@ -121,7 +121,7 @@ async function connect(provider: Provider | 'no-oauth' | null, flow: Flow, param
   await keepConnected({ ...tokens, details: { ...kept, ...tokens.details } }, connection, context)
 }
 
-/** The site that the provider says has the account: one of those it has declared. */
+/** Reads which of the provider's declared sites has the account. */
 function siteOf({ sites }: Provider, params: Params): string | null {
   const site = sites && optional(params, sites.parameter)
   if (sites === undefined || site === undefined) return null
@@ -130,25 +130,28 @@ function siteOf({ sites }: Provider, params: Params): string | null {
   return site
 }
 
-/** The parameters of the callback that `keep` of the provider names, its own parameters (RFC 6749 §4.1.2) aside. */
+/** Collects the callback's parameters that `keep` of the provider names, except those of the protocol (RFC 6749 §4.1.2). */
 function keptOf({ keep = [] }: Provider, params: Params): Readonly<Record<string, string>> {
   const kept = keep.flatMap(name => {
     const value = PROTOCOL.includes(name) ? undefined : optional(params, name)
     return value === undefined ? [] : [[name, value] as const]
   })
   if (kept.some(([, value]) => value.length > MAX_KEPT))
-    throw new ConnectorError('invalid_response', `a parameter of the callback that is to be kept is over ${MAX_KEPT} characters`)
+    throw new ConnectorError(
+      'invalid_response',
+      `a parameter of the callback that keep names is longer than ${MAX_KEPT} characters`,
+    )
   return Object.fromEntries(kept)
 }
 
 const PROTOCOL: readonly string[] = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri', 'baseUrl']
 
-/** Long enough for an id or Apple's `user`, short enough to be kept for years. */
+/** 1,024 characters, enough for an id or Apple's `user`. They are stored with the credential. */
 const MAX_KEPT = 1024
 
-/** RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6. A provider's own words go no further. */
+/** Converts an error of the provider (RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6). Its description is not passed on. */
 function refused(error: string): ConnectorError {
-  if (error === 'access_denied') return new ConnectorError('access_denied', 'the user, or the provider, said no')
+  if (error === 'access_denied') return new ConnectorError('access_denied', 'the user or the provider denied access')
   if (error === 'temporarily_unavailable' || error === 'server_error')
     return new ConnectorError('provider_unavailable', `the provider answered ${error}`)
   return new ConnectorError('provider_refused', 'the provider answered with an error')
@@ -158,7 +161,7 @@ function notOpen(): OAuthError {
   return new OAuthError('invalid_request', 'state is unknown, used or expired: start again')
 }
 
-/** Providers and their documentation disagree about it; the exchange then compares with what is discovered, byte by byte. */
+/** Removes a trailing slash, on which providers and their documentation disagree. The exchange later compares byte for byte. */
 function withoutSlash(issuer: string): string {
   return issuer.replace(/\/$/, '')
 }

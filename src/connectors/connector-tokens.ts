@@ -23,41 +23,45 @@ import type { Identity, ProviderTokens } from './provider-tokens.ts'
 import { refreshWithRetries, TRY_MS, withRetries } from './retry.ts'
 import type { Upstreams } from './upstream.ts'
 
-/** A provider's access token that can be used now. */
+/** A provider's access token that is valid now. */
 export interface ConnectorToken {
+  /** The token. */
   readonly accessToken: string
-  /** As in an Authorization header: `Bearer`. */
+  /** The scheme of the Authorization header: `Bearer`. */
   readonly tokenType: string
-  /** null: the provider does not say. */
+  /** When it expires; null if the provider does not say. */
   readonly expiresAt: EpochMs | null
-  /** null: the provider did not say. */
+  /** The scopes that were granted; null if the provider did not say. */
   readonly scopes: readonly string[] | null
-  /** What `keep` of the provider names. */
+  /** The values that `keep` of the provider names. */
   readonly details: JsonObject
 }
 
+/** The state of an outside account. */
 export interface ConnectorStatus {
+  /** Whether the user has connected it. */
   readonly connected: boolean
-  /** The provider no longer refreshes it: only the user can connect it again. */
+  /** Whether the provider no longer refreshes it, so that only the user can connect it again. */
   readonly needsReconnect: boolean
-  /** When its present access token ends; a connector that can be refreshed outlives it. */
+  /** When the present access token expires; null if it is not known. A connector that can be refreshed outlives it. */
   readonly expiresAt: EpochMs | null
+  /** The scopes that were granted; null if they are not known. */
   readonly scopes: readonly string[] | null
 }
 
-/** How long one process may keep the others waiting: longer than it tries, shorter than anybody waits. */
+/** The lease of a refresh: longer than its tries take (10 s), shorter than the other processes wait (25 s). */
 const LEASE_MS = TRY_MS + 2000
 const WAIT_MS = 25_000
 
 type WithContext = <T>(run: (context: Context) => Promise<T>) => Promise<T>
 
-/** The outside accounts of a host's users, from its own code. */
+/** Gives the host's own code the tokens of its users' outside accounts. */
 export class ConnectorTokens {
   readonly #config: Config<never>
   readonly #connectors: Connectors
   readonly #upstreams: Upstreams
   readonly #withContext: WithContext
-  /** Refreshes of this process: each is done once for all who wait. */
+  /** Coalesces the refreshes of one credential in this process. */
   readonly #refreshing = new Map<string, Promise<ConnectorToken>>()
 
   constructor(context: Pick<Context, 'config' | 'services'>, withContext: WithContext) {
@@ -68,7 +72,7 @@ export class ConnectorTokens {
     this.#withContext = withContext
   }
 
-  /** See `connectorToken` of the server. */
+  /** Implements `connectorToken` of the server. */
   async get(connectorId: string, owner: ConnectorOwner, refused: string | undefined): Promise<ConnectorToken> {
     const key = credentialKey(connectorId, owner, this.#connectors)
     const token = await this.#usable(await this.#read(key), refused)
@@ -90,8 +94,8 @@ export class ConnectorTokens {
   }
 
   /**
-   * Deletes the record first, so that nothing uses the tokens whatever the provider answers. Where the store fails, the tokens
-   * are ended at the provider all the same: the user wanted that, and the call may not be repeated.
+   * Deletes the record first, so that the tokens cannot be used even if the provider fails. If the store fails, the tokens are
+   * revoked at the provider all the same, because the caller may not retry.
    */
   async disconnect(
     connectorId: string,
@@ -104,7 +108,7 @@ export class ConnectorTokens {
       this.#config.log.error('a credential cannot be opened; it is deleted without being revoked at the provider', cause)
       return null
     })
-    // A delete whose reply was lost finds nothing when it is repeated: it was done all the same.
+    // A retry after a lost reply finds nothing to delete: the first try deleted it.
     let tries = 0
     const deleting = withRetries(() => {
       tries += 1
@@ -123,7 +127,7 @@ export class ConnectorTokens {
     return { disconnected, revoked }
   }
 
-  /** One process at a time asks the provider; the others wait for what it saves. */
+  /** Refreshes under a lease: one process at a time calls the provider, and the others wait for the token it saves. */
   async #refreshShared(key: CredentialKey, owner: ConnectorOwner, refused: string | undefined): Promise<ConnectorToken> {
     const givenUp = performance.now() + WAIT_MS
     let provider: Provider | undefined
@@ -136,7 +140,7 @@ export class ConnectorTokens {
       if (credential.leaseUntil === null || credential.leaseUntil <= now) {
         const before = await this.#secretsOf(credential)
         const there = atSite(provider, before.site)
-        // Sealed again, it is a record of this process's own: identical ones of two that came at once would both be let in.
+        // Sealing again makes the record unique: identical writes of two processes would both succeed (idempotent writes).
         const sealed = await sealAgain(before, credential, this.#connectors)
         const leased = { ...credential, sealed, leaseUntil: now + LEASE_MS, version: credential.version + 1 }
         if (await this.#save(leased)) {
@@ -150,14 +154,14 @@ export class ConnectorTokens {
     return this.#whileAlive(await this.#read(key), refused, late)
   }
 
-  /** Undefined: while it was done, somebody else changed the credential, and theirs counts. */
+  /** Refreshes and saves. Undefined if the credential was changed concurrently: the other write counts. */
   async #refreshLeased(
     leased: Credential,
     { before, owner, provider, refused }: Refreshing,
   ): Promise<ConnectorToken | undefined> {
     let tokens: ProviderTokens
     try {
-      // Nothing to refresh it with: the same end as a refusal.
+      // Without a refresh token, only the user can connect the account again.
       if (before.refreshToken === null) throw needsReconnect()
       tokens = await this.#refresh(provider, before, before.refreshToken)
       if (isAnother(before.identity, tokens.identity)) {
@@ -189,8 +193,8 @@ export class ConnectorTokens {
   }
 
   /**
-   * Gives the lease back. What the provider refuses for good is said once; what it cannot do now leaves the old token, while that
-   * lives. Undefined where somebody else has changed the credential meanwhile.
+   * Releases the lease after a failure. A final refusal marks the credential and emits its event once; after any other failure
+   * the old token is returned while it lives. Undefined if the credential was changed concurrently.
    */
   async #failed(
     leased: Credential,
@@ -201,7 +205,7 @@ export class ConnectorTokens {
     const over = error instanceof ConnectorError && error.code === 'needs_reconnect'
     const next = { ...leased, leaseUntil: null, needsReconnect: over, version: leased.version + 1 }
     const saved = await this.#save(next).catch(cause => {
-      this.#config.log.error('a lease could not be given back: it runs out by itself', cause)
+      this.#config.log.error('a lease could not be released: it expires by itself', cause)
       return undefined
     })
     if (over && saved === false) return undefined
@@ -210,7 +214,7 @@ export class ConnectorTokens {
     return this.#whileAlive(next, refused, error)
   }
 
-  /** The old token, while it lives and is not the one that was refused. */
+  /** Returns the old token while it lives and is not the refused one. Otherwise rejects with `otherwise`. */
   async #whileAlive(credential: Credential, refused: string | undefined, otherwise: Error): Promise<ConnectorToken> {
     if (credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()) throw otherwise
     const token = await this.#open(credential)
@@ -218,14 +222,14 @@ export class ConnectorTokens {
     return token
   }
 
-  /** The token, if it is fresh and not the one that the provider has just refused. */
+  /** Returns the token if it is fresh and not the one that the provider has just refused. */
   async #usable(credential: Credential, refused: string | undefined): Promise<ConnectorToken | undefined> {
     const { accessExpiresAt } = credential
     if (credential.needsReconnect) throw needsReconnect()
     if (accessExpiresAt !== null) {
       const leftMs = accessExpiresAt - this.#config.now()
       if (leftMs <= 0) return undefined
-      // A token whose whole life is shorter than the margin would otherwise be refreshed by every call.
+      // A token whose lifetime is shorter than the margin would otherwise be refreshed by every call.
       if (leftMs <= this.#connectors.marginMs) {
         const { lifetimeSeconds } = await this.#secretsOf(credential)
         if (lifetimeSeconds === null || leftMs <= lifetimeSeconds * 500) return undefined
@@ -238,13 +242,13 @@ export class ConnectorTokens {
   async #open(credential: Credential): Promise<ConnectorToken> {
     const secrets = await this.#secretsOf(credential)
     const next = await resealed(credential, secrets, this.#connectors)
-    // Lost to somebody else's write, it is done the next time.
+    // If a concurrent write wins, the next call seals it anew.
     if (next) await this.#save(next).catch(cause => this.#config.log.error('a credential could not be sealed anew', cause))
     const { accessToken, details, scopes, tokenType } = secrets
     return { accessToken, tokenType, expiresAt: credential.accessExpiresAt, scopes, details }
   }
 
-  /** What cannot be opened is the host's to mend: a sealing key is gone, or a record is another's. */
+  /** Opens the credential. A failure is one of the host's configuration: a sealing key is missing, or a record was copied from another owner. */
   #secretsOf(credential: Credential): Promise<Secrets> {
     return openSecrets(credential, this.#connectors).catch(cause => {
       throw new ConnectorError('not_configured', cause.message, { cause })
@@ -255,11 +259,11 @@ export class ConnectorTokens {
     const provider = await findProvider(connectorId, owner, this.#config).catch(cause => {
       throw new ConnectorError('not_configured', 'connectors.provider failed', { cause })
     })
-    if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector is no more')
+    if (provider === null || provider === 'no-oauth') throw new ConnectorError('not_configured', 'the connector no longer exists')
     return provider
   }
 
-  /** Whether the provider has ended the tokens; it may be unable to, or away. Some end what they issued only for a token that lives. */
+  /** Revokes the tokens at the provider. False if it cannot or does not answer. Some providers revoke only with a live access token. */
   async #revoke(secrets: Secrets, connectorId: string, owner: ConnectorOwner, expired = false): Promise<boolean> {
     try {
       const provider = atSite(await this.#providerOf(connectorId, owner), secrets.site)
@@ -268,7 +272,7 @@ export class ConnectorTokens {
       const { accessToken, refreshToken = before.refreshToken } = await this.#refresh(provider, secrets, before.refreshToken)
       return await this.#upstreams.revoke(provider, { accessToken, refreshToken })
     } catch (cause) {
-      this.#config.log.error('the provider could not be told that a connector is over', cause)
+      this.#config.log.error('the tokens of a connector could not be revoked at the provider', cause)
       return false
     }
   }
@@ -279,7 +283,7 @@ export class ConnectorTokens {
 
   async #read({ connectorId, ownerId }: CredentialKey): Promise<Credential> {
     const credential = await this.#store(store => store.credentials.get(connectorId, ownerId))
-    if (!credential) throw new ConnectorError('not_connected', 'nobody has connected it')
+    if (!credential) throw new ConnectorError('not_connected', 'no account is connected')
     return credential
   }
 
@@ -287,7 +291,7 @@ export class ConnectorTokens {
     return this.#store(store => store.credentials.save(credential))
   }
 
-  /** Each call has a deadline of its own: a provider takes longer than a store may. */
+  /** Gives each store call its own deadline: a call to a provider takes longer than a store may. */
   #store<T>(run: (store: Context['store']) => Promise<T>): Promise<T> {
     return this.#withContext(({ store }) => run(store))
   }
@@ -312,7 +316,7 @@ function issuedTo(before: Secrets, { accessToken, refreshToken }: ProviderTokens
   return { ...before, accessToken, refreshToken: refreshToken ?? null }
 }
 
-/** OpenID Connect Core §12.2: the ID token of a refresh has the `iss` and the `sub` of the first. One that is not there says nothing. */
+/** Tells whether a refresh returned another account: `iss` and `sub` must stay the same (OpenID Connect Core §12.2). False without an ID token. */
 function isAnother(before: Identity | null, now: Identity | undefined): boolean {
   return before !== null && now !== undefined && (before.iss !== now.iss || before.sub !== now.sub)
 }

@@ -10,29 +10,29 @@ import type { Provider } from './provider.ts'
 import type { Identity, ProviderTokens } from './provider-tokens.ts'
 import { withRetries } from './retry.ts'
 
-/** What is sealed into a credential. Fields that an older record lacks are filled in by {@link openSecrets}. */
+/** The plaintext of a credential. {@link openSecrets} fills in the fields that an older record lacks. */
 export interface Secrets extends Carried {
   readonly accessToken: string
   readonly tokenType: string
-  /** How long the access token lives in all, in seconds; null if the provider does not say. */
+  /** The whole lifetime of the access token, in seconds; null if the provider does not say. */
   readonly lifetimeSeconds: number | null
 }
 
-/** What a refresh leaves as it is, unless the provider says otherwise. */
+/** The parts that a refresh keeps unless the provider sends new ones. */
 export interface Carried {
   readonly refreshToken: string | null
   /** null: the provider did not say. */
   readonly scopes: readonly string[] | null
-  /** What the user was asked for; null in records of before this was kept. */
+  /** The scopes the user was asked for; null in records of older versions. */
   readonly requestedScopes: readonly string[] | null
   readonly details: JsonObject
-  /** At which of the provider's sites; null: at its own endpoints. */
+  /** The provider's site that has the account; null: its own endpoints. */
   readonly site: string | null
-  /** Whose account it is at the provider, where an ID token said so. */
+  /** The account at the provider, from its ID token; null if there was none. */
   readonly identity: Identity | null
 }
 
-/** Which credential: a connector's, of a user or an organisation. */
+/** The key of a credential: a connector, and its user or organisation. */
 export interface CredentialKey {
   readonly connectorId: string
   readonly ownerId: string
@@ -42,7 +42,7 @@ export function credentialKey(connectorId: string, { orgId, userId }: ConnectorO
   return { connectorId, ownerId: JSON.stringify(ownedBy === 'user' ? [orgId, userId] : [orgId]) }
 }
 
-/** What a provider issued, sealed for its owner. A refresh token that is not given again is still the old one (RFC 6749 §6). */
+/** Seals the tokens that a provider issued for their owner. Without a new refresh token, the old one is kept (RFC 6749 §6). */
 export async function sealTokens(
   { accessToken, details, expiresInSeconds, identity, refreshToken, scopes, tokenType }: ProviderTokens,
   before: Carried,
@@ -56,7 +56,7 @@ export async function sealTokens(
     tokenType,
     lifetimeSeconds,
     scopes: scopes ?? before.scopes,
-    // A refresh need not repeat them.
+    // A refresh may omit details of the first answer.
     details: { ...before.details, ...details },
     identity: identity ?? before.identity,
   }
@@ -71,18 +71,18 @@ export interface Sealing {
   readonly provider: Provider
 }
 
-/** Rejects if it was sealed for another owner, or under a key that is not among `sealingKeys`. */
+/** Opens a credential. Rejects if it was sealed for another owner, or under a key that is not among `sealingKeys`. */
 export async function openSecrets({ connectorId, ownerId, sealed }: Credential, { sealingKeys }: Connectors): Promise<Secrets> {
   const kept = JSON.parse(await open(sealed, purposeOf({ connectorId, ownerId }), sealingKeys))
   return { identity: null, lifetimeSeconds: null, requestedScopes: null, site: null, ...kept }
 }
 
-/** The same secrets in a record that differs from any other of them. */
+/** Seals the same secrets again. The text differs each time, so the write of the record is unique to the caller. */
 export function sealAgain(secrets: Secrets, key: CredentialKey, { sealingKeys }: Connectors): Promise<string> {
   return seal(JSON.stringify(secrets), purposeOf(key), sealingKeys)
 }
 
-/** The same secrets under the first of the sealing keys; undefined where they are already. */
+/** Seals the same secrets under the first of the sealing keys; undefined if they are already. */
 export async function resealed(
   credential: Credential,
   secrets: Secrets,
@@ -94,8 +94,8 @@ export async function resealed(
 }
 
 /**
- * Keeps what a provider has just issued, over whatever was there. Tokens that could not be kept are ended at the provider before
- * this rejects: nobody would use them, and nobody could end them later. Rejects with StoreError.
+ * Stores the tokens that a provider has just issued, in place of any earlier ones. If that fails, it revokes them at the provider
+ * first, because nothing could revoke them later, and rejects with StoreError.
  */
 export async function keepConnected(
   tokens: ProviderTokens,
@@ -118,28 +118,28 @@ export async function keepConnected(
 
 export interface Connection {
   readonly key: CredentialKey
-  /** With the endpoints of the site. */
+  /** The provider, with the endpoints of the site. */
   readonly provider: Provider
   readonly site?: string | null
 }
 
 async function save(credential: Omit<Credential, 'version' | 'leaseUntil' | 'needsReconnect'>, store: Store): Promise<void> {
-  // A process may be refreshing the old credential: what the user has just agreed to replaces it.
+  // The new tokens also replace a credential that a process is refreshing right now: retry on a version conflict.
   for (let tries = 0; tries < 10; tries++) {
     const stored = await store.credentials.get(credential.connectorId, credential.ownerId)
     const next = { ...credential, leaseUntil: null, needsReconnect: false, version: (stored?.version ?? 0) + 1 }
-    // Identical arguments give the same answer, so the retry finds out whether a save whose reply was lost has happened.
+    // Writes are idempotent, so a retry after a lost reply learns whether the first save happened.
     if (await withRetries(() => store.credentials.save(next), 2)) return
   }
   throw new StoreError('credentials.save', { cause: new Error('the record changed during each of ten attempts') })
 }
 
-/** Bound into the seal, so that what was sealed for one owner never opens for another. */
+/** Returns the purpose that is bound into the seal, so that a credential sealed for one owner never opens for another. */
 function purposeOf({ connectorId, ownerId }: CredentialKey): string {
   return JSON.stringify(['connector credential', connectorId, ownerId])
 }
 
-/** On a path that is only served where there are connectors. */
+/** Returns the connectors and upstreams. Throws if there are none; the routes that call it are then not served. */
 export function requireConnectors({ config: { connectors }, services: { upstreams } }: Pick<Context, 'config' | 'services'>) {
   if (!connectors || !upstreams) throw new Error('there are no connectors')
   return { connectors, upstreams }

@@ -3,7 +3,7 @@ import type { Config } from '../options/config.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
 
-/** What the host says of a connector. Rejects when its hook rejects or is late. */
+/** Asks the host's hook for the provider of a connector. Rejects if the hook rejects or is late. */
 export async function findProvider(
   connectorId: string,
   { orgId, userId }: ConnectorOwner,

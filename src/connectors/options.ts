@@ -20,9 +20,9 @@ export interface ConnectorOptions {
   ) => Promise<Provider | 'no-oauth' | null | undefined> | Provider | 'no-oauth' | null | undefined
   /** Origins of your front ends, such as `https://app.example.com`: the only places a callback returns to. The first is used where a request names none. */
   readonly baseUrls: readonly string[]
-  /** The page of the front end that says that it worked; gets `connectorId`. Default `/connectors/oauth/success`. */
+  /** The page of the front end for a success; gets `connectorId`. Default `/connectors/oauth/success`. */
   readonly successPath?: string | undefined
-  /** The page of the front end that says that it failed; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
+  /** The page of the front end for a failure; gets `connectorId` and `error`. Default `/connectors/oauth/error`. */
   readonly errorPath?: string | undefined
   /** `user`: each user has an account of their own. `organization`: all users of an organisation share one. Default `user`. */
   readonly ownedBy?: 'user' | 'organization' | undefined
@@ -36,10 +36,10 @@ export interface ConnectorOptions {
       }
     | undefined
   /**
-   * Accept a callback although nothing shows that it came to the browser of the user who began: where neither your session nor
-   * a cookie of this server reaches it. Somebody else's account can then be connected to theirs. Default `false`.
+   * Accept a callback that cannot be bound to the browser of the user who began the flow: neither your session nor a cookie of
+   * this server reaches it. An attacker can then connect their own account to another user. Default `false`.
    */
   readonly unboundCallbacks?: boolean | undefined
-  /** A token returned by `connectorToken` is good for at least this long. 0–3,600 seconds; default 60. */
+  /** The shortest remaining life of a token that `connectorToken` returns. 0–3,600 seconds; default 60. */
   readonly marginSeconds?: number | undefined
 }

@@ -15,22 +15,24 @@ import {
   withHeaders,
 } from './quirks.ts'
 
-/** What a provider gave the host when it was registered there. */
+/** The credentials that a provider issued to the host. */
 export interface PresetOptions {
+  /** The client id. */
   readonly clientId: string
+  /** The client secret. Absent: the host is a public client there. */
   readonly clientSecret?: string | undefined
-  /** As the provider spells them. Default: see the preset. */
+  /** The scopes to ask for, as the provider spells them. Default: see the preset. */
   readonly scopes?: readonly string[] | undefined
 }
 
-/** A Provider that knows which addresses it can vouch for: with `redirectUris` beside it, a SignInProvider. */
+/** A Provider that reads verified e-mail addresses. With `redirectUris` added, it is a SignInProvider. */
 export type SignInPreset = Omit<SignInProvider, 'redirectUris'>
 
 const IDENTITY = ['openid', 'email', 'profile']
 const ADDRESSES = z.array(z.object({ email: z.string(), verified: z.boolean() }))
 const SAYS_OK = z.object({ ok: z.literal(true) })
 
-/** Google. Default scopes: who the user is. The user is asked every time, as Google gives a refresh token only then. */
+/** Google. Default scopes: identity. Asks for consent every time, because Google returns a refresh token only then. */
 export function google({ scopes = IDENTITY, ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -40,8 +42,14 @@ export function google({ scopes = IDENTITY, ...registered }: PresetOptions): Pro
   }
 }
 
-/** Google, for one organisation: an account that is not of `domain` can connect, and cannot sign in. */
-export function googleWorkspace({ domain, ...options }: PresetOptions & { readonly domain: string }): SignInPreset {
+/** Google, for one organisation. An account outside `domain` can be connected, but cannot sign in. */
+export function googleWorkspace({
+  domain,
+  ...options
+}: PresetOptions & {
+  /** The organisation's primary domain. */
+  readonly domain: string
+}): SignInPreset {
   const provider = google(options)
   const hd = domain.toLowerCase()
   const members = z.object({ hd: z.literal(hd), email: z.string(), email_verified: z.literal(true) })
@@ -49,7 +57,7 @@ export function googleWorkspace({ domain, ...options }: PresetOptions & { readon
     ...provider,
     authorizationParams: { ...provider.authorizationParams, hd },
     emailDomains: [hd],
-    // By `hd`, which is the organisation's word: a private account, too, may have an address at its domain.
+    // `hd` proves membership of the organisation: a private account may have an address at its domain too.
     verifiedEmails: async (accessToken, call) => {
       const { data } = members.safeParse(await getJson('https://openidconnect.googleapis.com/v1/userinfo', accessToken, call))
       return data ? [data.email] : []
@@ -58,16 +66,19 @@ export function googleWorkspace({ domain, ...options }: PresetOptions & { readon
 }
 
 /**
- * GitHub, for OAuth apps and GitHub Apps. Default scopes: who the user is. `baseUrl` is that of an Enterprise Server, or at ghe.com.
+ * GitHub, for OAuth apps and GitHub Apps. Default scopes: identity.
  *
- * Revoking ends all that the user granted the app, tokens of other connections included. `installation_id`, which a GitHub App
- * may get with the callback, is kept: ask GitHub whether the user has it before you believe it.
+ * Revoking ends the user's whole grant to the app, with the tokens of other connections. `details` keeps `installation_id`, which
+ * a GitHub App may get with the callback: verify with GitHub that the user has access to it before you use it.
  */
 export function github({
   baseUrl = 'https://github.com',
   scopes = ['read:user', 'user:email'],
   ...registered
-}: PresetOptions & { readonly baseUrl?: string | undefined }): SignInPreset {
+}: PresetOptions & {
+  /** The URL of an Enterprise Server, or at ghe.com. Default `https://github.com`. */
+  readonly baseUrl?: string | undefined
+}): SignInPreset {
   const { host, origin } = new URL(baseUrl)
   const api = /^github\.com$|\.ghe\.com$/.test(host) ? `https://api.${host}` : `${origin}/api/v3`
   return {
@@ -94,59 +105,67 @@ export function github({
   }
 }
 
-/** GitLab. Default scopes: who the user is. `baseUrl` is that of a server of one's own. A refresh token serves once. */
+/** GitLab. Default scopes: identity. Each refresh token can be used once. */
 export function gitlab({
   baseUrl = 'https://gitlab.com',
   scopes = IDENTITY,
   ...registered
-}: PresetOptions & { readonly baseUrl?: string | undefined }): Provider {
+}: PresetOptions & {
+  /** The URL of a self-managed server. Default `https://gitlab.com`. */
+  readonly baseUrl?: string | undefined
+}): Provider {
   return { ...registered, scopes, issuer: baseUrl.replace(/\/+$/, '') }
 }
 
 const TENANT_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /**
- * Microsoft Entra ID. Default scopes: who the user is; `offline_access` is always added. `tenant` is an id, a domain, or `common`
- * (the default), `organizations` or `consumers`.
+ * Microsoft Entra ID. Default scopes: identity; `offline_access` is always added.
  *
- * To sign in with it, say in `verifiedEmails` which addresses to believe: Entra lets tenants write what they like into `email`.
+ * To sign in with it, write `verifiedEmails` yourself: Entra lets tenants put any text into `email`.
  */
 export function microsoft({
   tenant = 'common',
   scopes = IDENTITY,
   ...registered
-}: PresetOptions & { readonly tenant?: string | undefined }): Provider {
+}: PresetOptions & {
+  /** A tenant's id or domain, or `common` (the default), `organizations` or `consumers`. */
+  readonly tenant?: string | undefined
+}): Provider {
   const authority = `https://login.microsoftonline.com/${tenant}`
   return {
     ...registered,
     scopes: including('offline_access', scopes),
     issuer: `${authority}/v2.0`,
-    // Not discovered: what the metadata of `common` call the issuer is a pattern.
+    // Not discovered: the `issuer` in the metadata of `common` is a template.
     endpoints: {
       authorization: `${authority}/oauth2/v2.0/authorize`,
       token: `${authority}/oauth2/v2.0/token`,
       jwks: `${authority}/discovery/v2.0/keys`,
       userinfo: 'https://graph.microsoft.com/oidc/userinfo',
     },
-    // ID tokens name the user's tenant, by its id.
+    // The `iss` of an ID token has the id of the user's tenant.
     expectedIssuer: ({ tid }) => `https://login.microsoftonline.com/${TENANT_ID.test(tenant) ? tenant.toLowerCase() : tid}/v2.0`,
     scopeOnRefresh: true,
     quirks: [errorCodes({ invalid_grant: ['interaction_required'] })],
   }
 }
 
-/** Slack. `scopes` are the bot's; with `userScopes`, the token is the user's and the bot's is let go. Default: none. */
+/** Slack. `scopes` are the bot's; with `userScopes`, the user's token is kept and the bot's is dropped. Default: none. */
 export function slack({
   scopes = [],
   userScopes = [],
   ...registered
-}: PresetOptions & { readonly userScopes?: readonly string[] | undefined }): Provider {
+}: PresetOptions & {
+  /** Scopes of the user's token. Default: none, which connects the bot. */
+  readonly userScopes?: readonly string[] | undefined
+}): Provider {
   const ofUser = userScopes.length > 0
   return {
     ...registered,
     scopes,
     endpoints: { authorization: 'https://slack.com/oauth/v2/authorize', token: 'https://slack.com/api/oauth.v2.access' },
-    // Slack takes PKCE from apps that are registered as public clients.
+    // Slack accepts PKCE only from public clients.
     pkce: registered.clientSecret === undefined,
     scopeSeparator: ',',
     authorizationParams: ofUser ? { user_scope: userScopes.join(',') } : {},
@@ -169,7 +188,7 @@ export function slack({
   }
 }
 
-/** Atlassian: Jira and Confluence in the cloud. Default scopes: who the user is; `offline_access` is always added. */
+/** Atlassian: Jira and Confluence in the cloud. Default scopes: identity; `offline_access` is always added. */
 export function atlassian({ scopes = ['read:me'], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -177,14 +196,14 @@ export function atlassian({ scopes = ['read:me'], ...registered }: PresetOptions
     endpoints: { authorization: 'https://auth.atlassian.com/authorize', token: 'https://auth.atlassian.com/oauth/token' },
     pkce: false,
     authorizationParams: { audience: 'api.atlassian.com', prompt: 'consent' },
-    // So it refuses a refresh token that is spent, under `unauthorized_client`; its documentation has `invalid_grant`.
+    // Atlassian answers a spent refresh token with `unauthorized_client` and this text; its documentation says `invalid_grant`.
     quirks: [jsonRequests, bearerUnsaid, errorCodes({ invalid_grant: ['refresh_token is invalid'] })],
   }
 }
 
 const NOTION_VERSION = { 'notion-version': '2022-06-28' }
 
-/** Notion. It has no scopes: what an app may do is said where it is registered, and the user picks the pages. */
+/** Notion. It has no scopes: the app's registration has its capabilities, and the user picks the pages. */
 export function notion({ scopes = [], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -202,7 +221,7 @@ export function notion({ scopes = [], ...registered }: PresetOptions): Provider 
   }
 }
 
-/** Dropbox. Default scopes: all that the app is registered for. */
+/** Dropbox. Default scopes: all for which the app is registered. */
 export function dropbox({ scopes = [], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -214,19 +233,21 @@ export function dropbox({ scopes = [], ...registered }: PresetOptions): Provider
   }
 }
 
-/** Salesforce. Default scope: `api`; `refresh_token` is always added. `domain` is a My Domain, or `test.salesforce.com`. */
+/** Salesforce. Default scope: `api`; `refresh_token` is always added. `instance_url` of the details is the address of its API. */
 export function salesforce({
   domain = 'login.salesforce.com',
   scopes = ['api'],
   ...registered
-}: PresetOptions & { readonly domain?: string | undefined }): Provider {
+}: PresetOptions & {
+  /** A My Domain, or `test.salesforce.com`. Default `login.salesforce.com`. */
+  readonly domain?: string | undefined
+}): Provider {
   return {
     ...registered,
     scopes: including('refresh_token', scopes),
     issuer: `https://${domain}`,
-    // What an organisation's sessions have unless it says otherwise; Salesforce tells nobody.
+    // The default session timeout of an organisation. Salesforce sends no `expires_in`.
     accessTokenSeconds: 7200,
-    // Where its API is.
     keep: ['instance_url'],
     quirks: [errorCodes({ invalid_grant: ['inactive_user', 'inactive_org'], invalid_client: ['invalid_client_id'] })],
   }
@@ -234,7 +255,7 @@ export function salesforce({
 
 const LINKEDIN = 'https://www.linkedin.com/oauth'
 
-/** LinkedIn. Default scopes: who the user is. Only some partners of LinkedIn get refresh tokens. */
+/** LinkedIn. Default scopes: identity. Only some partners of LinkedIn get refresh tokens. */
 export function linkedin({ scopes = IDENTITY, ...registered }: PresetOptions): SignInPreset {
   return {
     ...registered,
@@ -246,16 +267,16 @@ export function linkedin({ scopes = IDENTITY, ...registered }: PresetOptions): S
       jwks: `${LINKEDIN}/openid/jwks`,
       userinfo: 'https://api.linkedin.com/v2/userinfo',
     },
-    // Its ID tokens have no nonce, and it takes PKCE from native apps alone.
+    // Its ID tokens have no nonce, and it accepts PKCE only from native apps.
     nonce: false,
     pkce: false,
     quirks: [scopesSeparatedBy(',')],
-    // Its documentation names the host alone, its metadata the path as well.
+    // The issuer is the host in its documentation, and has a path in its metadata.
     expectedIssuer: ({ iss }) => (iss === 'https://www.linkedin.com' ? iss : LINKEDIN),
   }
 }
 
-/** Figma. Default scope: who the user is. A refresh brings no new refresh token. */
+/** Figma. Default scope: identity. A refresh returns no new refresh token. */
 export function figma({ scopes = ['current_user:read'], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -271,12 +292,12 @@ export function figma({ scopes = ['current_user:read'], ...registered }: PresetO
   }
 }
 
-/** Apple takes a client secret for six months at most; this is a little less. */
+/** 180 days: Apple accepts a client secret for six months at most. */
 const APPLE_SECRET_SECONDS = 15_552_000
 
 /**
- * Sign in with Apple. Default scopes: who the user is. `privateKey` is the text of the key file (.p8), which signs the client
- * secret. Apple posts its callback, and `user` of the details has the name, at the first connection only.
+ * Sign in with Apple. Default scopes: identity. Apple posts its callback. `user` of the details has the user's name, at the first
+ * connection only.
  */
 export function apple({
   clientId,
@@ -285,8 +306,11 @@ export function apple({
   scopes = ['openid', 'name', 'email'],
   teamId,
 }: Omit<PresetOptions, 'clientSecret'> & {
+  /** The id of the developer team. */
   readonly teamId: string
+  /** The id of the key. */
   readonly keyId: string
+  /** The text of the key file (.p8), which signs the client secret. */
   readonly privateKey: string
 }): SignInPreset {
   const issuer = 'https://appleid.apple.com'
@@ -308,13 +332,13 @@ export function apple({
       revocation: `${issuer}/auth/revoke`,
     },
     pkce: false,
-    // Without it, Apple refuses a request for name or e-mail address.
+    // Apple refuses a request for the name or e-mail address without it.
     authorizationParams: { response_mode: 'form_post' },
     keep: ['user'],
   }
 }
 
-/** Twitch. Default scopes: who the user is. */
+/** Twitch. Default scopes: identity. */
 export function twitch({ scopes = ['openid', 'user:read:email'], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -334,7 +358,7 @@ export function twitch({ scopes = ['openid', 'user:read:email'], ...registered }
   }
 }
 
-/** QuickBooks, of Intuit. Default scope: accounting. `realmId` of the details is the company, which every call needs. */
+/** QuickBooks, of Intuit. Default scope: accounting. `realmId` of the details is the id of the company, which every API call needs. */
 export function quickbooks({ scopes = ['com.intuit.quickbooks.accounting'], ...registered }: PresetOptions): Provider {
   return {
     ...registered,
@@ -367,7 +391,7 @@ const ZOHO_SITES = [
   'zohocloud.ca',
 ]
 
-/** Zoho, for accounts of every data center that the app is enabled for. `api_domain` of the details is where its API is. */
+/** Zoho, for accounts of every data center for which the app is enabled. `api_domain` of the details is the address of its API. */
 export function zoho({ scopes = ['AaaServer.profile.READ'], ...registered }: PresetOptions): Provider {
   const at = (domain: string) => ({
     token: `https://accounts.${domain}/oauth/v2/token`,

@@ -6,7 +6,7 @@ import type { OutboundRules } from '../outbound/outbound-url.ts'
 import { checkProvider, isOpenId, type Provider, type ProviderCall } from './provider.ts'
 import { withConnectorErrors } from './upstream-errors.ts'
 
-/** How oauth4webapi reaches a provider. */
+/** Options with which oauth4webapi calls a provider. */
 export interface RequestOptions {
   readonly [oauth.customFetch]: ProviderCall
   readonly [oauth.allowInsecureRequests]: boolean
@@ -17,13 +17,13 @@ export interface ProviderMetadataOptions extends OutboundRules {
   readonly requestOptions: () => RequestOptions
 }
 
-/** How long what a provider says of itself is believed, in milliseconds. */
+/** How long a provider's metadata are cached, in milliseconds. */
 const DISCOVERY_MS = 3_600_000
 
-/** How often the keys of one provider are read again because an ID token did not fit them, in milliseconds. */
+/** The shortest time between two rereads of one provider's keys after a failed signature, in milliseconds. */
 const FORGET_MS = 60_000
 
-/** What providers say of themselves (RFC 8414, OpenID Connect Discovery), and the keys that they sign with. */
+/** Cache of providers' metadata (RFC 8414, OpenID Connect Discovery) and signing keys. */
 export class ProviderMetadata {
   readonly #discovered = new TtlCache<oauth.AuthorizationServer>(100)
   readonly #forgotten = new TtlCache<true>(100)
@@ -39,7 +39,7 @@ export class ProviderMetadata {
   }
 
   /**
-   * A provider's own metadata, discovered where there is an issuer, with what the host says itself on top.
+   * Returns a provider's metadata: discovered if it has an issuer, and overridden by the host's own `endpoints`.
    * Rejects with ConnectorError.
    */
   async of(provider: Provider): Promise<oauth.AuthorizationServer> {
@@ -51,7 +51,7 @@ export class ProviderMetadata {
     const token = endpoints.token ?? found?.token_endpoint
     return {
       ...found,
-      // What is only compared where the provider names it: without an issuer, the address of its token endpoint stands for it.
+      // oauth4webapi requires an issuer, and compares it only if the provider sends one: without one, use the token endpoint.
       issuer: found?.issuer ?? issuer ?? String(token),
       ...defined({
         authorization_endpoint: endpoints.authorization,
@@ -63,7 +63,7 @@ export class ProviderMetadata {
     }
   }
 
-  /** Keys that were read are kept: oauth4webapi decides when to read them again. */
+  /** Returns the key cache of a provider, whose freshness oauth4webapi manages. */
   keysOf(provider: Provider): oauth.JWKSCacheInput {
     const id = keySetOf(provider)
     const known = this.#keys.get(id, this.#now()) ?? {}
@@ -72,8 +72,8 @@ export class ProviderMetadata {
   }
 
   /**
-   * Forgets the keys and the metadata of a provider that seems to have replaced them. False, and nothing forgotten, if that was
-   * done less than a minute ago: whoever can make a provider issue bad ID tokens must not make us read its keys without limit.
+   * Evicts the keys and the metadata of a provider that seems to have replaced them. False, and nothing evicted, if that happened
+   * less than a minute ago: bad ID tokens must not cause unlimited reads.
    */
   forget(provider: Provider): boolean {
     const id = keySetOf(provider)
@@ -100,7 +100,7 @@ export class ProviderMetadata {
   }
 }
 
-/** Which keys: those at an address, or those that an issuer's metadata name. */
+/** Returns the cache key of a provider's keys: their address, or the issuer whose metadata name it. */
 function keySetOf({ endpoints, issuer = '' }: Provider): string {
   return endpoints?.jwks ?? issuer
 }

@@ -3,104 +3,117 @@ import type { Outbound } from '../outbound/outbound.ts'
 import { checkOutboundUrl, OutboundError, type OutboundRules } from '../outbound/outbound-url.ts'
 import type { Quirk } from './quirks.ts'
 
-/** An outside provider, as the host is registered there: any OAuth 2 or OpenID Connect server. */
+/** An outside provider, and the host's registration there: any OAuth 2 or OpenID Connect server. */
 export interface Provider {
+  /** The host's client id there. */
   readonly clientId: string
-  /** Absent: the host is a public client there. */
+  /** The host's client secret there. Absent: the host is a public client. */
   readonly clientSecret?: string | undefined
-  /** What to ask for, as the provider spells it. `openid` makes the provider say who the user is, and that is verified. */
+  /** The scopes to ask for, as the provider spells them. With `openid`, the provider issues an ID token, which is verified. */
   readonly scopes: readonly string[]
-  /** The provider's issuer: what `endpoints` leaves out is discovered (OpenID Connect Discovery §4, RFC 8414 §3). */
+  /** The provider's issuer, at which the missing `endpoints` are discovered (OpenID Connect Discovery §4, RFC 8414 §3). */
   readonly issuer?: string | undefined
+  /** The provider's endpoints. Default: discovered. */
   readonly endpoints?: ProviderEndpoints | undefined
   /** How the host authenticates at the token endpoint. Default: as discovered, else `client_secret_post`; `none` without a secret. */
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
-  /** PKCE with S256 (RFC 7636). Default true: providers that do not know it ignore it. */
+  /** Whether to use PKCE with S256 (RFC 7636). Default true: providers without PKCE ignore it. */
   readonly pkce?: boolean | undefined
   /**
    * Whether ID tokens carry the `nonce` of the authorization request (OpenID Connect Core §3.1.3.7). Default true.
    *
-   * `false` is weaker, and only for a provider whose ID tokens never have one, such as LinkedIn: without PKCE as well, nothing
-   * shows that a code was issued for this flow, so a stolen code can be connected to the thief's own user.
+   * `false` is weaker, and only for a provider whose ID tokens never have one, such as LinkedIn. Without PKCE as well, nothing
+   * binds a code to its flow, so a thief can connect a stolen code to their own user.
    */
   readonly nonce?: boolean | undefined
-  /** Between scopes. Default a space, as RFC 6749 §3.3 has it. */
+  /** The separator of scopes. Default: a space (RFC 6749 §3.3). */
   readonly scopeSeparator?: string | undefined
-  /** Added to every authorization request. */
+  /** Further parameters of every authorization request. Default: none. */
   readonly authorizationParams?: Readonly<Record<string, string>> | undefined
-  /** Where the provider sends the browser. Default: `/connectors/oauth/callback` of this server. */
+  /** The redirect URI that is registered there. Default: `/connectors/oauth/callback` of this server. */
   readonly redirectUri?: string | undefined
   /**
-   * Send the scopes that were asked for at the connection with every refresh, for a provider that requires them. Default false:
-   * a refresh without `scope` is for what was granted (RFC 6749 §6).
+   * Whether every refresh sends the scopes that were asked for at the connection, for a provider that requires it. Default
+   * false: a refresh without `scope` keeps the granted scopes (RFC 6749 §6).
    */
   readonly scopeOnRefresh?: boolean | undefined
-  /** How long an access token lives where the provider does not say, in seconds. Default: until it is refused. */
+  /** The lifetime of an access token if the provider does not send one, in seconds. Default: until it is refused. */
   readonly accessTokenSeconds?: number | undefined
   /**
-   * What else the host needs, such as Salesforce's `instance_url`: fields of the token endpoint's answer, or else parameters of
-   * the callback (QuickBooks's `realmId`), of at most 1,024 characters. Sealed, and given as `details` with each token.
+   * Names of further values to keep: fields of the token endpoint's answer (Salesforce's `instance_url`), or else parameters of
+   * the callback (QuickBooks's `realmId`), of at most 1,024 characters. Sealed, and returned as `details` with each token.
    *
-   * A parameter of the callback passes through the user's browser, so the user can change it: it is not a proof of anything.
+   * A parameter of the callback passes through the user's browser, so the user can change it: it proves nothing.
    */
   readonly keep?: readonly string[] | undefined
-  /** Where the provider has several sites, and says in the callback which of them has the account. */
+  /** The sites of a provider that has several, and names in the callback the one that has the account. Default: none. */
   readonly sites?: ProviderSites | undefined
-  /** What the provider does otherwise than the standards; in the order in which they mend an answer. */
+  /** Departures from the standards that are corrected, in the order in which they apply to an answer. Default: none. */
   readonly quirks?: readonly Quirk[] | undefined
-  /** The issuer an ID token must have, where it depends on what the token says (Entra ID). Default: `issuer`. */
+  /** Returns the issuer an ID token must have, if that depends on its claims (Entra ID). Default: `issuer`. */
   readonly expectedIssuer?: ((claims: Readonly<Record<string, unknown>>) => string) | undefined
-  /** Ends a token at the provider where it has no RFC 7009 endpoint. */
+  /** Revokes tokens at a provider without an RFC 7009 endpoint. Default: the revocation endpoint, if there is one. */
   readonly revoke?: ((tokens: RevocableTokens, call: ProviderCall) => Promise<void>) | undefined
 }
 
+/** URLs of a provider. Those that are absent are discovered. */
 export interface ProviderEndpoints {
+  /** The authorization endpoint. */
   readonly authorization?: string | undefined
+  /** The token endpoint. */
   readonly token?: string | undefined
-  /** Where refresh tokens are sent, if not to `token`. */
+  /** The endpoint for refresh tokens. Default: `token`. */
   readonly refresh?: string | undefined
+  /** The revocation endpoint (RFC 7009). */
   readonly revocation?: string | undefined
+  /** The userinfo endpoint. */
   readonly userinfo?: string | undefined
+  /** The public keys. */
   readonly jwks?: string | undefined
 }
 
 /**
  * The sites of a provider, such as the data centers of Zoho. A callback chooses one by name; only the addresses declared here
- * are ever called. The choice is kept, and holds for refreshes and revocation too.
+ * are ever called. The choice is stored, and applies to refreshes and revocation too.
  */
 export interface ProviderSites {
-  /** The parameter of the callback that names the site. Without it, `endpoints` of the provider count; an unknown name is refused. */
+  /** The callback's parameter that names the site. Without it, the provider's own `endpoints` are used; an unknown name is refused. */
   readonly parameter: string
-  /** By that name: what the site has in place of the provider's own `endpoints`. */
+  /** By name of the site: the endpoints that replace the provider's own. */
   readonly endpoints: Readonly<Record<string, ProviderEndpoints>>
 }
 
-/** A provider people sign in with, through POST /userAccount/oauth/exchange. */
+/** A provider with which users sign in, through POST /userAccount/oauth/exchange. */
 export interface SignInProvider extends Provider {
-  /** Where the front end may have been sent back to; compared byte for byte. */
+  /** The redirect URIs that the front end may have used; compared byte for byte. */
   readonly redirectUris: readonly string[]
-  /** Only addresses of these domains, in lower case: where an organisation has a provider of its own. Default: any. */
+  /** The domains whose addresses may sign in, in lower case: for an organisation that has its own provider. Default: any. */
   readonly emailDomains?: readonly string[] | undefined
-  /** The user's verified addresses, where the provider has no ID token that says so. Default: `email` with `email_verified`. */
+  /** Reads the user's verified addresses, if the provider's ID tokens lack them. Default: `email` with `email_verified`. */
   readonly verifiedEmails?: ((accessToken: string, call: ProviderCall) => Promise<readonly string[]>) | undefined
 }
 
+/** Tokens to revoke at a provider. */
 export interface RevocableTokens {
+  /** The access token. */
   readonly accessToken: string
+  /** The refresh token; undefined if the provider issued none. */
   readonly refreshToken: string | undefined
+  /** The host's client id there. */
   readonly clientId: string
+  /** The host's client secret there. */
   readonly clientSecret: string | undefined
 }
 
 /** Calls the provider under the rules of every outbound request: https, public addresses, no redirects, 10 s, 1 MiB. */
 export type ProviderCall = Outbound['fetch']
 
-/** Whether it answers with ID tokens, which are verified. */
+/** Tells whether the provider issues ID tokens, which are verified. */
 export function isOpenId({ issuer, scopes }: Provider): boolean {
   return issuer !== undefined && scopes.includes('openid')
 }
 
-/** The provider with the endpoints of one of its sites; null: with its own. Throws ConnectorError `not_configured` for an unknown site. */
+/** Returns the provider with the endpoints of one of its sites; null: its own. Throws ConnectorError `not_configured` for an unknown site. */
 export function atSite(provider: Provider, site: string | null): Provider {
   if (site === null) return provider
   const { endpoints = {} } = provider.sites ?? {}
@@ -112,7 +125,7 @@ export function atSite(provider: Provider, site: string | null): Provider {
   return { ...provider, endpoints: { ...provider.endpoints, ...endpoints[site] } }
 }
 
-/** What is wrong with a provider, in words for whoever configures it: every problem, or none. Nothing is called. */
+/** Lists every problem of a provider's configuration, for the person who configures it; empty if it has none. Makes no requests. */
 export function checkProvider(provider: Provider, rules: Partial<OutboundRules> = {}): readonly string[] {
   const problems: string[] = []
   const { clientId, clientSecret, endpoints = {}, issuer, scopes } = provider

@@ -1,26 +1,34 @@
 /**
- * How a provider departs from RFC 6749 §5: `request` changes what is sent to its token endpoint, `answer` what comes back, before
- * the protocol library judges it. Each is small, and named for what it mends.
+ * Corrects one departure of a provider from RFC 6749 §5, before the protocol library reads the answer. Each quirk is small, and
+ * named after what it corrects.
  */
 export interface Quirk {
+  /** Its name, for logs. */
   readonly name: string
+  /** Changes a request to the token endpoint. */
   readonly request?: (request: TokenRequest) => TokenRequest
-  /** The answer's fields, and the status it should have had. */
+  /** Changes an answer: its fields, and the status that the standard requires. */
   readonly answer?: (answer: TokenAnswer) => TokenAnswer
-  /** Reads a body that is not JSON. */
+  /** Parses a body that is not JSON. */
   readonly read?: (text: string) => unknown
 }
 
+/** A request to a token endpoint. */
 export interface TokenRequest {
+  /** The headers, with lower-case names. */
   readonly headers: Readonly<Record<string, string>>
+  /** The body. */
   readonly body: URLSearchParams | string
 }
+/** An answer of a token endpoint. */
 export interface TokenAnswer {
+  /** The HTTP status. */
   readonly status: number
+  /** The fields of the body. */
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** Errors come with status 200: GitHub says `error`, Slack `ok: false`. */
+/** Corrects errors that come with status 200: GitHub sends `error`, Slack `ok: false`. */
 export const errorsUnder200: Quirk = {
   name: 'errors under 200',
   answer: ({ status, fields }) => {
@@ -29,7 +37,7 @@ export const errorsUnder200: Quirk = {
   },
 }
 
-/** The provider's own words for a standard error code, in `error`, `error_description` or `message`: `{ invalid_grant: ['bad_code'] }`. */
+/** Maps the provider's own error codes, in `error`, `error_description` or `message`, to standard ones: `{ invalid_grant: ['bad_code'] }`. */
 export function errorCodes(words: Readonly<Record<string, readonly string[]>>): Quirk {
   const standard = new Map(Object.entries(words).flatMap(([code, own]) => own.map(word => [word, code])))
   return {
@@ -42,7 +50,7 @@ export function errorCodes(words: Readonly<Record<string, readonly string[]>>): 
   }
 }
 
-/** An error's code is in a field of another name, as Notion's in `code`. */
+/** Reads an error's code from a field of another name, such as Notion's `code`. */
 export function errorCodeIn(name: string): Quirk {
   return {
     name: `error code in ${name}`,
@@ -53,7 +61,7 @@ export function errorCodeIn(name: string): Quirk {
   }
 }
 
-/** What an answer does not have, it has as null; a refresh token also as an empty text. Mended for every provider. */
+/** Removes fields that are null, and an empty refresh token, which mean that they are absent. Applied to every provider. */
 export const nullsForAbsent: Quirk = {
   name: 'nulls for absent',
   answer: ({ status, fields }) => ({
@@ -64,7 +72,7 @@ export const nullsForAbsent: Quirk = {
   }),
 }
 
-/** `scope` is a list, as Twitch's is. Always on. A list of anything but texts is left for the protocol library to refuse. */
+/** Joins a `scope` that is an array, such as Twitch's. Applied to every provider. An array of other values is left for the protocol library to refuse. */
 export const scopeLists: Quirk = {
   name: 'scope lists',
   answer: ({ status, fields }) => {
@@ -74,39 +82,39 @@ export const scopeLists: Quirk = {
   },
 }
 
-/** An ID token that nobody asked for, and that nothing here could verify. */
+/** Removes an ID token that was not asked for, because without an issuer it cannot be verified. */
 export const idTokenUnasked: Quirk = {
   name: 'ID token unasked',
   answer: ({ status, fields: { id_token: _, ...fields } }) => ({ status, fields }),
 }
 
-/** Answers are forms. */
+/** Parses answers that are forms. */
 export const formAnswers: Quirk = {
   name: 'form answers',
   read: text => Object.fromEntries(new URLSearchParams(text)),
 }
 
-/** The tokens are in an object within the answer, as Slack's of a user. Where that has none, the outer ones count. */
+/** Reads the tokens from an object inside the answer, such as Slack's user token. Uses the outer ones if it has none. */
 export function nestedUnder(name: string): Quirk {
   return {
     name: `nested under ${name}`,
     answer: ({ status, fields }) => {
       const inner = fields[name]
       const nested = typeof inner === 'object' && inner !== null && 'access_token' in inner
-      // What the outer tokens have and the inner ones lack must not be taken for theirs.
+      // Fields of the outer token must not be taken for those that the inner one lacks.
       const outer = { ...fields, refresh_token: undefined, expires_in: undefined, scope: undefined, token_type: undefined }
       return { status, fields: nested ? { ...outer, ...inner } : fields }
     },
   }
 }
 
-/** `token_type` is missing, or is a word of the provider's own; the tokens are bearer tokens. */
+/** Sets `token_type` to Bearer where it is missing or the provider's own word. */
 export const bearerUnsaid: Quirk = {
   name: 'bearer unsaid',
   answer: ({ status, fields }) => ({ status, fields: 'access_token' in fields ? { ...fields, token_type: 'Bearer' } : fields }),
 }
 
-/** The answer's `scope` is not separated by spaces. */
+/** Splits the answer's `scope` by another separator than a space. */
 export function scopesSeparatedBy(separator: string): Quirk {
   return {
     name: `scopes separated by ${separator}`,
@@ -117,7 +125,7 @@ export function scopesSeparatedBy(separator: string): Quirk {
   }
 }
 
-/** The token endpoint reads JSON. */
+/** Sends requests to the token endpoint as JSON. */
 export const jsonRequests: Quirk = {
   name: 'JSON requests',
   request: ({ body, headers }) => ({
@@ -126,7 +134,7 @@ export const jsonRequests: Quirk = {
   }),
 }
 
-/** The token endpoint wants these headers too. Names in lower case. */
+/** Adds headers to requests to the token endpoint. Names in lower case. */
 export function withHeaders(more: Readonly<Record<string, string>>): Quirk {
   return {
     name: `with ${Object.keys(more).join(', ')}`,
@@ -134,7 +142,7 @@ export function withHeaders(more: Readonly<Record<string, string>>): Quirk {
   }
 }
 
-/** Basic credentials are taken as they are: the provider does not undo the encoding of RFC 6749 §2.3.1. */
+/** Sends Basic credentials without the form encoding of RFC 6749 §2.3.1, for a provider that does not decode them. */
 export const plainBasic: Quirk = {
   name: 'plain Basic',
   request: ({ body, headers }) => {
@@ -147,7 +155,7 @@ export const plainBasic: Quirk = {
   },
 }
 
-/** An Authorization header of RFC 7617, in UTF-8. */
+/** Makes a Basic Authorization header (RFC 7617), in UTF-8. */
 export function basic(credentials: string): string {
   return `Basic ${Buffer.from(credentials).toString('base64')}`
 }
@@ -156,16 +164,16 @@ export function basic(credentials: string): string {
 export async function mendAnswer(response: Response, quirks: readonly Quirk[]): Promise<Response> {
   const text = await response.text()
   const fields = readFields(text, quirks)
-  // Not an object: for the protocol library to refuse.
+  // A body that is not an object is left for the protocol library to refuse.
   if (!fields) return new Response(text || null, response) // a 204 may not even have an empty body
   let answer: TokenAnswer = { status: response.status, fields }
   for (const quirk of quirks) answer = quirk.answer?.(answer) ?? answer
   const headers = new Headers(response.headers)
   headers.set('content-type', 'application/json')
-  // RFC 6749 §5.2: the body says which error it is. A gateway's challenge would be read first, as bad client credentials.
+  // RFC 6749 §5.2: the body has the error. The protocol library would read a gateway's challenge first, as bad client credentials.
   if (typeof answer.fields.error === 'string') headers.delete('www-authenticate')
   return new Response(JSON.stringify(answer.fields), {
-    // RFC 6749 §5.1 says 200; what says that something was made says the same.
+    // RFC 6749 §5.1 requires 200; some providers send 201.
     status: answer.status === 201 ? 200 : answer.status,
     headers,
   })

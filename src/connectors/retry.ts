@@ -4,11 +4,11 @@ import type { Provider } from './provider.ts'
 import type { ProviderTokens } from './provider-tokens.ts'
 import type { RefreshRequest, Upstreams } from './upstream.ts'
 
-/** How long a provider is asked, in milliseconds, all tries together. */
+/** The time limit for all tries of a request to a provider together, in milliseconds. */
 export const TRY_MS = 10_000
 const MAX_TRIES = 4
 
-/** Refreshes, again while the provider is only busy. Rejects with the last ConnectorError. */
+/** Refreshes a token, and retries while the provider is busy. Rejects with the last ConnectorError. */
 export async function refreshWithRetries(
   upstreams: Upstreams,
   provider: Provider,

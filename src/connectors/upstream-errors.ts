@@ -2,7 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { ConnectorError } from '../errors/connector-error.ts'
 import { OutboundError } from '../outbound/outbound-url.ts'
 
-/** The provider has no time for anybody now (RFC 6585 §4, RFC 9110 §15.6). */
+/** The provider answered 429 or 5xx (RFC 6585 §4, RFC 9110 §15.6): a retry may succeed. */
 export class ProviderBusyError extends Error {
   readonly retryAfterSeconds: number | undefined
 
@@ -14,7 +14,7 @@ export class ProviderBusyError extends Error {
   }
 }
 
-/** Runs what talks to a provider; every failure is a ConnectorError in our own words. `refusal`: what `invalid_grant` means. */
+/** Runs a call to a provider; every failure is a ConnectorError with our own text. `refusal` is the code for `invalid_grant`. */
 export async function withConnectorErrors<T>(
   run: () => Promise<T>,
   refusal: 'provider_refused' | 'needs_reconnect' = 'provider_refused',
@@ -26,7 +26,7 @@ export async function withConnectorErrors<T>(
   }
 }
 
-/** Whatever went wrong with a provider as a ConnectorError, in words that quote nothing of its answer. */
+/** Converts any failure of a provider to a ConnectorError, whose text quotes nothing of its answer. */
 function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'): ConnectorError {
   if (error instanceof ProviderBusyError) {
     const { message, retryAfterSeconds } = error
@@ -43,7 +43,7 @@ function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'
   }
   if (error instanceof DOMException && ['AbortError', 'TimeoutError'].includes(error.name))
     return new ConnectorError('provider_unavailable', 'the provider took too long')
-  // The library's errors hold the answer: its words are enough for a log.
+  // The library's errors hold the answer, so only their code gets into the log.
   const words =
     error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError ? error.code : undefined
   return new ConnectorError(
@@ -52,7 +52,7 @@ function explain(error: unknown, refusal: 'provider_refused' | 'needs_reconnect'
   )
 }
 
-/** RFC 6749 §5.2: what may be quoted. */
+/** Error codes that may be quoted (RFC 6749 §5.2). */
 const OAUTH_ERRORS = new Set([
   'invalid_request',
   'invalid_client',

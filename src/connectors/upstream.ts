@@ -11,20 +11,22 @@ import { identityOf, type ProviderTokens, readTokens, type UnverifiedClaims, unv
 import { idTokenUnasked, mendAnswer, mendRequest, nullsForAbsent, type Quirk, scopeLists } from './quirks.ts'
 import { ProviderBusyError, withConnectorErrors } from './upstream-errors.ts'
 
+/** A code to redeem. */
 export interface CodeExchange {
   readonly code: string
   readonly redirectUri: string
   /** null: the flow was begun without PKCE. */
   readonly codeVerifier: string | null
-  /** null: the flow was begun without, and the ID token must have none. `unknown`: a front end began it. */
+  /** null: the flow was begun without a nonce, and the ID token must have none. `unknown`: a front end began it. */
   readonly nonce: string | null | 'unknown'
   /** `iss` of the callback (RFC 9207). `unknown`: a front end received it. */
   readonly iss: string | null | 'unknown'
 }
 
+/** A refresh token to redeem. */
 export interface RefreshRequest {
   readonly refreshToken: string
-  /** What the user was asked for when the account was connected. */
+  /** The scopes the user was asked for when the account was connected. */
   readonly scopes: readonly string[]
 }
 
@@ -42,9 +44,9 @@ export interface UpstreamsOptions extends OutboundRules {
   readonly outbound?: Outbound
 }
 
-/** Everything that is asked of providers: the protocol is oauth4webapi's, the connections are vetted. */
+/** Makes all requests to providers, with oauth4webapi over vetted connections. */
 export class Upstreams {
-  /** Loaded when the first provider is called: a server that calls none needs nothing of it. */
+  /** Loaded with the first call of a provider, so that a server without providers loads no HTTP client. */
   #outbound: Promise<Outbound> | undefined
   readonly #options: Omit<UpstreamsOptions, 'outbound'>
   readonly #metadata: ProviderMetadata
@@ -55,7 +57,7 @@ export class Upstreams {
     this.#metadata = new ProviderMetadata({ ...options, requestOptions: () => this.#requestOptions() })
   }
 
-  /** Where to send the browser (RFC 6749 §4.1.1). */
+  /** Makes the URL to which to send the browser (RFC 6749 §4.1.1). */
   async authorizationUrl(provider: Provider, asked: AuthorizationRequest): Promise<string> {
     const { authorization_endpoint } = await this.#metadata.of(provider)
     if (!authorization_endpoint) throw new ConnectorError('not_configured', 'the provider has no authorization endpoint')
@@ -78,15 +80,15 @@ export class Upstreams {
     return url.href
   }
 
-  /** Redeems a code (RFC 6749 §4.1.3). An ID token that comes with it has been verified whole, its signature included. */
+  /** Redeems a code (RFC 6749 §4.1.3). Verifies an ID token that comes with it, including its signature. */
   async exchangeCode(provider: Provider, { code, codeVerifier, iss, nonce, redirectUri }: CodeExchange): Promise<ProviderTokens> {
     const as = await this.#metadata.of(provider)
     const client = clientOf(provider)
     return withConnectorErrors(async () => {
-      // Where the host names no issuer, there is nothing to compare with.
+      // Without an issuer in the host's configuration, there is nothing to compare `iss` with.
       const named = iss === 'unknown' || provider.issuer === undefined ? as.issuer : iss
       const answered = new URLSearchParams(iss === null || named === null ? { code } : { code, iss: named })
-      // Only what the provider promises about `iss` is checked here (RFC 9207 §2.4); the state is the flow's.
+      // Only `iss` is checked here (RFC 9207 §2.4): the callback has checked the state.
       const params = oauth.validateAuthResponse(as, client, answered, oauth.skipStateCheck)
       const options = this.#tokenOptions(provider)
       const verifier = codeVerifier ?? oauth.nopkce
@@ -111,14 +113,14 @@ export class Upstreams {
     })
   }
 
-  /** RFC 6749 §6. Rejects with ConnectorError `needs_reconnect` where the provider says `invalid_grant`. */
+  /** Refreshes (RFC 6749 §6). Rejects with ConnectorError `needs_reconnect` if the provider answers `invalid_grant`. */
   async refresh(provider: Provider, { refreshToken, scopes }: RefreshRequest, signal: AbortSignal): Promise<ProviderTokens> {
     const found = await this.#metadata.of(provider)
     const as = { ...found, ...(provider.endpoints?.refresh && { token_endpoint: provider.endpoints.refresh }) }
     const additionalParameters = provider.scopeOnRefresh ? { scope: scopes.join(provider.scopeSeparator ?? ' ') } : {}
     const client = clientOf(provider)
     let idToken: unknown
-    // Set aside before the protocol library reads the answer: an ID token that cannot be verified must not cost the refresh token.
+    // Hide the ID token from the protocol library: a failed verification would lose the new refresh token.
     const setAside: Quirk = {
       name: 'ID token of a refresh',
       answer: ({ status, fields: { id_token, ...fields } }) => {
@@ -130,12 +132,12 @@ export class Upstreams {
       const options = { ...this.#tokenOptions(provider, setAside), additionalParameters, signal }
       const response = await oauth.refreshTokenGrantRequest(as, client, authOf(provider, as), refreshToken, options)
       const tokens = readTokens(await oauth.processRefreshTokenResponse(as, client, response), provider)
-      // It came from the token endpoint itself, over TLS (OpenID Connect Core §3.1.3.7, 6), so its claims can be compared unverified.
+      // OpenID Connect Core §3.1.3.7, 6: it came from the token endpoint over TLS, so the signature need not be verified.
       return { ...tokens, identity: isOpenId(provider) ? identityOf(idToken) : undefined }
     }, 'needs_reconnect')
   }
 
-  /** Ends what was issued, where the provider can. False: it cannot. */
+  /** Revokes tokens. False if the provider has no way to revoke. */
   async revoke(
     provider: Provider,
     tokens: { readonly accessToken: string; readonly refreshToken: string | undefined },
@@ -155,7 +157,7 @@ export class Upstreams {
     })
   }
 
-  /** The addresses that the provider says are the user's and verified, in lower case. */
+  /** Returns the user's verified e-mail addresses, in lower case. */
   async verifiedEmails(provider: SignInProvider, { accessToken, idToken }: ProviderTokens): Promise<readonly string[]> {
     const { verifiedEmails } = provider
     if (verifiedEmails) {
@@ -164,7 +166,7 @@ export class Upstreams {
     }
     const told = idToken === undefined ? {} : decodeJwt(idToken)
     const claims = told.email === undefined ? await this.#userinfo(provider, accessToken, told.sub) : told
-    // Exactly true: providers have said "false", and people have been signed in by it.
+    // Exactly true: some providers send the string "false".
     return typeof claims.email === 'string' && claims.email_verified === true ? [asciiLowerCase(claims.email)] : []
   }
 
@@ -183,8 +185,8 @@ export class Upstreams {
   }
 
   /**
-   * Verifies the signature of a response's ID token. A key that is not among the cached ones, or whose signature does not match,
-   * may have been replaced at once: one retry with a freshly read set, at most once a minute per provider.
+   * Verifies the signature of a response's ID token. If no cached key fits, the provider may have replaced its keys: one retry
+   * with a freshly read set, at most once a minute per provider.
    */
   async #verifySignature(provider: Provider, as: oauth.AuthorizationServer, response: Response): Promise<void> {
     const options = { ...this.#requestOptions(), [oauth.jwksCache]: this.#metadata.keysOf(provider) }
@@ -201,11 +203,11 @@ export class Upstreams {
   }
 
   #requestOptions(): RequestOptions {
-    // Whether plain http is allowed, and where, the outbound rules decide.
+    // The outbound rules decide where plain http is allowed.
     return { [oauth.customFetch]: this.#call, [oauth.allowInsecureRequests]: this.#options.allowLoopback }
   }
 
-  /** The provider's quirks apply to its token endpoint. */
+  /** Returns the options of token requests, to which the provider's quirks apply. */
   #tokenOptions(provider: Provider, ...more: readonly Quirk[]): RequestOptions {
     const standing = [nullsForAbsent, scopeLists, ...(isOpenId(provider) ? [] : [idTokenUnasked])]
     const quirks = [...(provider.quirks ?? []), ...standing, ...more]
@@ -219,7 +221,7 @@ export class Upstreams {
   readonly #call: ProviderCall = async (url, init) => {
     this.#outbound ??= import('../outbound/outbound.ts').then(({ createOutbound }) => createOutbound(this.#options))
     const response = await (await this.#outbound).fetch(url, init)
-    // RFC 6585 §4, RFC 9110 §15.6: nothing about the request; worth trying again.
+    // RFC 6585 §4, RFC 9110 §15.6: no fault of the request, so it can be retried.
     if (response.status === 429 || response.status >= 500) throw new ProviderBusyError(response)
     return response
   }
@@ -238,12 +240,12 @@ function authOf({ clientAuthentication, clientSecret }: Provider, as: oauth.Auth
     : oauth.ClientSecretPost(clientSecret)
 }
 
-/** RFC 7009 §2.2: a token that is over already has what it needed; some providers call that an error. */
+/** Ignores the error of a provider for a token that has ended already: RFC 7009 §2.2 calls that a success. */
 function ignoreDeadToken(error: unknown): void {
   if (!(error instanceof oauth.ResponseBodyError && error.error === 'invalid_token')) throw error
 }
 
-/** The provider as the issuer that its ID token must name. */
+/** Returns the metadata with the issuer that the ID token must have. */
 function issuing(
   as: oauth.AuthorizationServer,
   { expectedIssuer }: Provider,
@@ -252,7 +254,7 @@ function issuing(
   return expectedIssuer && claims ? { ...as, issuer: expectedIssuer(claims) } : as
 }
 
-/** Leaves the body to be read once more. */
+/** Reads the ID token from a clone of the response, so that its body can be read again. */
 async function idTokenOf(response: Response): Promise<unknown> {
   try {
     return ((await response.clone().json()) as { readonly id_token?: unknown } | null)?.id_token
@@ -261,7 +263,7 @@ async function idTokenOf(response: Response): Promise<unknown> {
   }
 }
 
-/** An address as it is compared. Of ASCII only: elsewhere, letters that look apart become one. */
+/** Lowers an address for comparison, ASCII letters only: full case folding makes some distinct letters equal. */
 export function asciiLowerCase(email: string): string {
   return email.replace(/[A-Z]/g, letter => letter.toLowerCase())
 }

@@ -12,8 +12,8 @@ import { findProvider } from './find-provider.ts'
 export const workspaceInput = z.strictObject({ code: z.string().min(1).max(4096) })
 
 /**
- * POST /connectors/getTokenFromCode: redeems a code that the front end got from Google Workspace by itself.
- * There is no state and no PKCE to check: only an admin's own request may bring one.
+ * POST /connectors/getTokenFromCode: redeems a code that the front end got from Google Workspace itself.
+ * There is no state and no PKCE to check, so only admins may call it.
  */
 export async function exchangeWorkspaceCode(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, events, now, principal } = context

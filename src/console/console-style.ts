@@ -1,4 +1,4 @@
-/** What the console adds to the style of the other pages. */
+/** Rules of the console, added to the style of the other pages. */
 export const CONSOLE_STYLE = `
 body{place-items:start center}
 main{max-inline-size:52rem}

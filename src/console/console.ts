@@ -8,26 +8,26 @@ import type { Services } from '../options/context.ts'
 import { escapeHtml } from '../pages/page.ts'
 import { CONSOLE_STYLE } from './console-style.ts'
 
-/** What is asked for below the console's own path. */
+/** A request for a file of the console. */
 export interface ConsoleRequest {
-  /** Below where the console is mounted; `/` is the page. */
+  /** The path below the console's mount path; `/` is the page. */
   readonly path: string
-  /** The whole path, as the browser knows it. */
+  /** The whole path, as the browser sent it. */
   readonly fullPath: string
   readonly headers: IncomingHttpHeaders
 }
 
-/** The page on which admins manage their apps, and the files it is made of. None of them says anything of anyone. */
+/** The page on which admins manage their apps, and its files. They are static and contain no data. */
 export interface AppsConsole {
   readonly paths: readonly string[]
-  /** undefined: there is no such file. */
+  /** Answers a request. Undefined if there is no such file. */
   answer(request: ConsoleRequest): HttpResponse | undefined
 }
 
-/** What the page shows of the server. */
+/** The parts of the server that the page shows. */
 type Shown = Pick<Services, 'grants' | 'theme'>
 
-/** Reads the files. Throws when they are not beside this one, as in a server that was bundled into one file. */
+/** Reads the files of the console. Throws if they are not next to this module, such as in a server that is bundled into one file. */
 export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPath'>, services: Shown): AppsConsole {
   const { theme } = services
   const page = consolePage(config, services)
@@ -38,7 +38,7 @@ export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPat
   return {
     paths: ['/', ...files.keys()],
     answer({ fullPath, headers, path }) {
-      // The page names its files relative to itself, which leaves where it is mounted to the host and its proxies.
+      // The page refers to its files by relative URLs, so it works under any mount path and proxy prefix.
       if (path === '/') return fullPath.endsWith('/') ? page : toFolder(fullPath)
       const file = files.get(path)
       if (!file || headers['if-none-match'] !== file.headers.etag) return file
@@ -81,7 +81,7 @@ function consolePage(
     "form-action 'none'",
     "frame-ancestors 'none'",
     "base-uri 'none'",
-    // No text can become markup or code, whatever a later change of the scripts forgets.
+    // Defence in depth: no script can turn text into markup or code.
     "trusted-types 'none'",
     "require-trusted-types-for 'script'",
   ]
@@ -109,7 +109,7 @@ function consolePage(
   return html(200, text, policy.join('; '))
 }
 
-/** Asked for again every time, and sent again when it has changed: the files of two versions are never mixed. */
+/** Makes the answer with a file. Browsers revalidate it every time, so that they never mix the files of two versions. */
 function asset(type: string, body: string): HttpResponse {
   const headers = {
     'content-type': `${type}; charset=utf-8`,
@@ -120,7 +120,7 @@ function asset(type: string, body: string): HttpResponse {
   return { status: 200, headers, body }
 }
 
-/** To the same path with a slash at its end. Relative: nobody here knows what a proxy has taken off the front. */
+/** Redirects to the same path with a trailing slash. Relative, because a proxy may have removed a prefix. */
 function toFolder(fullPath: string): HttpResponse {
   const location = `./${fullPath.slice(fullPath.lastIndexOf('/') + 1)}/`
   return { status: 302, headers: { location, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }, body: '' }

@@ -1,3 +1,4 @@
+/** Error codes of the management API. */
 export type ApiErrorCode =
   | 'VALIDATION_ERROR'
   | 'UNAUTHORIZED'
@@ -23,27 +24,36 @@ const STATUS: Readonly<Record<ApiErrorCode, number>> = {
   INTERNAL: 500,
 }
 
+/** The optional parts of an {@link ApiError}. */
 export interface ApiErrorOptions {
+  /** The error behind it. Logged, never sent. */
   readonly cause?: unknown
+  /** The HTTP status. Default: that of the code. */
   readonly status?: number
+  /** Further headers of the answer. Default: none. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** One thing that is wrong with an input. `path` names the field, as in `redirectUris.0`. */
+/** One problem of an input. */
 export interface Problem {
+  /** The field, as in `redirectUris.0`. */
   readonly path: string
+  /** The rule that the field breaks. */
   readonly message: string
 }
 
-/** Something a caller of the management API did. */
+/** An error of the management API. */
 export class ApiError extends Error {
+  /** Always `ApiError`. */
   override readonly name = 'ApiError'
+  /** HTTP status of the answer. */
   readonly status: number
+  /** The code, which programs may rely on. */
   readonly code: ApiErrorCode
   /** Every problem of the input, each with its path. */
   readonly details: readonly Problem[]
 
-  /** Headers that say more, such as when to try again. */
+  /** Further headers of the answer, such as `retry-after`. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(code: ApiErrorCode, message: string, details: readonly Problem[] = [], options: ApiErrorOptions = {}) {

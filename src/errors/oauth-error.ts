@@ -32,23 +32,31 @@ const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   temporarily_unavailable: 503,
 }
 
+/** The optional parts of an {@link OAuthError}. */
 export interface OAuthErrorOptions {
+  /** The error behind it. Logged, never sent. */
   readonly cause?: unknown
+  /** The HTTP status. Default: that of the code, else 400. */
   readonly status?: number
-  /** What it was about is over: whoever sees it can only begin again. */
+  /** Whether the flow is over, so that the user must start again from the app. Default false. */
   readonly expired?: boolean
-  /** When it is worth trying again, in whole seconds. Default: 1 for status 503, and otherwise not said. */
+  /** When to retry, in whole seconds from now. Default: 1 for status 503, else unknown. */
   readonly retryAfterSeconds?: number | undefined
 }
 
-/** Something the OAuth client did, or must be told. `description` is sent to the client; `cause` is only logged. */
+/** An error of an OAuth endpoint. `description` is sent to the client; `cause` is only logged. */
 export class OAuthError extends Error {
+  /** The name of the class. */
   override readonly name: string = 'OAuthError'
   /** HTTP status of the answer, where it is not a redirect. */
   readonly status: number
+  /** The `error` of the answer. */
   readonly code: OAuthErrorCode
+  /** The `error_description` of the answer: tells the client's developer what to change. */
   readonly description: string
+  /** Whether the flow is over, so that the user must start again from the app. */
   readonly expired: boolean
+  /** When to retry, in whole seconds from now; undefined if that is not known. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
@@ -61,18 +69,21 @@ export class OAuthError extends Error {
   }
 }
 
-/** Where an authorization request wants its answer, once that has been found to be the app's own address. */
+/** Where to send the answer to an authorization request: a redirect URI that is registered for the app. */
 export interface RedirectTarget {
+  /** The registered redirect URI. */
   readonly redirectUri: string
-  /** Echoed untouched; null when the request had none worth echoing. */
+  /** Echoed unchanged; null if the request had none that can be echoed. */
   readonly state: string | null
-  /** Whether it travels in the address, or is posted by the browser (OAuth 2.0 Form Post Response Mode). */
+  /** Whether the answer travels in the address, or is posted by the browser (OAuth 2.0 Form Post Response Mode). */
   readonly responseMode: 'query' | 'fragment' | 'form_post'
 }
 
-/** An error of an authorization request whose redirect URI is already trusted: it may travel there (RFC 6749 §4.1.2.1). */
+/** An error of an authorization request whose redirect URI is already trusted, so that it is sent there (RFC 6749 §4.1.2.1). */
 export class TargetedError extends OAuthError {
+  /** The name of the class. */
   override readonly name = 'TargetedError'
+  /** Where to send it. */
   readonly target: RedirectTarget
 
   constructor(target: RedirectTarget, code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {

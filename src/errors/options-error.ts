@@ -1,6 +1,8 @@
-/** The host's options cannot work. Thrown once, at startup, listing every problem. */
+/** The host's options cannot work. Thrown once, at startup, with every problem. */
 export class OptionsError extends Error {
+  /** Always `OptionsError`. */
   override readonly name = 'OptionsError'
+  /** Every problem, each with the path of its option. */
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {

@@ -1,8 +1,15 @@
-/** The store rejected, or did not answer in time. Always answered 503, never as a fault of the client. */
+/** The store rejected, or did not answer in time. Requests are answered with 503. */
 export class StoreError extends Error {
+  /** Always `StoreError`. */
   override readonly name = 'StoreError'
 
-  constructor(operation: string, options: { readonly cause?: unknown } = {}) {
+  constructor(
+    operation: string,
+    options: {
+      /** The error of the store. Logged, never sent. */
+      readonly cause?: unknown
+    } = {},
+  ) {
     super(`the store failed at ${operation}`, options)
   }
 }

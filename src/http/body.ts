@@ -13,9 +13,8 @@ const WRONG_TYPE: Body = {
 const MALFORMED: Body = { kind: 'unreadable', status: 400, reason: 'the body is not well-formed' }
 
 /**
- * Reads a request's body, at most `limit` bytes of it, from the message itself or from the stream that a hook of the
- * host's has put in its place. Resolves to an unreadable body for a wrong media type, malformed content or too many
- * bytes; never rejects.
+ * Reads a request's body, at most `limit` bytes of it, from the message or from a stream with which a hook of the host
+ * replaced it. Resolves to an unreadable body for a wrong media type, malformed content or too many bytes; never rejects.
  */
 export function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Readable, limit: number): Promise<Body> {
   const kind = mediaKind(message)
@@ -25,8 +24,8 @@ export function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Read
 }
 
 /**
- * Takes over a body that the host's own parser has read: text, bytes, or an object of form fields or JSON.
- * Repeated form fields stay repeated; a nested one, which only a bracket syntax can make, is unreadable.
+ * Converts a body that the host's own parser has read: text, bytes, or an object of form fields or JSON.
+ * Repeated form fields stay repeated; a nested field, which only a bracket syntax produces, makes the body unreadable.
  */
 export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unknown, limit: number): Body {
   const kind = mediaKind(message)
@@ -40,7 +39,7 @@ export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unk
   return (JSON.stringify(parsed)?.length ?? 0) > limit ? TOO_LARGE : { kind: 'json', json: parsed }
 }
 
-/** The body an error of the host's own parser stands for (its `status`, as body-parser and its kin set it). */
+/** Returns the unreadable body for an error of the host's own parser, by the `status` that body-parser sets on it. */
 export function unreadableFrom(status: number): Body {
   if (status === 413) return TOO_LARGE
   return status === 415 ? WRONG_TYPE : MALFORMED
@@ -48,7 +47,7 @@ export function unreadableFrom(status: number): Body {
 
 function parseBody(kind: 'form' | 'json', text: string): Body {
   if (kind === 'form') return { kind: 'form', form: new URLSearchParams(text) }
-  // Clients that always name a type send this where they have nothing to say.
+  // Clients that always send a content-type send it with an empty body too.
   if (text === '') return NO_BODY
   try {
     return { kind: 'json', json: JSON.parse(text) }
@@ -62,7 +61,7 @@ function formFromFields(fields: unknown, limit: number): Body {
   const form = new URLSearchParams()
   let size = 0
   for (const [name, value] of Object.entries(fields)) {
-    // A lone element can only come from `name[]=value`: a field that is truly repeated has two.
+    // An array of one element comes from `name[]=value`: a repeated field has at least two.
     const values: readonly unknown[] = Array.isArray(value) && value.length > 1 ? value : [value]
     for (const item of values) {
       if (typeof item !== 'string') return MALFORMED
@@ -74,14 +73,14 @@ function formFromFields(fields: unknown, limit: number): Body {
   return { kind: 'form', form }
 }
 
-/** No type we take is longer, and none may cost more to refuse than to read. */
+/** Longer media types are refused unparsed: none that we accept is longer than 60 characters. */
 const MAX_TYPE_LENGTH = 100
 const KINDS: Readonly<Record<string, 'form' | 'json'>> = {
   'application/x-www-form-urlencoded': 'form',
   'application/json': 'json',
 }
 
-/** RFC 9110 §8.3.1, with no tolerance: a tab or a stray word after the type has been a way past other parsers. */
+/** Parses the media type strictly (RFC 9110 §8.3.1): a tab or a stray word after the type has bypassed checks of other parsers. */
 function mediaKind({ headers }: Pick<IncomingMessage, 'headers'>): 'form' | 'json' | undefined {
   const header = headers['content-type']
   if (
@@ -103,7 +102,7 @@ function mediaKind({ headers }: Pick<IncomingMessage, 'headers'>): 'form' | 'jso
 
 const UTF8 = ['charset=utf-8', 'charset="utf-8"', 'charset=utf8', 'charset="utf8"']
 
-/** Compressed bodies are refused: nothing we take is large, and inflating is how a small request becomes a big one. */
+/** Tells whether a body is compressed. Such bodies are refused: a small one could inflate to a huge one. */
 function compressed(encoding: string | undefined): boolean {
   return encoding !== undefined && encoding.toLowerCase() !== 'identity'
 }
@@ -118,7 +117,7 @@ function discard(stream: Readable, body: Body): Promise<Body> {
 }
 
 function readStream(stream: Readable, limit: number, parse: (text: string) => Body): Promise<Body> {
-  // Ended or gone before we were asked: it will never say so again.
+  // A stream that has ended or was destroyed emits no further event: waiting for one would never end.
   if (stream.readableEnded || stream.destroyed) return Promise.resolve(MALFORMED)
   return new Promise(resolve => {
     let chunks: Buffer[] = []
@@ -127,7 +126,7 @@ function readStream(stream: Readable, limit: number, parse: (text: string) => Bo
       size += chunk.length
       if (size <= limit) return chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
       chunks = []
-      // The rest flows on into nothing: answering while the client still writes must not break the connection.
+      // The rest is read and dropped: closing the connection while the client still writes would lose our answer.
       resolve(TOO_LARGE)
     })
     stream.on('end', () => resolve(parse((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString())))

@@ -5,6 +5,7 @@ import { StoreError } from '../errors/store-error.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 
+/** What a challenge needs of the server that sends it. */
 export interface Challenging {
   readonly issuer: string
   readonly log: Log
@@ -12,9 +13,9 @@ export interface Challenging {
 }
 
 /**
- * The answer of a protected route to a request that may not pass (RFC 6750 §3). `metadata` is the URL at which its client learns
- * who issues tokens for it (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no
- * others. `thrown: undefined` means that no token was presented, which is no error and gets no error code.
+ * Answers a request that a protected route refuses (RFC 6750 §3). `metadata` is the URL at which its client finds the
+ * authorization server (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no others.
+ * `thrown: undefined` means that no token was presented: the challenge then has no error code (RFC 6750 §3.1).
  */
 export function renderChallenge(
   thrown: unknown,
@@ -35,10 +36,10 @@ const NO_TOKEN = Object.freeze({
   error_description: 'this needs an access token: Authorization: Bearer',
 })
 
-/** Any thrown value as an error that may be told. What is not ours is logged and said in fixed words. */
+/** Turns any thrown value into an error that can be sent. An unknown error is logged and answered with a fixed description. */
 export function toOAuthError(thrown: unknown, log: Log): OAuthError {
   if (thrown instanceof OAuthError) return thrown
-  // RFC 6585 §4 has no error code. Of those registered, this one says to try again (RFC 6749 §4.1.2.1); the status is that of RFC 9126 §2.3.
+  // RFC 6585 §4 has no error code. The registered code for a retry is this one (RFC 6749 §4.1.2.1); the status is that of RFC 9126 §2.3.
   if (thrown instanceof RateLimitError) {
     const { message, retryAfterSeconds } = thrown
     return new OAuthError('temporarily_unavailable', message, { status: 429, retryAfterSeconds })
@@ -55,7 +56,7 @@ export function asJson(error: OAuthError, headers?: Readonly<Record<string, stri
   return withRetryAfter(json(error.status, bodyOf(error), headers), error.retryAfterSeconds)
 }
 
-/** Adds Retry-After where it is known when to try again. A 503 that does not say is worth another try in a second. */
+/** Adds Retry-After if the time of a retry is known; for a 503 it is one second by default. */
 export function withRetryAfter(response: HttpResponse, seconds = response.status === 503 ? 1 : undefined): HttpResponse {
   return seconds === undefined ? response : { ...response, headers: { 'retry-after': String(seconds), ...response.headers } }
 }
@@ -65,7 +66,7 @@ function bodyOf(error: OAuthError): object {
   return { error: error.code, error_description: printable(error.description), state }
 }
 
-/** The characters RFC 6749 §5.2 leaves to a description. They also keep it inside a quoted header value. */
+/** Replaces every character that RFC 6749 §5.2 does not allow in a description; the rest is safe in a quoted header value. */
 export function printable(description: string): string {
   return description.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }

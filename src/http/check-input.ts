@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { ApiError } from '../errors/api-error.ts'
 import type { HttpRequest } from './types.ts'
 
-/** Input that fits a schema. Throws ApiError VALIDATION_ERROR that names every problem at once, each with its path. */
+/** Parses input by a schema. Throws ApiError VALIDATION_ERROR that names every problem at once, each with its path. */
 export function checkInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const result = schema.safeParse(input)
   if (result.success) return result.data
@@ -18,14 +18,14 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, input: unkn
   )
 }
 
-/** The JSON body of a request. */
+/** Parses the JSON body of a request by a schema. Throws ApiError VALIDATION_ERROR. */
 export function checkJson<Schema extends z.ZodType>(schema: Schema, { body }: HttpRequest): z.output<Schema> {
   if (body.kind === 'json') return checkInput(schema, body.json)
   if (body.kind === 'unreadable') throw new ApiError('VALIDATION_ERROR', body.reason, [], { status: body.status })
   throw new ApiError('VALIDATION_ERROR', 'the body must be application/json', [], { status: body.kind === 'form' ? 415 : 400 })
 }
 
-/** The query of a request, in which each parameter may stand once. */
+/** Parses the query of a request by a schema. Throws ApiError VALIDATION_ERROR, also for a parameter that is given twice. */
 export function checkQuery<Schema extends z.ZodType>(schema: Schema, { query }: HttpRequest): z.output<Schema> {
   for (const name of query.keys()) {
     if (query.getAll(name).length > 1) {

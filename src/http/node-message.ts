@@ -11,8 +11,8 @@ export function splitUrl(url: string): { readonly path: string; readonly query: 
 }
 
 /**
- * A message's headers. Node keeps the first of several Authorization headers and hides the rest, so that two servers
- * in a row may see two different clients: here they are joined, which no credential survives.
+ * Reads a message's headers. Node keeps the first of several Authorization headers and drops the rest, so a proxy and this
+ * server could authenticate two different clients: here they are joined, which makes every credential invalid.
  */
 export function readHeaders(message: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): IncomingHttpHeaders {
   const { headers, rawHeaders } = message

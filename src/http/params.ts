@@ -2,15 +2,15 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpRequest } from './types.ts'
 
 /**
- * Parameters of one request, each a single string; several of `resource` stand in one, with spaces. One that was sent without a
- * value is not there (RFC 6749 §3.1, §3.2).
+ * The parameters of one request, each a single string; several of `resource` are joined with spaces. A parameter without a value
+ * counts as omitted (RFC 6749 §3.1, §3.2).
  */
 export type Params = ReadonlyMap<string, string>
 
 /** RFC 8707 §2: the only parameter that may be given more than once. */
 const REPEATABLE = 'resource'
 
-/** Names that carry secrets or requests, and so must not stand in the URL of a POST (RFC 6749 §2.3.1, §3.2). */
+/** Parameters that must not be in the URL of a POST: URLs are logged (RFC 6749 §2.3.1, §3.2). */
 const BODY_ONLY = [
   'grant_type',
   'client_id',
@@ -28,7 +28,7 @@ const BODY_ONLY = [
   'consent_id',
 ]
 
-/** Reads every parameter, refusing any that is given twice (RFC 6749 §3.1, §3.2). */
+/** Reads every parameter. Throws `invalid_request` for one that is given twice (RFC 6749 §3.1, §3.2). */
 export function readParams(source: URLSearchParams): Params {
   const params = new Map<string, string>()
   const seen = new Set<string>()
@@ -44,7 +44,7 @@ export function readParams(source: URLSearchParams): Params {
   return params
 }
 
-/** The parameters of a POST, form or JSON. Rejects with 400, 413 or 415 `invalid_request` when there are none to be had. */
+/** Reads the parameters of a POST, form or JSON. Throws `invalid_request` with 400, 413 or 415 if the body is absent or unreadable. */
 export function requireForm(request: HttpRequest): Params {
   const { body, query } = request
   if (query.size > 0) {
@@ -63,14 +63,14 @@ export function requireForm(request: HttpRequest): Params {
   }
 }
 
-/** A parameter that must be there. */
+/** Returns a required parameter. Throws `invalid_request` if it is absent. */
 export function one(params: Params, name: string): string {
   const value = optional(params, name)
   if (value === undefined) throw new OAuthError('invalid_request', `${name} is required`)
   return value
 }
 
-/** A parameter, or undefined. */
+/** Returns a parameter; undefined if it is absent. */
 export function optional(params: Params, name: string): string | undefined {
   return params.get(name)
 }
@@ -87,7 +87,7 @@ function readJsonParams(json: unknown): Params {
   return params
 }
 
-/** A parameter's name where it can be repeated in an error, and a stand-in where not. */
+/** Returns a parameter's name if it can be quoted in an error, else a stand-in. */
 export function printableName(name: string): string {
   return /^\w{1,40}$/.test(name) ? name : 'a parameter'
 }

@@ -1,11 +1,11 @@
 import type { HttpResponse } from './types.ts'
 
-/** A JSON answer, not to be stored by anyone (RFC 6749 §5.1). */
+/** Makes a JSON answer that no cache stores (RFC 6749 §5.1). */
 export function json(status: number, body: object, headers?: Readonly<Record<string, string>>): HttpResponse {
   return { status, headers: headers ? { ...JSON_HEADERS, ...headers } : JSON_HEADERS, body: JSON.stringify(body) }
 }
 
-/** A page. `policy` is its Content-Security-Policy, which must name everything the page may do. */
+/** Makes a page. `policy` is its Content-Security-Policy, which must allow everything the page does. */
 export function html(status: number, body: string, policy: string): HttpResponse {
   return { status, headers: { ...HTML_HEADERS, 'content-security-policy': policy }, body }
 }

@@ -1,16 +1,38 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
+/** The HTTP methods of the routes. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
+/** The body of a request, already parsed. */
 export type Body =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'form'; readonly form: URLSearchParams }
-  | { readonly kind: 'json'; readonly json: unknown }
-  /** Wrong media type, malformed, or too large: the flow decides how to say so. */
-  | { readonly kind: 'unreadable'; readonly status: 400 | 413 | 415; readonly reason: string }
+  | {
+      /** There is none. */
+      readonly kind: 'none'
+    }
+  | {
+      /** `application/x-www-form-urlencoded`. */
+      readonly kind: 'form'
+      /** Its fields; repeated names stay repeated. */
+      readonly form: URLSearchParams
+    }
+  | {
+      /** `application/json`. */
+      readonly kind: 'json'
+      /** The parsed value. */
+      readonly json: unknown
+    }
+  | {
+      /** Of a wrong media type, malformed, or too large. */
+      readonly kind: 'unreadable'
+      /** The HTTP status with which to answer. */
+      readonly status: 400 | 413 | 415
+      /** Why, for the client's developer. */
+      readonly reason: string
+    }
 
-/** One HTTP request, in no framework's terms. `Native` is the framework's own request type. */
+/** An HTTP request, independent of a framework. `Native` is the framework's own request type. */
 export interface HttpRequest<Native = unknown> {
+  /** The method, in upper case. */
   readonly method: string
   /** Path parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string>>
@@ -18,15 +40,20 @@ export interface HttpRequest<Native = unknown> {
   readonly query: URLSearchParams
   /** Node's lower-cased headers, by reference. */
   readonly headers: IncomingHttpHeaders
+  /** The parsed body. */
   readonly body: Body
+  /** The client's address, as the framework reports it. */
   readonly ip: string | undefined
-  /** The framework's own request, handed to host callbacks such as `authenticate`. Flows never read it. */
+  /** The framework's own request, passed to hooks such as `authenticate`. Flows never read it. */
   readonly native: Native
 }
 
+/** An HTTP response, independent of a framework. */
 export interface HttpResponse {
+  /** The status code. */
   readonly status: number
+  /** The headers, with lower-case names. */
   readonly headers: Readonly<Record<string, string>>
-  /** Already serialised. Empty string: no body. */
+  /** The serialised body. Empty string: none. */
   readonly body: string
 }

@@ -15,29 +15,30 @@ import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTimeData } from '../store/store.ts'
 import { carriesToken } from '../tokens/carries-token.ts'
 
-/** Long enough to think about it. */
+/** Ten minutes, for the user to decide on the host's page. */
 const DECISION_MS = 600_000
 const MAX_STATE_BYTES = 4096
 
-/** What an app may say (OpenID Connect RP-Initiated Logout 1.0 §2). */
+/** The parameters of a logout request (OpenID Connect RP-Initiated Logout 1.0 §2). */
 const LOGOUT_PARAMS = ['id_token_hint', 'logout_hint', 'client_id', 'post_logout_redirect_uri', 'state', 'ui_locales']
 
 /**
- * GET and POST /oauth/logout: an app wants the user to be signed out (OpenID Connect RP-Initiated Logout 1.0). The host's page asks
- * and decides; it ends the session, and sends the browser back here.
+ * GET and POST /oauth/logout: an app asks to sign the user out (OpenID Connect RP-Initiated Logout 1.0). The host's page asks
+ * the user, ends the session, and sends the browser back here.
  */
 export async function logout(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, now, principal, services, store } = context
   if (request.method === 'POST') {
-    // A browser that comes from another site brings the session along only when it asks by GET.
+    // Browsers send SameSite=Lax session cookies from another site only with GET: redirect to it.
     const given = request.body.kind === 'none' ? [] : [...requireForm(request)]
     const params = given.filter(([name]) => LOGOUT_PARAMS.includes(name))
     return redirect(303, withParams(`${config.mountPath}/oauth/logout`, Object.fromEntries(params)))
   }
   const params = readParams(request.query)
   const back = await readReturn(params, context)
-  // Nobody may also mean that a token of ours stands where a login should: somebody is signed in then, and would stay so.
-  if (!principal && carriesToken(request, config.issuer)) throw new OAuthError('invalid_request', 'a token is no login')
+  // A request with one of our tokens has no principal either, but its user may well be signed in and would stay so.
+  if (!principal && carriesToken(request, config.issuer))
+    throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
   if (!principal) return sendOn(back, pageSettingFor(request, services))
 
   const { appId, clientId, redirectUri, state } = back
@@ -54,8 +55,8 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
 }
 
 /**
- * GET /oauth/logout/done: the host has ended the session. With `end_grants=true` the user also wants the app to lose all that
- * they allowed it. Then back to the app, if it said where.
+ * GET /oauth/logout/done: the host has ended the session. With `end_grants=true` it also withdraws the user's consent to the
+ * app and ends its grants. Then the browser goes back to the app, if the request had a `post_logout_redirect_uri`.
  */
 export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, services, store } = context
@@ -81,12 +82,12 @@ async function endGrantsOfApp({ appId, orgId, userId }: OneTimeData['logout'], c
   if (agreed || revoked > 0) context.events.emit({ type: 'consent_withdrawn', at, clientId, orgId, userId, revoked })
 }
 
-/** Which app asks, and where the browser goes afterwards. */
+/** The app that asks, and where the browser goes afterwards. */
 interface Return extends Omit<OneTimeData['logout'], 'userId' | 'orgId'> {
   readonly clientId: string | null
 }
 
-/** Which app asks, and where the browser may go afterwards: to an address the app has registered, and nowhere else (§3). */
+/** Reads which app asks, and where the browser goes afterwards: only to an address that the app has registered (§3). */
 async function readReturn(params: Params, context: Context): Promise<Return> {
   const hint = await hintOf(params, context)
   const named = optional(params, 'client_id')
@@ -98,7 +99,7 @@ async function readReturn(params: Params, context: Context): Promise<Return> {
   if (state !== null && Buffer.byteLength(state) > MAX_STATE_BYTES)
     throw new OAuthError('invalid_request', `state is longer than ${MAX_STATE_BYTES} bytes`)
   const app = clientId === null ? undefined : await findClient(clientId, context.store)
-  if (clientId !== null && !app) throw new OAuthError('invalid_request', 'client_id is not that of an app')
+  if (clientId !== null && !app) throw new OAuthError('invalid_request', 'client_id is not the id of an app')
   const appId = app?.id ?? null
   if (redirectUri === null) return { appId, clientId, redirectUri, state }
 

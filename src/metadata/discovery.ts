@@ -19,10 +19,10 @@ export async function metadata(_request: HttpRequest, context: Context): Promise
   }
 }
 
-/** Where the public keys are. */
+/** The file name of the public keys, below `/.well-known/`. */
 export const JWKS_DOCUMENT = 'jwks.json'
 
-/** Only what works: a client believes every word of it. */
+/** Lists only what works, because clients choose by it. */
 function describe({ config, services }: Context, keys: Keys | null): object {
   const wireNames = (methods: readonly ClientAuthentication[]) => methods.flatMap(({ wireNames }) => wireNames)
   const methods = services.clientAuthentication
@@ -60,7 +60,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
 }
 
 /**
- * Every path at which a client may look for a document (RFC 8414 §3.1, §5; OpenID Connect Discovery §4):
+ * Lists every path at which clients look for a document (RFC 8414 §3.1, §5; OpenID Connect Discovery §4):
  * at the root, inserted before the issuer's path, and appended to it or to the mount path.
  */
 export function wellKnownPaths(

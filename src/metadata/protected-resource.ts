@@ -4,18 +4,18 @@ import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import { OPENID_SCOPES } from '../options/scopes.ts'
 
-/** The documents this server has: of the resources on its own origin, by path. */
+/** Lists the protected-resource documents of this server: the resources on its own origin, by the path of their document. */
 export function resourceDocuments({
   origin,
   resources,
 }: Pick<Config<never>, 'origin' | 'resources'>): ReadonlyMap<string, string> {
   const known = resources.filter(resource => new URL(resource).origin === origin)
-  // Clients also look at the root: whoever asks for all of an origin is given what there is on it.
+  // Clients also look at the root of an origin, so the origin itself has a document too.
   const own = new Set(known.length > 0 ? [origin, ...known] : [])
   return new Map([...own].map(resource => [new URL(resourceMetadataUrl(resource)).pathname, resource]))
 }
 
-/** GET /.well-known/oauth-protected-resource…: who issues tokens for a resource, so that a client finds here from a 401 (RFC 9728 §2). */
+/** GET /.well-known/oauth-protected-resource…: names the server that issues tokens for a resource; a 401 links here (RFC 9728 §2). */
 export function resourceMetadata(resource: string): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
   return async (_request, { config }) => ({
     status: 200,
@@ -23,7 +23,7 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
     body: JSON.stringify({
       resource,
       authorization_servers: [config.issuer],
-      // Those of OpenID Connect are for the app itself: a client that asks for all of this list needs none of them here.
+      // Without the scopes of OpenID Connect: they are for the app itself, and clients often ask for every scope of this list.
       scopes_supported: [...config.scopes.keys()].filter(name => !OPENID_SCOPES.has(name)),
       bearer_methods_supported: ['header'],
     }),

@@ -3,11 +3,11 @@ import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 
-/** What the `claims` parameter names (OpenID Connect Core §5.5): where each claim is wanted, and who must be signed in. */
+/** The `claims` parameter (OpenID Connect Core §5.5): the names of the claims for each place, and the user who must be signed in. */
 export interface RequestedClaims {
   readonly idToken: readonly string[]
   readonly userinfo: readonly string[]
-  /** The only user who will do; null: anyone. */
+  /** The user who must be signed in; null: any. */
   readonly sub: string | null
 }
 
@@ -15,7 +15,7 @@ export const NO_CLAIMS: RequestedClaims = Object.freeze({ idToken: [], userinfo:
 
 const MAX_CLAIMS_CHARS = 4096
 
-/** Reads the `claims` parameter. Throws `invalid_request` for one that is no object of objects. */
+/** Reads the `claims` parameter. Throws `invalid_request` unless it is a JSON object of objects. */
 export function readClaims(text: string | undefined): RequestedClaims {
   if (text === undefined) return NO_CLAIMS
   const wrong = new OAuthError('invalid_request', 'claims must be a JSON object such as {"userinfo":{"email":null}}')
@@ -35,9 +35,9 @@ export function readClaims(text: string | undefined): RequestedClaims {
 }
 
 /**
- * Calls the option `claims`, even where no claim is wanted: it also says whether the user still exists. Resolves to the claims
- * that the granted scopes allow; to undefined when the user no longer exists.
- * A claim that the request names is given only if a granted scope allows it: agreeing to a scope is what the user did.
+ * Calls the option `claims`, even if no claim is asked for, because it also tells whether the user still exists. Resolves to the
+ * claims that the granted scopes allow; to undefined if the user no longer exists.
+ * A claim that the request names is returned only if a granted scope allows it, because the user agreed to scopes.
  */
 export async function claimsOf(
   userId: string,
@@ -58,7 +58,7 @@ export async function claimsOf(
   return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== null)) as JsonObject
 }
 
-/** Every claim the scopes allow. */
+/** Lists every claim that the scopes allow. */
 export function claimsOfScopes(
   scopes: readonly string[],
   { scopes: catalogue }: Pick<Config<never>, 'scopes'>,

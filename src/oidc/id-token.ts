@@ -7,19 +7,19 @@ import { mintIdToken } from '../tokens/id-token.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 
-/** What was issued beside it. */
+/** The tokens that are issued with an ID token. */
 interface TokensForIdToken {
   readonly accessToken: string
   readonly app: App
   readonly grant: Grant
   readonly scopes: readonly string[]
-  /** A refresh: the nonce of the authorization request is not repeated (OpenID Connect Core §12.2). */
+  /** Whether this is a refresh, which does not repeat the nonce of the authorization request (OpenID Connect Core §12.2). */
   readonly renewed: boolean
 }
 
 /**
- * The ID token that goes with an access token; undefined where the app did not ask for one (OpenID Connect Core §3.1.3.3, §12.2).
- * Rejects with `invalid_grant` for a user who no longer exists, also where there is no ID token to make.
+ * Makes the ID token that goes with an access token; undefined if the app did not ask for one (OpenID Connect Core §3.1.3.3,
+ * §12.2). Rejects with `invalid_grant` if the user no longer exists, even if there is no ID token to make.
  */
 export async function idTokenFor(
   { accessToken, app, grant, renewed, scopes }: TokensForIdToken,

@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 
-/** GET /.well-known/jwks.json: the public keys, to be kept no longer than a new one is published before it signs (RFC 7517 §5). */
+/** GET /.well-known/jwks.json: the public keys (RFC 7517 §5). Cached for less time than a new key is published before it signs. */
 export async function jwks(_request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { maxAgeSeconds, published } = await currentKeys(context)
   return {

@@ -9,15 +9,15 @@ import { bearerToken } from '../tokens/token-guard.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 
-/** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): what the app may know of the user who allowed it. */
+/** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): the claims of the user that the app may see. */
 export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) return renderChallenge(undefined, [], config)
   const { app, grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
-  const gone = new OAuthError('invalid_token', 'the access token speaks for no user (any more)')
+  const gone = new OAuthError('invalid_token', 'the access token has no user, or the user no longer exists')
   if (grant.userId === null) throw gone
-  // A server elsewhere that was given a token for itself is not the app.
+  // A resource server of another origin that received a token for itself must not use it here as the app.
   const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
   if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found

@@ -6,7 +6,7 @@ import type { Services } from '../options/context.ts'
 import type { Endpoint } from '../server/routes.ts'
 import { describeOperations, type Operation } from './operations.ts'
 
-/** The OpenAPI 3.1 document of the mounted routes, made from the schemas that check their input. */
+/** Makes the OpenAPI 3.1 document of the mounted routes, from the schemas that check their input. */
 export function openapiDocument(
   config: Config<never>,
   services: Pick<Services, 'grants'>,
@@ -18,7 +18,7 @@ export function openapiDocument(
     for (const [method, route] of routes) {
       const name = path.startsWith(config.mountPath) ? path.slice(config.mountPath.length) : path
       const operation = operations[`${method} ${name}`]
-      // The same document under another name for another client.
+      // A further path of the same discovery document.
       if (!operation) continue
       const signedIn = route.access === 'user' || route.access === 'admin'
       const template = path.replace(/:(\w+)/g, '{$1}')
@@ -69,9 +69,9 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   401: 'Not signed in, or not authenticated',
   403: 'Not allowed',
   404: 'Not there',
-  409: 'Somebody else changed it at the same time',
+  409: 'A concurrent change came first',
   413: 'Too large',
-  415: 'Of another media type',
+  415: 'Unsupported media type',
   429: 'Too many changes',
   500: 'An unexpected condition',
   502: 'An outside provider gave no usable answer',
@@ -101,7 +101,7 @@ function queryParameters(query: z.ZodObject | undefined): readonly JsonObject[] 
   }))
 }
 
-/** The dialect of OpenAPI 3.1 is the JSON Schema it is written in. */
+/** Converts a schema. OpenAPI 3.1 uses JSON Schema 2020-12, so `$schema` is left out. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
   return rest as JsonObject

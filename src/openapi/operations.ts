@@ -13,11 +13,11 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
-/** What the document says of one route. A `null` schema is an answer without a body; `html` one that is a page. */
+/** The description of one route. A `null` schema is an answer without a body; `html` one that is a page. */
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** Form and JSON, unless it is JSON alone. */
+  /** The schema of a JSON body; with `formToo`, of a form as well. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
@@ -39,7 +39,7 @@ const apiError = z.object({
   }),
 })
 
-/** Errors that any route of a kind may answer. */
+/** Errors that every route of a kind may answer. */
 const OAUTH_ERRORS = { 400: oauthError, 401: oauthError, 413: oauthError, 415: oauthError, 500: oauthError, 503: oauthError }
 const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
 const OF_APP = { ...API_ERRORS, 404: apiError }
@@ -65,7 +65,7 @@ const logoutRequest = z.object({
 
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
-/** By method and path. */
+/** Describes every route, by method and path. */
 export function describeOperations(
   rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
   services: Pick<Services, 'grants'>,
@@ -162,7 +162,7 @@ export function describeOperations(
       answers: { 200: z.object({}), ...OAUTH_ERRORS },
     },
     'POST /oauth/introspect': {
-      summary: 'Ask about a token (RFC 7662)',
+      summary: 'Introspect a token (RFC 7662)',
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
       answers: {
@@ -185,7 +185,7 @@ export function describeOperations(
       },
     },
     'GET /oauth/userinfo': {
-      summary: 'What the app may know of the user who allowed it (OpenID Connect Core §5.3)',
+      summary: 'Get claims of the user (OpenID Connect Core §5.3)',
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
@@ -209,7 +209,7 @@ export function describeOperations(
       answers: { 200: null, 302: null, ...OAUTH_ERRORS },
     },
     'GET /connectors/:connectorId/oauth/authorize': {
-      summary: 'Where to send the browser to connect an outside account',
+      summary: 'Get the URL to which to send the browser to connect an outside account',
       query: authorizeConnectorQuery,
       answers: {
         200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
@@ -252,7 +252,7 @@ export function describeOperations(
       },
     },
     'GET /.well-known/oauth-protected-resource': {
-      summary: 'Who issues tokens for the API (RFC 9728)',
+      summary: 'Metadata of the protected resource: its authorization server (RFC 9728)',
       answers: { 200: z.looseObject({ resource: text, authorization_servers: z.array(text) }) },
     },
     'GET /.well-known/oauth-authorization-server': {
@@ -268,13 +268,13 @@ export function describeOperations(
       answers: { 200: z.array(connectedAppSchema), 302: null, ...API_ERRORS },
     },
     'POST /oauth/connected-apps/:appId': {
-      summary: 'The page’s own form: take it back',
+      summary: 'The same, from the form of the page',
       body: z.object({ form_id: text }),
       formToo: true,
       answers: { 303: null, ...OAUTH_ERRORS, 403: oauthError, 429: oauthError },
     },
     'DELETE /oauth/connected-apps/:appId': {
-      summary: 'Take back what the signed-in user has allowed an app, and end every token of it',
+      summary: 'Withdraw the signed-in user’s consent to an app, and end every token of it',
       answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
     },
     'GET /oauth-clients': {
@@ -293,7 +293,7 @@ export function describeOperations(
     },
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {
-      summary: 'Change an app; what is left out stays',
+      summary: 'Change an app; omitted fields stay',
       body: appChangesSchema(rules, grants),
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
@@ -308,11 +308,11 @@ export function describeOperations(
       answers: { 200: appWithSecretSchema, ...OF_APP, ...CHANGE },
     },
     'POST /oauth-clients/:appId/suspend': {
-      summary: 'Stop an app from getting codes and tokens; what it has lives on',
+      summary: 'Suspend an app: it gets no more codes and tokens; issued tokens stay valid',
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'POST /oauth-clients/:appId/activate': {
-      summary: 'Let a suspended app go on',
+      summary: 'Activate a suspended app',
       answers: { 200: appViewSchema, ...OF_APP, ...CHANGE },
     },
     'GET /oauth-clients/:appId/tokens': {

@@ -5,20 +5,21 @@ import { pipeline, type Readable, Transform } from 'node:stream'
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { OutboundError } from './outbound-url.ts'
 
+/** One request over one connection. */
 export interface Exchange {
   readonly method: string
   readonly headers: Headers
   readonly body: string | Uint8Array | null
   readonly lookup: LookupFunction
-  /** Most bytes of body, as they travel and decompressed. */
+  /** The most bytes of body, both compressed and decompressed. */
   readonly maxBytes: number
-  /** Ends the exchange and its connection. */
+  /** Aborts the exchange and closes its connection. */
   readonly signal: AbortSignal
-  /** A connection that is there already. Default: a new one, for this exchange alone. */
+  /** An open connection, such as a proxy's tunnel; null: opens a new one for this exchange alone. */
   readonly socket: Socket | null
 }
 
-/** Sends one request over one connection, and resolves once the whole body is here, decompressed. Rejects with whatever went wrong. */
+/** Sends one request over one connection, and resolves once the whole body has arrived and is decompressed. Rejects with OutboundError or Node's error. */
 export async function exchangeHttp(target: URL, exchange: Exchange): Promise<Response> {
   const { host } = target
   const { maxBytes } = exchange
@@ -35,9 +36,9 @@ const NULL_BODY: readonly number[] = [204, 205]
 
 function send(target: URL, { body, headers, lookup, method, signal, socket }: Exchange): Promise<IncomingMessage> {
   const request = target.protocol === 'https:' ? httpsRequest : httpRequest
-  // Without keep-alive: a pooled socket is one whose address nobody vets again.
+  // Without keep-alive: the address of a pooled socket would not be vetted again.
   const connection = socket ? { createConnection: () => socket, defaultPort: 443 } : { agent: false as const, lookup }
-  // Node adds no length of its own to a DELETE, and its body would be taken for another request.
+  // Node sets no content-length for DELETE, so the server would read the body as the next request.
   const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
     const sent = request(target, {
@@ -60,7 +61,7 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   return headers
 }
 
-/** As browsers have it: a body that ends early is what has arrived of it. */
+/** Accepts a truncated body as browsers do: the result is what has arrived. */
 const GZIP = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH }
 
@@ -71,7 +72,7 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   br: () => createBrotliDecompress(BROTLI),
 }
 
-/** The body without its content codings (RFC 9110 §8.4.1): the one applied last goes first. */
+/** Decodes the body's content codings (RFC 9110 §8.4.1): the one applied last is undone first. */
 function decoded(answer: IncomingMessage, host: string, maxBytes: number): Readable {
   const codings = (answer.headers['content-encoding'] ?? '').toLowerCase().split(/ *, */).toReversed()
   const known = codings.filter(coding => coding !== '' && coding !== 'identity')
@@ -81,7 +82,7 @@ function decoded(answer: IncomingMessage, host: string, maxBytes: number): Reada
       throw new OutboundError('network', `${host} answered in a content coding that is not known`)
     return (DECODERS[coding] as () => Transform)()
   })
-  // An endless gzip stream may decompress to nothing: what arrives is limited as well.
+  // An endless gzip stream may decompress to nothing, so the compressed bytes are limited as well.
   let received = 0
   const limit = new Transform({
     transform(chunk: Uint8Array, _encoding, done) {
@@ -94,7 +95,7 @@ function decoded(answer: IncomingMessage, host: string, maxBytes: number): Reada
 
 const MAX_CODINGS = 3
 
-/** Into one block from the start: a body in a million chunks of one byte costs no more than any other. */
+/** Reads a body into one buffer from the start, so that a million chunks of one byte cost no more memory than one chunk. */
 async function readBody(body: AsyncIterable<Uint8Array>, host: string, maxBytes: number): Promise<Uint8Array | null> {
   const bytes = new Uint8Array(maxBytes)
   let size = 0

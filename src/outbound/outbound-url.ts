@@ -1,6 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
+/** Why a request to a provider failed. */
 export type OutboundReason = 'refused' | 'timeout' | 'too_large' | 'redirect' | 'network'
 
 /**
@@ -17,27 +18,27 @@ export class OutboundError extends Error {
   }
 }
 
-/** Which addresses may be called besides public ones over https. */
+/** Exceptions to the rule that only public addresses are called, and only over https. */
 export interface OutboundRules {
-  /** Lets plain http and addresses of this machine through: for tests, and for development against a provider that runs here. */
+  /** Allows plain http and loopback addresses: for tests, and for development against a provider on this machine. */
   readonly allowLoopback: boolean
-  /** Host names and literal addresses, in lower case and without a port, that may be in a private network. Default: none. */
+  /** Host names and literal addresses that may be in a private network, in lower case and without a port. Default: none. */
   readonly allowPrivateHosts?: readonly string[] | undefined
 }
 
-/** From 1024 up: the ports that fetch blocks (WHATWG Fetch, “Port blocking”), and those of databases, queues and remote desktops. */
+/** Forbidden ports from 1024 up: those that fetch blocks (WHATWG Fetch, “Port blocking”), and those of databases, queues and remote desktops. */
 const FOREIGN_PORTS: ReadonlySet<number> = new Set([
   ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
   ...[1433, 1521, 3306, 3389, 5432, 5672, 5900, 6379, 9042, 9092, 11211, 27017],
 ])
 
-/** What a private host may have. Never link-local addresses, among which clouds have their metadata. */
+/** Address ranges of private hosts. Never link-local addresses: clouds serve their metadata there. */
 const PRIVATE_RANGES: readonly string[] = ['private', 'uniqueLocal', 'carrierGradeNat']
 
-/** All the IPv6 space IANA has given out. The rest is unicast to ipaddr.js too, ::127.0.0.1 included. */
+/** The IPv6 space that IANA has assigned. ipaddr.js calls the rest unicast too, ::127.0.0.1 included. */
 const ASSIGNED = ipaddr.IPv6.parseCIDR('2000::/3')
 
-/** Throws `OutboundError` for a URL that may never be called: for checks at configuration time. Looks no name up. */
+/** Checks a URL without resolving its name, for checks at configuration time. Throws `OutboundError` if it may never be called. */
 export function checkOutboundUrl(url: string, rules: OutboundRules): URL {
   const target = URL.canParse(url) ? new URL(url) : null
   if (!target) throw refusal('the URL of the provider is not an absolute URL')
@@ -56,12 +57,12 @@ export function checkOutboundUrl(url: string, rules: OutboundRules): URL {
   return target
 }
 
-/** Whether a request goes to this machine, or to a host that may be private: no proxy has to do with these. */
+/** Tells whether a request goes to this machine, or to a host that may be private: such requests bypass the proxy. */
 export function isInside({ hostname }: URL, rules: OutboundRules): boolean {
   return rangeOfHost(hostname) === 'loopback' || mayBePrivate(hostname, rules)
 }
 
-/** `lookup`, failing if any one of the addresses it finds may not be connected to. The socket uses the very list vetted here. */
+/** Wraps `lookup` to fail if any of the addresses it finds is forbidden. The socket connects to the same list, so there is no second lookup. */
 export function vettedLookup(lookup: LookupFunction, rules: OutboundRules): LookupFunction {
   return (hostname, options, callback) =>
     lookup(hostname, { ...options, all: true }, (error, found, family) => {
@@ -79,7 +80,7 @@ export function vettedLookup(lookup: LookupFunction, rules: OutboundRules): Look
 }
 
 function allowedRanges(hostname: string, rules: OutboundRules): readonly string[] {
-  // Plain http is let through to localhost, so that must be this machine and not whatever a resolver makes of it.
+  // Plain http is allowed to localhost, so the name must resolve to loopback, whatever a resolver says.
   if (rangeOfHost(hostname) === 'loopback') return ['loopback']
   const loopback = rules.allowLoopback ? ['loopback'] : []
   return ['unicast', ...loopback, ...(mayBePrivate(hostname, rules) ? PRIVATE_RANGES : [])]
@@ -95,12 +96,12 @@ function rangeOfHost(hostname: string): string {
   return /(^|\.)localhost$/.test(hostname) ? 'loopback' : 'unknown' // RFC 6761 §6.3
 }
 
-/** An IPv6 address as it stands in a URL, or any other host name. */
+/** Removes the brackets of an IPv6 address in a URL; returns any other host name as it is. */
 export function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '')
 }
 
-/** 'unicast' for public addresses and no others. */
+/** Returns the range of an address: 'unicast' for public addresses and no others. */
 function rangeOf(address: string): string {
   if (!isIP(address)) return 'malformed'
   const parsed = ipaddr.process(address) // takes ::ffff:127.0.0.1 for what it is

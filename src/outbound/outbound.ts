@@ -4,17 +4,19 @@ import { exchangeHttp } from './exchange.ts'
 import { checkOutboundUrl, isInside, OutboundError, type OutboundRules, vettedLookup } from './outbound-url.ts'
 import { connectThrough, type ProxySetting, proxyFor } from './proxy.ts'
 
+/** Options of outbound requests. */
 export interface OutboundOptions extends OutboundRules {
   /** An http or https URL, or false for none. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say. */
   readonly proxy?: ProxySetting
   /** Resolves host names; default `dns.lookup`. */
   readonly lookup?: LookupFunction
-  /** For the whole exchange, from the name lookup to the last byte of the body, in milliseconds; default 10 000. */
+  /** The limit for the whole exchange, from the name lookup to the last byte of the body, in milliseconds; default 10,000. */
   readonly timeoutMs?: number
-  /** Most bytes of body, decompressed; default 1 MiB. */
+  /** The most bytes of body, decompressed; default 1 MiB. */
   readonly maxBytes?: number
 }
 
+/** An outbound request, as `fetch` takes it. */
 export interface OutboundInit {
   readonly method?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -22,20 +24,21 @@ export interface OutboundInit {
   readonly signal?: AbortSignal | null | undefined
 }
 
+/** Sends requests to providers. */
 export interface Outbound {
   /**
-   * Sends one request, and resolves once the whole body is here. Fits `[customFetch]` of oauth4webapi.
+   * Sends one request, and resolves once the whole body has arrived. Fits `[customFetch]` of oauth4webapi.
    *
-   * Rejects with `OutboundError`, also for every 3xx; with the signal's own reason where the caller's signal ended it.
-   * Each request has a connection of its own, to addresses vetted for that connection; through a proxy, the proxy resolves the
-   * name, and only the URL is vetted here.
+   * Rejects with `OutboundError`, also for every 3xx; with the signal's reason if the caller's signal aborted it.
+   * Each request opens its own connection, to an address that was vetted for it. A proxy resolves the name itself, so then only
+   * the URL is vetted.
    */
   readonly fetch: (url: string, init: OutboundInit) => Promise<Response>
-  /** Ends the requests under way, which reject; nothing else is held open. */
+  /** Aborts the pending requests, which reject. */
   close(): Promise<void>
 }
 
-/** Calls providers at addresses that a host configured or a provider announced, and nothing that is not on the public internet. */
+/** Makes a client for calls to providers. It refuses every address that is not on the public internet, unless the rules allow it (SSRF). */
 export function createOutbound(options: OutboundOptions): Outbound {
   const { proxy: proxySetting = null, timeoutMs = 10_000, maxBytes = 1_048_576 } = options
   const lookup = vettedLookup(options.lookup ?? dnsLookup, options)
@@ -52,7 +55,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
       const late = () => new OutboundError('timeout', `the exchange with ${host} took more than ${timeoutMs} ms`)
       const timer = setTimeout(() => exchange.abort(late()), timeoutMs)
       signal?.addEventListener('abort', () => exchange.abort(signal.reason), { signal: exchange.signal })
-      // A callback of Node that never comes, such as a lookup's, must not keep this waiting.
+      // Race with the signal: a callback of Node may never come, such as a lookup's.
       const ended = new Promise<never>((_resolve, reject) =>
         exchange.signal.addEventListener('abort', () => reject(exchange.signal.reason), { once: true }),
       )

@@ -4,15 +4,15 @@ import { isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 import { OutboundError, withoutBrackets } from './outbound-url.ts'
 
-/** `false`: none; null: as the environment says. */
+/** The URL of a proxy. `false`: none. null: from the environment. */
 export type ProxySetting = string | false | null
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The proxy of an https request, or null. The variables are those of curl and others: `HTTPS_PROXY`, or else `HTTP_PROXY`, and
- * `NO_PROXY` with the hosts that are reached directly; in lower case they come first.
+ * Returns the proxy of an https request, or null. Reads the variables that curl reads: `HTTPS_PROXY`, or else `HTTP_PROXY`, and
+ * `NO_PROXY` with the hosts that are reached directly; their lower-case forms take precedence.
  *
- * Throws OutboundError for a proxy that cannot be used: going round it would be worse.
+ * Throws OutboundError for an unusable proxy: a direct request could bypass a rule of the network.
  */
 export function proxyFor(target: URL, setting: ProxySetting, environment: Environment): URL | null {
   if (setting === false) return null
@@ -24,14 +24,14 @@ export function proxyFor(target: URL, setting: ProxySetting, environment: Enviro
   return url
 }
 
-/** A proxy's address; a bare `host:port`, as some variables have it, is http. Undefined for what is none. */
+/** Parses a proxy's address; a bare `host:port` is http. Undefined for any other text. */
 export function proxyUrl(proxy: string): URL | undefined {
   const text = proxy.includes('://') ? proxy : `http://${proxy}`
   const url = URL.canParse(text) ? new URL(text) : undefined
   return url && /^https?:$/.test(url.protocol) ? url : undefined
 }
 
-/** `example.com` and `.example.com` name the host and all below it, `example.com:8443` one port of it, `*` everything. */
+/** Matches a host with `NO_PROXY`: `example.com` and `.example.com` match the host and its subdomains, `example.com:8443` one port, `*` all. */
 function isExempt({ hostname, port }: URL, noProxy: string): boolean {
   return noProxy
     .toLowerCase()
@@ -44,7 +44,7 @@ function isExempt({ hostname, port }: URL, noProxy: string): boolean {
     })
 }
 
-/** A TLS connection to the target through a tunnel of the proxy (RFC 9110 §9.3.6). The signal ends it, whenever it comes. */
+/** Opens a TLS connection to the target through a tunnel of the proxy (RFC 9110 §9.3.6). The signal closes it at any time. */
 export async function connectThrough(proxy: URL, target: URL, signal: AbortSignal): Promise<Socket> {
   const host = withoutBrackets(target.hostname)
   const socket = await openTunnel(proxy, `${target.hostname}:${target.port || 443}`, signal)

@@ -2,6 +2,7 @@ import type { HttpResponse } from '../http/types.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
+/** The contents of the page of connected apps. */
 export interface ConnectedAppsView {
   readonly apps: readonly {
     readonly appId: string
@@ -9,15 +10,15 @@ export interface ConnectedAppsView {
     readonly scopes: readonly { readonly description: string }[]
     readonly grantedAt: string
   }[]
-  /** Where each is removed: its id is added. */
+  /** The path of the forms, to which the app's id is added. */
   readonly action: string
   /** Proves that a form came from this page. */
   readonly formId: string
-  /** The name of one that has just been removed. */
+  /** The name of the app that has just been removed; null if none was. */
   readonly removed: string | null
 }
 
-/** What the user has allowed, each with a button that takes it back. */
+/** Renders the apps that the user has allowed, each with a button that withdraws the consent. */
 export function connectedAppsPage({ action, apps, formId, removed }: ConnectedAppsView, setting: PageSetting): HttpResponse {
   const { messages, tag } = setting.language
   const date = new Intl.DateTimeFormat(tag, { dateStyle: 'long', timeZone: 'UTC' })

@@ -3,52 +3,66 @@ import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
-/** What the user is asked: all that a page needs to ask it. */
+/** The contents of the consent page. */
 export interface ConsentView {
+  /** The id of the open consent screen, to post as `consent_id`. */
   readonly consentId: string
-  /** Where the answer is posted: `consent_id`, and `consent` as `granted` or `denied`. */
+  /** The path to which the form posts `consent_id`, and `consent` as `granted` or `denied`. */
   readonly action: string
+  /** The app that asks. */
   readonly app: {
+    /** Its `client_id`. */
     readonly clientId: string
+    /** Its name, as plain text: escape it. */
     readonly name: string
+    /** Its description, as plain text; may be empty. Escape it. */
     readonly description: string
+    /** Its logo, always https; null if it has none. */
     readonly logoUrl: string | null
+    /** Its homepage; null if it has none. */
     readonly homepageUrl: string | null
+    /** Its privacy policy; null if it has none. */
     readonly privacyPolicyUrl: string | null
+    /** Its terms of service; null if it has none. */
     readonly termsOfServiceUrl: string | null
   }
-  /** null: the host does not verify apps. */
+  /** Whether the host has verified the app; null if it does not verify apps. */
   readonly verified: boolean | null
-  /** How the host names the signed-in user; null: it does not. */
+  /** The display name of the signed-in user; null if the host does not provide one. */
   readonly user: string | null
-  /** Begins the same request with another user. */
+  /** The URL that starts the same request with another user. */
   readonly switchUserUrl: string
+  /** The scopes that the app asks for, in the order of the request. */
   readonly scopes: readonly AskedScope[]
-  /** The app asks for `offline_access`: to stay connected while the user is away (OpenID Connect Core §11). */
+  /** Whether the app asks for `offline_access`: to stay connected while the user is away (OpenID Connect Core §11). */
   readonly staysConnected: boolean
-  /** The resources it is for (RFC 8707), where the app named some. */
+  /** The resources that the app named (RFC 8707); empty if it named none. */
   readonly resources: readonly string[]
-  /** Where the browser goes with the answer. */
+  /** The redirect URI to which the browser goes with the answer. */
   readonly redirectUri: string
-  /** BCP 47. */
+  /** The language of the page, as a BCP 47 tag. */
   readonly language: string
 }
 
+/** A scope that the user is asked for. */
 export interface AskedScope {
+  /** Its name. */
   readonly name: string
+  /** Its description, in the language of the page. */
   readonly description: string
+  /** Its category; empty if it has none. */
   readonly category: string
-  /** The user has allowed the app this before. */
+  /** Whether the user has allowed it to the app before. */
   readonly granted: boolean
 }
 
-/** The question, as a page that needs no script. */
+/** Renders the consent page, which needs no script. */
 export function consentPage(view: ConsentView, setting: PageSetting): HttpResponse {
   const { app, redirectUri } = view
   const { messages } = setting.language
   const asked = view.scopes.filter(({ granted }) => !granted)
   const granted = view.scopes.filter(({ granted }) => granted)
-  // Where all of it has been allowed before, that is what is asked again.
+  // If every scope was allowed before, show them all as open.
   const [open, folded] = asked.length > 0 ? [asked, granted] : [granted, []]
   const images = app.logoUrl === null ? [] : [app.logoUrl]
   const body = `${header(view, setting)}
@@ -93,7 +107,7 @@ function who({ switchUserUrl, user }: ConsentView, messages: Messages): string {
   return `<div class="who">${name}<a href="${escapeHtml(switchUserUrl)}">${escapeHtml(messages.notYou)}</a></div>`
 }
 
-/** In the order of the request; those of a category together. */
+/** Lists scopes in the order of the request, grouped by category. */
 function byCategory(scopes: readonly AskedScope[]): string {
   const categories = [...new Set(scopes.map(({ category }) => category))].toSorted((a, b) => Number(b === '') - Number(a === ''))
   return categories
@@ -120,6 +134,6 @@ function links(app: ConsentView['app'], messages: Messages): string {
 
 function destination(redirectUri: string): string {
   const { host, protocol } = new URL(redirectUri)
-  // What follows a private scheme names nobody: whoever registers it can write anything there.
+  // Show only the scheme of a private-scheme URI: the rest names no owner, and an app can write anything there.
   return /^https?:$/.test(protocol) ? host : protocol
 }

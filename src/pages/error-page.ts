@@ -4,13 +4,13 @@ import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
 
-/** What a person reads where nothing may be redirected, and what their developer needs; `reference` also stands in the event. */
+/** Renders an error that must not be redirected, for the user and the client's developer. `reference` is in the event as well. */
 export function errorPage(error: OAuthError, reference: string, setting: PageSetting): HttpResponse {
   const { messages } = setting.language
   const person = fill(messages[messageOf(error)], { server: isolated(setting.theme.name) })
   const facts = [
     [messages.errorCode, `<code>${escapeHtml(error.code)}</code>`],
-    // Descriptions are for developers, and in English.
+    // Descriptions are for developers, and always in English.
     [messages.errorDetail, `<span lang="en" dir="ltr">${escapeHtml(error.description)}</span>`],
     [messages.reference, `<code>${escapeHtml(reference)}</code>`],
   ] as const

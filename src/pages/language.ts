@@ -7,13 +7,13 @@ import { ja } from './messages/ja.ts'
 import { zh } from './messages/zh.ts'
 
 export interface Language {
-  /** BCP 47. */
+  /** Its BCP 47 tag. */
   readonly tag: string
   readonly direction: 'ltr' | 'rtl'
   readonly messages: Messages
 }
 
-/** What the pages speak; the first where nobody says what they understand. */
+/** The languages of the pages. The first is the default. */
 const LANGUAGES: readonly [Language, ...Language[]] = [
   { tag: 'en', direction: 'ltr', messages: en },
   { tag: 'de', direction: 'ltr', messages: de },
@@ -24,7 +24,7 @@ const LANGUAGES: readonly [Language, ...Language[]] = [
   { tag: 'ar', direction: 'rtl', messages: ar },
 ]
 
-/** By what the app asked for (`ui_locales`, OpenID Connect Core §3.1.2.1), then by what the browser prefers (RFC 9110 §12.5.4). */
+/** Picks a language by the app's `ui_locales` (OpenID Connect Core §3.1.2.1), then by the browser's preference (RFC 9110 §12.5.4). */
 export function pickLanguage(uiLocales: string | null | undefined, acceptLanguage: string | undefined): Language {
   const wanted = [...(uiLocales ?? '').split(' '), ...preferred(acceptLanguage ?? '')]
   for (const tag of wanted.slice(0, MAX_WANTED)) {

@@ -2,13 +2,13 @@ import type { HttpRequest } from '../http/types.ts'
 import { type Language, pickLanguage } from './language.ts'
 import type { Theme } from './theme.ts'
 
-/** In whose colours, and in whose language. */
+/** The theme and language of a page. */
 export interface PageSetting {
   readonly theme: Theme
   readonly language: Language
 }
 
-/** `uiLocales` of the authorization request, where it is not in the URL any more. */
+/** Returns the setting for a request. `uiLocales`: from the authorization request, if it is not in the URL any more. */
 export function pageSettingFor(
   { headers, query }: HttpRequest,
   { theme }: { readonly theme: Theme },

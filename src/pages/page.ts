@@ -3,26 +3,27 @@ import type { HttpResponse } from '../http/types.ts'
 import type { Language } from './language.ts'
 import type { Theme } from './theme.ts'
 
+/** The contents of a page. */
 export interface Page {
   readonly theme: Theme
   readonly language: Language
   readonly title: string
-  /** Already HTML. */
+  /** The body, as HTML. */
   readonly body: string
   /**
-   * What its forms may post to, as sources of a Content-Security-Policy; null: anything. Chromium holds `form-action` against every
-   * redirect that follows a form, and an app may send its user on to a loopback port or a private scheme. Default: nothing.
+   * The targets of its forms, as sources of a Content-Security-Policy; null: any. Chromium applies `form-action` to every redirect
+   * that follows a form, and an app may redirect its user to a loopback port or a private scheme. Default: none.
    */
   readonly formAction?: string | null
   /** The URL it leads to at once, without a script. */
   readonly refresh?: string
   /** URLs of its pictures. */
   readonly images?: readonly string[]
-  /** Inline scripts, of which the policy names the hashes. */
+  /** The hashes of its inline scripts, as sources of a Content-Security-Policy. Default: none. */
   readonly scriptSource?: string
 }
 
-/** One of authmount's own pages. It can be neither framed nor scripted, and loads nothing but the pictures it names. */
+/** Renders one of authmount's pages. Its policy forbids framing, scripts and every resource that it does not name. */
 export function renderPage(
   status: number,
   { body, formAction = "'none'", images = [], language, refresh, scriptSource, theme, title }: Page,
@@ -59,17 +60,17 @@ ${body}
   return html(status, text, policy.join('; '))
 }
 
-/** A message with its placeholders filled in: `values` are HTML already, what surrounds them is text. */
+/** Fills in the placeholders of a message, and returns HTML: `values` are HTML, and the message is escaped. */
 export function fill(message: string, values: Readonly<Record<string, string>>): string {
   return escapeHtml(message).replace(/\{(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder)
 }
 
-/** The same for a text that is no HTML. */
+/** Fills in the placeholders of a message, and returns text. */
 export function fillText(message: string, values: Readonly<Record<string, string>>): string {
   return message.replace(/\{(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder)
 }
 
-/** A text that may be in another direction than what surrounds it. */
+/** Escapes a text and isolates its direction, which may differ from that of the page. */
 export function isolated(text: string): string {
   return `<bdi>${escapeHtml(text)}</bdi>`
 }

@@ -1,7 +1,7 @@
 import type { Scope } from '../options/scopes.ts'
 import type { Language } from './language.ts'
 
-/** What a scope means, in the host's words, or in ours where it is ours. */
+/** Describes a scope: with the host's text, or with ours for a built-in scope. */
 export function describeScope({ builtIn, description, translations }: Scope, { messages, tag }: Language): string {
   return translations[tag] ?? (builtIn ? messages.knowWhoYouAre : description)
 }

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import type { BrandingValues } from '../options/branding.ts'
 
-/** What every page needs of it, worked out once. */
+/** The parts of the branding that every page needs, computed once. */
 export interface Theme {
   readonly name: string
   readonly logoUrl: string | null
   readonly style: string
-  /** As a source of a Content-Security-Policy. */
+  /** The hash of the style, as a source of a Content-Security-Policy. */
   readonly styleSource: string
 }
 
@@ -16,7 +16,7 @@ export function createTheme({ accentColor, css, logoUrl, name }: BrandingValues,
   return { name: name ?? new URL(issuer).host, logoUrl, style, styleSource }
 }
 
-/** Black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */
+/** Returns black or white, whichever has more contrast (WCAG 2.2, relative luminance): always more than 4.5 to 1. */
 function readableOn(color: string): string {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map(at => {
     const channel = Number.parseInt(color.slice(at, at + 2), 16) / 255
@@ -25,7 +25,7 @@ function readableOn(color: string): string {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? '#000' : '#fff'
 }
 
-/** Logical properties throughout: the pages are read from the right in some languages. */
+/** The style of all pages. It uses logical properties, because some languages are written from right to left. */
 const STYLE = `
 :root{color-scheme:light dark;--accent:ACCENT;--on-accent:ON_IT;--back:#f1f3f7;--card:#fff;--text:#17191d;--soft:#565c66;--line:#d4d8df;--edge:#767d89;--warn:#8a4b00;--good:#0a6640;--bad:#b3261e}
 @media (prefers-color-scheme:dark){:root{--back:#0e1013;--card:#181b20;--text:#eef0f3;--soft:#a9b0bb;--line:#343a43;--edge:#8b93a0;--warn:#f0b45c;--good:#64d39c;--bad:#ff8a80}}

@@ -4,10 +4,10 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
-/** Who may read a route's answers from a page of another origin: everyone, or the pages of the app that asks. */
+/** Which pages of another origin may read a route's answers: all, or those of the app that asks. */
 export type Cors = 'any' | 'app'
 
-/** The answer to a preflight. It lets the browser ask; whether the page may read the answer is decided there. */
+/** Answers a preflight. It allows the request itself; `withCors` decides whether the page may read the answer. */
 export function preflight(request: HttpRequest, cors: Cors, methods: string): HttpResponse {
   const origin = cors === 'any' ? '*' : pageOrigin(request)
   return {
@@ -25,15 +25,15 @@ export function preflight(request: HttpRequest, cors: Cors, methods: string): Ht
 }
 
 /**
- * The headers a page may send: those it asks for. Instrumented browsers add some of their own (`traceparent`, `sentry-trace`), and
- * none of these routes looks at a cookie, so a header can do nothing here that a program could not do without a browser.
+ * Returns the headers that a page may send: those it asks for. Instrumented browsers add some of their own (`traceparent`,
+ * `sentry-trace`). No header is a risk, because none of these routes reads a cookie: any program could send the same request.
  */
 function allowedHeaders({ headers }: HttpRequest): string {
   const asked = headers['access-control-request-headers']
   return asked !== undefined && /^[\w!#$%&'*+.^`|~, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type'
 }
 
-/** Adds what lets a page read a response. Never allows credentials: none of these routes looks at a cookie. */
+/** Adds the headers that let a page read a response. Never allows credentials: none of these routes reads a cookie. */
 export async function withCors(
   request: HttpRequest,
   response: HttpResponse,
@@ -50,7 +50,7 @@ export async function withCors(
   return { ...response, headers }
 }
 
-/** A browser app is public, names itself in the body or by its token, and lives where one of its redirect URIs does. */
+/** Tells whether the app that asks is a public one with a redirect URI at this origin. The body or the token names the app. */
 async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { store }: Context): Promise<boolean> {
   const named = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
   const appId = appOfToken(headers.authorization)
@@ -73,7 +73,7 @@ function jsonClientId(json: unknown): string | null {
   return typeof clientId === 'string' ? clientId : null
 }
 
-/** `null` is what sandboxed pages and local files call themselves: nobody in particular. */
+/** Reads the origin of the page. Sandboxed pages and local files send `null`, which names no origin. */
 function pageOrigin(request: HttpRequest): string | undefined {
   const { origin } = request.headers
   return origin === undefined || origin === 'null' ? undefined : origin

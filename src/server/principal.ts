@@ -5,9 +5,9 @@ import type { Principal } from '../options/options.ts'
 import { carriesToken } from '../tokens/carries-token.ts'
 
 /**
- * Who is signed in, as the host says; null for nobody, and for a request that carries a token authmount itself
+ * Asks the host's `authenticate` who is signed in. Null if nobody is, and for a request that carries a token that authmount
  * issued: an app that holds a user's token is not that user.
- * Rejects when the host's hook rejects, is late, or answers something that is not a principal.
+ * Rejects if the hook rejects, is late, or returns a value that is not a principal.
  */
 export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
   if (carriesToken(request, config.issuer)) return null
@@ -18,7 +18,7 @@ export async function resolvePrincipal<Native>(request: HttpRequest<Native>, con
   return answer
 }
 
-/** What is wrong with the host's answer, in words for whoever wrote the hook. */
+/** Describes the first problem of the host's answer, for the author of the hook; undefined if it has none. */
 function problemOf(answer: Principal): string | undefined {
   if (typeof answer !== 'object') return `it returned ${typeof answer}`
   for (const name of ['userId', 'orgId'] as const) {
@@ -27,7 +27,7 @@ function problemOf(answer: Principal): string | undefined {
     if (value.length === 0 || value.length > 255) return `${name} must have 1 to 255 characters`
   }
   const { authTime, sessionId } = answer as { readonly authTime?: unknown; readonly sessionId?: unknown }
-  // Seconds, as OpenID Connect has them, would be a day in 1970.
+  // OpenID Connect's auth_time is in seconds, which read as milliseconds is a day in January 1970.
   if (authTime !== undefined && !(typeof authTime === 'number' && authTime > 1e11 && Number.isFinite(authTime)))
     return 'authTime must be in milliseconds since 1970, as Date.now() is'
   if (sessionId !== undefined && typeof sessionId !== 'string') return `sessionId is ${typeof sessionId}, and must be a string`

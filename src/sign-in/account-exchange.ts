@@ -18,7 +18,7 @@ export const accountInput = z.object({
   redirectUri: z.string().min(1).max(2048),
 })
 
-/** RFC 6749 §4.1.2 lets a code live for ten minutes at most; the eleventh is for clocks of processes that differ. */
+/** RFC 6749 §4.1.2 lets a code live for ten minutes at most; the eleventh is for clock skew. */
 const CODE_SECONDS = 660
 
 /**
@@ -30,7 +30,7 @@ export async function exchangeAccountCode(request: HttpRequest, context: Context
   if (!upstreams) throw new Error('there are no providers')
   const { code, email, provider: name, redirectUri } = checkJson(accountInput, request)
   const provider = await providerOf(name, context)
-  // OpenID Connect Core §3.1.2.1: exactly as registered, whatever the provider would accept.
+  // OpenID Connect Core §3.1.2.1: exactly as registered, even if the provider is less strict.
   if (!provider.redirectUris.includes(redirectUri))
     throw new ApiError('VALIDATION_ERROR', 'redirectUri is not registered for this provider')
   const id = sha256(JSON.stringify([name, code]))
@@ -63,7 +63,7 @@ async function providerOf(name: string, { config }: Context): Promise<SignInProv
   return provider
 }
 
-/** Of concurrent and repeated requests with one code, the first reaches the provider; the others are refused here. */
+/** Claims a code, so that only the first of concurrent and repeated requests reaches the provider; the others are refused. */
 async function claimCode(id: string, attempt: string, provider: string, { now, store }: Context): Promise<void> {
   const entry = { kind: 'account_code', id, expiresAt: now + CODE_SECONDS * 1000, data: { provider } } as const
   if (!(await store.oneTime.claim(entry, attempt))) throw refusedCode()
@@ -75,7 +75,7 @@ async function forgetCode(id: string, attempt: string, { config, store }: Contex
     .catch(cause => config.log.error('a code that the provider did not redeem could not be given back', cause))
 }
 
-/** The provider was not reached, or did not look at the code. */
+/** Errors after which the code is still unused: the provider was not reached, or did not read it. */
 const UNTRIED: readonly ConnectorErrorCode[] = ['provider_unavailable', 'not_configured']
 
 async function redeem<T>(run: () => Promise<T>): Promise<T> {

@@ -27,10 +27,10 @@ import type {
 } from './store.ts'
 
 /**
- * The host's store as one request sees it: every failure is a StoreError, and the request waits for the store at most
- * `storeTimeoutMs` in all. Time between calls (a provider, a hook, a key being made) does not count.
+ * Wraps the host's store for one request: every failure is a StoreError, and the request waits for the store at most
+ * `storeTimeoutMs` in all. Time between calls (a provider, a hook, making a key) does not count.
  *
- * A call that is late is abandoned, not undone: it may still take effect, which every write of ours must survive.
+ * A late call is abandoned, not undone: it may still take effect, so every write of ours must be safe to happen late.
  * Call `release` when the request is over. Methods are written out rather than proxied: they run on every request.
  */
 export class DeadlineStore implements Store {
@@ -62,7 +62,7 @@ export class DeadlineStore implements Store {
   }
 
   /**
-   * Reads an app and a token concurrently, and resolves to `make(app, found)`; rejects with what that throws. A hand-written
+   * Reads an app and a token concurrently, and resolves to `make(app, found)`; rejects if that throws. A hand-written
    * `Promise.all`: it runs before every guarded host route, and halves the promises of a check.
    */
   appAndToken<T>(appId: string, ref: TokenRef, make: (app: App | undefined, found: FoundToken | undefined) => T): Promise<T> {
@@ -96,12 +96,12 @@ export class DeadlineStore implements Store {
   }
 }
 
-/** The calls of one request. Only waiting for the store counts: between two calls, its time stands still. */
+/** The deadline of one request. It runs only while a call is pending, and stands still between calls. */
 class Deadline extends Waiting {
   readonly #deadlines: Deadlines
   #left = TICKS
   #pending = 0
-  /** The last of a chain. Rejecting a call that has been answered does nothing, so none is ever taken out. */
+  /** The newest call of a linked list. Rejecting an answered call does nothing, so calls are never taken out. */
   #last: Call | undefined
   #expired = false
 
@@ -114,7 +114,7 @@ class Deadline extends Waiting {
     return this.answer(operation, (resolve, failed) => run().then(resolve, failed))
   }
 
-  /** Resolves as `ask` does. Rejects with StoreError where it says that the store has failed, throws, or is out of time. */
+  /** Resolves as `ask` does. Rejects with StoreError if the store fails or throws, or the time is over. */
   answer<T>(operation: string, ask: Ask<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const call: Call = { operation, reject, before: this.#last }

@@ -1,6 +1,6 @@
-/** Something that waits for the store. Linked into a queue while it does. */
+/** An entry of the queue of {@link Deadlines}, linked into it while it waits for the store. */
 export abstract class Waiting {
-  /** The tick at which it expires; 0 while it is not queued. This, and its neighbours, belong to the queue. */
+  /** The tick at which it expires; 0 while it is not queued. Only the queue writes this and the two neighbours. */
   due = 0
   next: Waiting | undefined
   previous: Waiting | undefined
@@ -8,15 +8,14 @@ export abstract class Waiting {
   abstract expire(): void
 }
 
-/** Ticks per timeout: a deadline is met to about an eighth of it. */
+/** Ticks per timeout: a deadline is accurate to about an eighth of it. */
 export const TICKS = 8
 
 /**
- * The deadlines of everything that waits for the store, on one timer: a timer for each request costs more than the rest of
- * a token check.
+ * Runs the deadlines of all requests on one timer: a timer for each request costs more than the rest of a token check.
  *
- * Time is counted in ticks of that timer, not read from the clock, so that a process that was held up itself does not blame
- * the store. The timer runs only while something waits or did so lately, and never keeps the process alive.
+ * Time is counted in ticks of that timer, not read from the clock, so that a blocked event loop does not make the store look
+ * late. The timer runs only while something waits or did so lately, and never keeps the process alive.
  */
 export class Deadlines {
   /** How long one request may wait for the store, in milliseconds. */
@@ -31,7 +30,7 @@ export class Deadlines {
     this.timeoutMs = timeoutMs
   }
 
-  /** Queues it, to expire after so many ticks unless it is removed before. */
+  /** Queues an entry, which expires after `ticks` ticks unless it is removed before. */
   add(waiting: Waiting, ticks = TICKS): void {
     waiting.due = this.#ticks + ticks
     waiting.previous = this.#last
@@ -42,7 +41,7 @@ export class Deadlines {
     this.#timer ??= setInterval(() => this.#tick(), this.timeoutMs / TICKS).unref()
   }
 
-  /** Takes it out of the queue. Returns how many ticks it had left. */
+  /** Takes an entry out of the queue. Returns how many ticks it had left. */
   remove(waiting: Waiting): number {
     if (waiting.due === 0) return 0
     const left = waiting.due - this.#ticks
@@ -68,7 +67,7 @@ export class Deadlines {
       waiting = next
     }
     if (this.#first) return
-    // A second quiet tick stops the timer: starting and stopping it for every request would cost what it saves.
+    // Only a second quiet tick stops the timer: starting and stopping it for every request costs as much as a timer for each.
     if (this.#idle) {
       clearInterval(this.#timer)
       this.#timer = undefined

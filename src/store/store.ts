@@ -1,63 +1,87 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 
-/** `offset` and `limit` count records; `limit: 0` asks for the total alone. */
+/** A page of a list, by position. */
 export interface PageQuery {
+  /** How many records to skip. */
   readonly offset: number
+  /** How many records to return at most; 0 returns the total alone. */
   readonly limit: number
 }
+/** One page of a list. */
 export interface Page<T> {
+  /** The records of this page. */
   readonly items: readonly T[]
+  /** How many records match, on all pages together. */
   readonly total: number
 }
 
 /**
- * Everything authmount persists. Implement this to plug in a database.
+ * The storage contract: everything that authmount persists. Implement this to plug in a database.
  *
  * Rules for every method:
- * - Records are plain JSON. A caller that mutates one it gave or was given never changes the store.
- * - A store keeps what it does not know: fields of any record, nested ones included, through every method that reads,
- *   writes or lists it; and new values of a `kind`, `status`, `origin` or `authMethod`. No enumerations, checks or foreign
- *   keys on them. Only a store that packs records needs a format number of its own.
+ * - Records are plain JSON. Mutating a record that was passed in or returned never changes the store.
+ * - A store keeps unknown fields of any record, nested ones included, through every method that reads, writes or lists it;
+ *   and unknown values of `kind`, `status`, `origin` and `authMethod`. It puts no enumerations, checks or foreign keys on
+ *   them. Only a store that packs records needs a format number of its own.
  * - Ids are compared character by character: case, accents, Unicode normal forms and trailing spaces count, and so does
  *   every character of a long id. An id may be any text of any length (authmount itself accepts user and organisation ids
- *   of at most 255 characters); a hash of fixed length is the easy key. Text is well formed: a lone surrogate never arrives.
- * - A one-time entry, token, grant, app or consent whose `expiresAt` is not after the present is absent everywhere, even if
- *   the database has not swept it yet. The present is the store's `now` option, never the database's clock.
- * - Absent is `undefined`, never an exception. Reject only when the database itself fails. A deadlock or a serialization
- *   failure is not that: the store tries again, within the host's `storeTimeoutMs`.
- * - Ids of secrets are hashed or random; no method is ever given a usable secret.
+ *   of at most 255 characters); a hash of fixed length makes the simplest key. Text has no lone surrogates.
+ * - A one-time entry, token, grant, app or consent is absent everywhere from the instant `expiresAt` on, even if the database
+ *   has not swept it yet. The store's `now` option is the clock, never the database's own.
+ * - Absent records resolve to `undefined`, never to an exception. A method rejects only when the database itself fails. The
+ *   store retries after a deadlock or a serialization failure, within the host's `storeTimeoutMs`.
+ * - Ids of secrets are hashed or random; no method ever receives a usable secret.
  * - A method marked ATOMIC holds under concurrent callers in other processes, and against a crash in the middle.
- * - Repeating a write with identical arguments gives the same answer until another write comes between: drivers re-send
- *   commands whose reply was lost. The methods that remove something are the exception: they say what this call removed.
+ * - Writes are idempotent: the same arguments give the same answer until another write comes between, because drivers re-send
+ *   commands whose reply was lost. Methods that remove something are the exception: they report what this call removed.
  *
  * `authmount/testing` runs these rules against an implementation, races included.
  */
 export interface Store {
+  /** Registered apps. */
   readonly apps: AppStore
+  /** Values that are used once or expire: codes, consent screens, states. */
   readonly oneTime: OneTimeStore
+  /** Grants and their tokens. */
   readonly grants: GrantStore
+  /** What users have agreed to. */
   readonly consents: ConsentStore
+  /** Tokens that other providers issued to the host. */
   readonly credentials: CredentialStore
+  /** The signing keys, if authmount manages them. */
   readonly keys: KeyRingStore
 }
 
 // ── OAuth applications ───────────────────────────────────────────────────────
 
+/** Whether an app may get codes and tokens: `suspended` ones keep the tokens they have, `deleted` ones have none. */
 export type AppStatus = 'active' | 'suspended' | 'deleted'
 /** How a client proves who it is at the token endpoint. A host may register methods of its own. */
 export type AuthMethod = 'client_secret' | 'none' | 'private_key_jwt' | (string & {})
-/** How an app came to be: by the host or its admins, by registration, by its metadata document, or for authmount's own use. */
+/** Who created an app: the host or its admins, dynamic registration, its metadata document, or authmount for its own use. */
 export type AppOrigin = 'host' | 'registered' | 'metadata' | 'internal'
 /** The public keys of a client (RFC 7591 §2): the set itself, or the https URL that serves it. */
-export type AppKeys = { readonly jwks: { readonly keys: readonly JsonObject[] } } | { readonly jwksUri: string }
+export type AppKeys =
+  | {
+      /** The key set (RFC 7517 §5). */
+      readonly jwks: {
+        /** Its keys, as JWKs. */
+        readonly keys: readonly JsonObject[]
+      }
+    }
+  | {
+      /** The https URL of the key set. */
+      readonly jwksUri: string
+    }
 
 /** A client secret, as a hash. */
 export interface AppSecret {
-  /** base64url SHA-256. */
+  /** The base64url SHA-256 of the secret. */
   readonly hash: string
+  /** When it was made. */
   readonly createdAt: EpochMs
-  /** When it stops working beside its replacement; null until it is replaced. Has nothing to do with the record's expiry. */
+  /** When it stops working beside its replacement; null until it is replaced. Independent of the record's expiry. */
   readonly usableUntil: EpochMs | null
 }
 
@@ -65,301 +89,435 @@ export interface AppSecret {
 export interface App {
   /** 24 lower-case hex digits: the key. The ids of its grants begin with it. */
   readonly id: string
-  /** What it is called on the wire, where that is not `id`. No store method takes one. */
+  /** Its name on the wire, where that is not `id`. No store method takes one. */
   readonly clientId?: string
-  /** The organisation that manages it; empty for an app that nobody registered for an organisation. */
+  /** The organisation that manages it; empty for an app that was not registered for an organisation. */
   readonly orgId: string
+  /** The user who registered it. */
   readonly createdBy: string
+  /** The name that users see. */
   readonly name: string
+  /** The description that users see. */
   readonly description: string
+  /** Whether it may get codes and tokens. */
   readonly status: AppStatus
+  /** Who created it. */
   readonly origin: AppOrigin
+  /** The one method by which it authenticates. */
   readonly authMethod: AuthMethod
   /** Empty for an app without a secret. More than one while an old secret overlaps its replacement. */
   readonly secrets: readonly AppSecret[]
+  /** The public keys of an app that authenticates with `private_key_jwt`. */
   readonly keys?: AppKeys
+  /** The redirect URIs it has registered. */
   readonly redirectUris: readonly string[]
-  /** Wire names (RFC 6749 §1.3); a host may add its own. */
+  /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
+  /** The scopes it may ask for. */
   readonly scopes: readonly string[]
+  /** The lifetime of its access tokens, in seconds. */
   readonly accessTokenSeconds: number
+  /** The lifetime of its refresh tokens, in seconds. */
   readonly refreshTokenSeconds: number
   /** Logo, homepage, policy and terms URLs: shown, never interpreted. */
   readonly profile: JsonObject
+  /** When it was registered. */
   readonly createdAt: EpochMs
+  /** When it was last changed. */
   readonly updatedAt: EpochMs
-  /** +1 to revoke everything issued so far, in one write: a grant is dead unless its `epoch` is its app's. */
+  /** +1 revokes everything issued so far, in one write: a grant is dead unless its `epoch` equals its app's. */
   readonly epoch: number
   /** 1 when created, +1 per write. */
   readonly version: number
-  /** When an unused app is forgotten. Whoever sets it sets it after the end of the last token of the app. Absent: never. */
+  /** When an unused app expires: always after the last token of the app. Absent: never. */
   readonly expiresAt?: EpochMs
-  /** How long the metadata document behind the record may be believed. Absent: there is none. */
+  /** Until when the cached metadata document behind the record is fresh. Absent: there is none. */
   readonly freshUntil?: EpochMs
 }
 
+/** Which apps to list. */
 export interface AppQuery extends PageQuery {
+  /** The organisation that manages them; empty for those that were not registered for an organisation. */
   readonly orgId: string
+  /** Only those of this origin. Omitted: any. */
   readonly origin?: AppOrigin
+  /** Only those that this user registered. Omitted: any. */
   readonly createdBy?: string
-  /** Omitted: every status except `deleted`. */
+  /** Only those of this status. Omitted: every status except `deleted`. */
   readonly status?: AppStatus
   /**
-   * Literal substring of the name, compared by JavaScript's `toLowerCase` of both; accents count. A store may look through the
-   * newest 1,000 names alone, and `total` then counts among these.
+   * A literal substring of the name; both are compared after JavaScript's `toLowerCase`, and accents count. A store may search
+   * the newest 1,000 names alone, and `total` then counts among these.
    */
   readonly search?: string
 }
 
+/** Stores apps. */
 export interface AppStore {
+  /** Reads an app; undefined if it is absent or expired. */
   get(id: string): Promise<App | undefined>
   /**
-   * ATOMIC. Writes iff the stored version is `app.version - 1` (absent or expired counts as 0). False: someone else wrote
-   * first. Rejects for an `id` that is not 24 lower-case hex digits: nothing could ever reach that record.
+   * ATOMIC. Writes iff the stored version is `app.version - 1` (an absent or expired record counts as 0). False if another
+   * write came first. Rejects for an `id` that is not 24 lower-case hex digits, because such a record could never be read.
    */
   save(app: App): Promise<boolean>
   /**
-   * Newest first; of one `createdAt`, in descending order of `id`. `total` ignores offset and limit; `limit: 0` just counts.
-   * Without `search`, a list reads about a page of records, however many the organisation has; deleted apps do not slow it.
+   * Lists apps, newest first; equal `createdAt` in descending order of `id`. `total` ignores offset and limit; `limit: 0` just
+   * counts. Without `search`, a list reads about a page of records, however many the organisation has; deleted apps do not slow it.
    */
   list(query: AppQuery): Promise<Page<App>>
 }
 
 // ── One-time values: authorization codes, consent screens, connector state ───
 
+/** The data of each kind of one-time entry. */
 export interface OneTimeData {
-  /** RFC 6749 §4.1.2, RFC 7636 §4.4. `grantId` names the grant this code will become, so a replay can revoke it. */
+  /** An authorization code (RFC 6749 §4.1.2, RFC 7636 §4.4). */
   readonly code: {
+    /** The id of the grant this code will become, so that a replay can revoke it. */
     readonly grantId: string
+    /** The app it was issued to. */
     readonly appId: string
+    /** The user who agreed. */
     readonly userId: string
+    /** The user's organisation. */
     readonly orgId: string
+    /** The redirect URI of the authorization request, which the token request must repeat (RFC 6749 §4.1.3). */
     readonly redirectUri: string
+    /** The scopes the user agreed to. */
     readonly scopes: readonly string[]
+    /** The PKCE challenge; null if the request had none. */
     readonly codeChallenge: string | null
+    /** The method of the challenge; null if the request had none. */
     readonly codeChallengeMethod: 'S256' | 'plain' | null
-    /** Becomes the grant's: what the authorization request said that later tokens need. */
+    /** The parts of the authorization request that later tokens need. Becomes the context of the grant. */
     readonly context: JsonObject
     /** {@link App.epoch} when the user agreed: a code issued before "revoke all" is as dead as a token. */
     readonly epoch: number
   }
-  /** A validated authorize request waiting for the user's decision. The id doubles as the form's CSRF token. */
+  /** A validated authorization request that waits for the user's decision. The id doubles as the form's CSRF token. */
   readonly consent: {
+    /** The user who must decide. */
     readonly userId: string
+    /** The host's session in which the screen was opened; null if the host does not name sessions. */
     readonly sessionId: string | null
+    /** The app that asks. */
     readonly appId: string
+    /** The parameters of the request. */
     readonly params: JsonObject
-    /** What the user is asked for. An app that may have more by the time of the answer does not get it. */
+    /** The scopes the user is asked for. The answer grants no others, even if the app is allowed more by then. */
     readonly scopes: readonly string[]
-    /** From which, with the secret id of the screen, the code follows: a user who clicks twice gets the same one. */
+    /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
     readonly codeSalt: string
   }
-  /** Finds a waiting consent from the request's own parameters, for a consent screen that posts those. */
-  readonly consent_lookup: { readonly consentId: string }
-  /** That a browser was sent to the host's login for this very request, when and from what session: proof when it comes back. */
-  readonly login: { readonly request: string; readonly sentAt: EpochMs; readonly session: string | null }
-  /** That a browser was sent to the host's logout, and where it goes from there. */
+  /** The index from the parameters of a request to its waiting consent, for a consent screen that posts the parameters. */
+  readonly consent_lookup: {
+    /** The id of the waiting consent. */
+    readonly consentId: string
+  }
+  /** The record that a browser was sent to the host's login for this very request: the proof when it comes back. */
+  readonly login: {
+    /** A digest of the request. */
+    readonly request: string
+    /** When the browser was sent. */
+    readonly sentAt: EpochMs
+    /** A digest of the session the browser had then; null if it had none. */
+    readonly session: string | null
+  }
+  /** The record that a browser was sent to the host's logout, and where it goes from there. */
   readonly logout: {
+    /** The user who was signed in. */
     readonly userId: string
+    /** The user's organisation. */
     readonly orgId: string
+    /** The app that asked; null if it did not name itself. */
     readonly appId: string | null
+    /** Where the browser goes afterwards; null: to the host. */
     readonly redirectUri: string | null
+    /** The app's `state`; null if it sent none. */
     readonly state: string | null
   }
-  /** `state` of a connector authorization the host started as a client (RFC 6749 §10.12). */
+  /** The `state` of a connector authorization that the host began as a client (RFC 6749 §10.12). */
   readonly connector_state: {
+    /** The connector. */
     readonly connectorId: string
+    /** The user who began the flow. */
     readonly userId: string
+    /** The user's organisation. */
     readonly orgId: string
+    /** The redirect URI of the authorization request. */
     readonly redirectUri: string
+    /** The PKCE verifier; null for a provider without PKCE. */
     readonly codeVerifier: string | null
+    /** The OpenID Connect nonce; null if none was sent. */
     readonly nonce: string | null
-    /** SHA-256 of the cookie of the browser that began it; null where that does not matter. */
+    /** SHA-256 of the cookie of the browser that began the flow; null if callbacks are not bound to a browser. */
     readonly binding: string | null
     /** Origin of the front end to which the browser returns. */
     readonly returnTo: string
   }
-  /** That a form came from a page that was shown to this user. */
-  readonly form: { readonly userId: string; readonly sessionId: string | null }
-  /** That a code of a sign-in provider has been tried. */
-  readonly account_code: { readonly provider: string }
+  /** The record that a form was shown to this user. */
+  readonly form: {
+    /** The user to whom the form was shown. */
+    readonly userId: string
+    /** The host's session; null if the host does not name sessions. */
+    readonly sessionId: string | null
+  }
+  /** The record that a code of a sign-in provider has been tried. */
+  readonly account_code: {
+    /** The provider, as the host names it. */
+    readonly provider: string
+  }
   /**
-   * That a grant, or one of its tokens, was ended a moment ago: whoever repeats that is told the same, and whoever is creating
-   * the grant right now sees it. Never a proof that the end was stored.
+   * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent
+   * creation of the grant sees it. It does not prove that the end was stored.
    */
-  readonly ended: { readonly appId: string; readonly orgId: string; readonly userId: string | null }
+  readonly ended: {
+    /** The app of the grant. */
+    readonly appId: string
+    /** The organisation of the grant. */
+    readonly orgId: string
+    /** The user of the grant; null where the app acted for itself. */
+    readonly userId: string | null
+  }
 }
+/** The kinds of one-time entries. A later version may add some. */
 export type OneTimeKind = keyof OneTimeData
+/** A record that is used once or expires. */
 export interface OneTime<K extends OneTimeKind = OneTimeKind> {
+  /** Its kind. */
   readonly kind: K
-  /** base64url SHA-256 of the value handed out. Unique per kind. */
+  /** The base64url SHA-256 of the value that was handed out. Unique per kind. */
   readonly id: string
+  /** From this instant on, the entry is absent. */
   readonly expiresAt: EpochMs
+  /** Its data, by its kind. */
   readonly data: OneTimeData[K]
 }
 
+/** Stores one-time entries. */
 export interface OneTimeStore {
-  /** Replaces an entry of the same kind and id, and forgets that it was consumed. */
+  /** Stores an entry. Replaces one of the same kind and id, and forgets who claimed or consumed it. */
   put<K extends OneTimeKind>(entry: OneTime<K>): Promise<void>
-  /** Reads without consuming; consumed entries are still returned until they expire. */
+  /** Reads an entry without consuming it. Consumed entries are returned until they expire. */
   peek<K extends OneTimeKind>(kind: K, id: string): Promise<OneTime<K> | undefined>
   /**
    * ATOMIC. Exactly one `attempt` (a random id per HTTP request) ever gets `first: true`, however often it is re-sent;
-   * every other attempt gets the same entry with `first: false`.
+   * every other attempt gets the same entry with `first: false`. Undefined if the entry is absent.
    */
   consume<K extends OneTimeKind>(
     kind: K,
     id: string,
     attempt: string,
-  ): Promise<{ readonly entry: OneTime<K>; readonly first: boolean } | undefined>
+  ): Promise<
+    | {
+        /** The entry. */
+        readonly entry: OneTime<K>
+        /** Whether this attempt consumed it. */
+        readonly first: boolean
+      }
+    | undefined
+  >
   /**
-   * ATOMIC. If no live entry of this kind and id is there, however it came there, stores `entry` as claimed by `attempt`.
-   * True iff the entry that is there was claimed by this `attempt`: one that was `put` is claimed by nobody. Of a repeat, the
-   * entry is not looked at. `put` and expiry forget the claimer; `consume` leaves it, and has a winner of its own.
-   * The caller adds to `expiresAt` what the clocks of its processes may differ by.
+   * ATOMIC. Stores `entry` as claimed by `attempt`, unless a live entry of this kind and id exists.
+   * True iff the stored entry was claimed by this `attempt`; an entry that was `put` has no claimer. A repeat does not compare
+   * or replace the entry. `put` and expiry forget the claimer; `consume` leaves it, and has a winner of its own.
+   * The caller adds the clock skew between its processes to `expiresAt`.
    */
   claim<K extends OneTimeKind>(entry: OneTime<K>, attempt: string): Promise<boolean>
-  /** ATOMIC. Removes the entry iff this attempt claimed it. An absent entry, or one of another claimer, is left alone. */
+  /** ATOMIC. Removes the entry iff this attempt claimed it. Does nothing if the entry is absent or has another claimer. */
   forget(kind: OneTimeKind, id: string, attempt: string): Promise<void>
 }
 
 // ── Grants: one authorization and every token descended from it ──────────────
 
-/** The unit of atomicity: keep a grant and its tokens in one document, hash or row-locked family. */
+/** One authorization. The unit of atomicity: keep a grant and its tokens in one document, hash or row-locked family. */
 export interface Grant {
-  /** Begins with the 24 characters of `appId`. */
+  /** Its key, which begins with the 24 characters of `appId`. */
   readonly id: string
+  /** The app it was granted to. */
   readonly appId: string
+  /** The user's organisation; the app's own where it acts for itself. */
   readonly orgId: string
-  /** null where the app acts for itself. */
+  /** The user who granted it; null where the app acts for itself. */
   readonly userId: string | null
+  /** The scopes that were granted. Later tokens never have more. */
   readonly scopes: readonly string[]
+  /** When it was granted. */
   readonly createdAt: EpochMs
   /** {@link App.epoch} when granted. Compared by flows, not by the store. */
   readonly epoch: number
-  /** Carried to later tokens (nonce, auth_time, claims); opaque to the store. */
+  /** The parts of the authorization request that later tokens need (nonce, auth_time, claims). Opaque to the store. */
   readonly context: JsonObject
 }
+/** An access or refresh token, as the store keeps it. */
 export interface Token {
-  /** base64url SHA-256 of the token. Unique within its grant. */
+  /** The base64url SHA-256 of the token. Unique within its grant. */
   readonly id: string
+  /** Which kind of token it is. */
   readonly kind: 'access' | 'refresh'
+  /** Its scopes. */
   readonly scopes: readonly string[]
-  /** The resources an access token is good for (RFC 8707 §2.2). Absent: every one of the host's. */
+  /** The resources for which an access token is valid (RFC 8707 §2.2). Absent: all of the host's resources. */
   readonly audience?: readonly string[]
-  /** What the host added to the token. Opaque to the store. */
+  /** The claims that the host added to the token. Opaque to the store. */
   readonly claims?: JsonObject
   /** SHA-256 thumbprint of the key that the token is bound to (RFC 9449 §6.1). Absent: a bearer token. */
   readonly jkt?: string
+  /** When it was issued. */
   readonly issuedAt: EpochMs
+  /** From this instant on, the token is absent. */
   readonly expiresAt: EpochMs
 }
-/** Every token carries its grant's id, so a store can go straight to the right partition. */
+/** The key of a token. It names the grant too, so that a store reads from the right partition at once. */
 export interface TokenRef {
+  /** The id of its grant. */
   readonly grantId: string
+  /** The id of the token. */
   readonly tokenId: string
 }
-/** How a refresh token was used up. `replay` is what `rotate` was given: the successor, sealed under the spent token. */
+/** How a refresh token was used up. */
 export interface Spent {
+  /** When it was rotated. */
   readonly at: EpochMs
+  /** The text that `rotate` received: the successor, sealed under the spent token. */
   readonly replay: string
 }
-/** A token and the grant it is of. */
+/** A token and its grant. */
 export interface GrantedToken {
+  /** The grant. */
   readonly grant: Grant
+  /** The token. */
   readonly token: Token
 }
+/** A stored token and its grant. */
 export interface FoundToken extends GrantedToken {
+  /** How a refresh token was used up; null for a live token. */
   readonly spent: Spent | null
 }
-/** Whose tokens: an app's of one epoch (those of an older one are dead, swept or not), or a user's of every app. */
+/** Which tokens to list: those of an app and one epoch (tokens of an older epoch are dead, swept or not), or those of a user. */
 export type TokenQuery = {
   /** `next` of the previous page. Pages stay consistent while tokens are added. */
   readonly after?: string
+  /** How many tokens to return at most; 0 returns the total alone. */
   readonly limit: number
-} & ({ readonly appId: string; readonly epoch: number } | { readonly userId: string })
-/** Which grants to revoke: those that match every member given. A query without `appId`, `userId` and `orgId` means none. */
+} & (
+  | {
+      /** The app. */
+      readonly appId: string
+      /** The epoch of the app. */
+      readonly epoch: number
+    }
+  | {
+      /** The user, with every app and whatever the epoch. */
+      readonly userId: string
+    }
+)
+/** Which grants to revoke: those that match every member given. A query without `appId`, `userId` and `orgId` matches none. */
 export interface RevokeQuery {
+  /** Only those of this app. */
   readonly appId?: string
+  /** Only those of this user. */
   readonly userId?: string
-  /** The organisation of the grant: the user's, or the app's where it acts for itself. */
+  /** Only those of this organisation: the user's, or the app's where it acts for itself. */
   readonly orgId?: string
-  /** Only of epochs before this one: what was granted since "revoke all" lives on. */
+  /** Only those of epochs before this one: grants made since "revoke all" live on. */
   readonly epochBelow?: number
 }
+/** One page of tokens. */
 export interface TokenPage {
+  /** The tokens of this page. */
   readonly items: readonly GrantedToken[]
+  /** How many live tokens match, on all pages together. */
   readonly total: number
+  /** The cursor of the next page; null on the last page. */
   readonly next: string | null
 }
 
+/** Stores grants and their tokens. */
 export interface GrantStore {
   /**
-   * ATOMIC. False, and nothing written, if the id is taken by a different live grant, or by this one without these tokens.
-   * Lives until its last token expires, or until that is revoked; then its id is free again.
+   * ATOMIC. Stores a new grant with its tokens. False, and nothing written, if the id is taken by a different live grant, or by
+   * this one without these tokens. A grant lives until its last token expires or is revoked; then its id is free again.
    */
   create(grant: Grant, tokens: readonly Token[]): Promise<boolean>
-  /** Undefined for unknown, expired and revoked alike. A rotated refresh token is found with `spent` set. */
+  /** Finds a token. Undefined for unknown, expired and revoked alike. A rotated refresh token is found with `spent` set. */
   find(ref: TokenRef): Promise<FoundToken | undefined>
   /**
    * ATOMIC. Spends a live refresh token, keeps `replay` (up to 8 KiB) and adds `next`; or does none of it. The grant then lives
-   * as long as the longest of its tokens. Never revives a revoked grant.
-   * `found` was read a moment ago: its ids say what to spend, and the store's own record decides whether it may be.
+   * as long as the longest-lived of its tokens. Never revives a revoked grant.
+   * `found` may be stale: its ids name the token to spend, and the stored record decides whether it can be spent.
    */
   rotate(found: GrantedToken, next: readonly Token[], replay: string): Promise<'rotated' | 'reused' | 'missing'>
   /**
    * ATOMIC. Adds tokens to a live grant, prolongs it as `rotate` does, and leaves the presented token as it is. `missing`, and
-   * nothing written, unless the store's own record of `found.token` is a live, unspent refresh token of a live grant.
-   * The same tokens again are `added`, and nothing more is. Rejects where a token id is there with other content.
+   * nothing written, unless the stored record of `found.token` is a live, unspent refresh token of a live grant.
+   * A repeat with the same tokens resolves to `added` and adds nothing. Rejects if a token id exists with other content.
    */
   add(found: GrantedToken, tokens: readonly Token[]): Promise<'added' | 'missing'>
-  /** Revokes one token, leaving the rest of its grant. False if it was not there. */
+  /** Revokes one token and leaves the rest of its grant. False if the token was absent. */
   revokeToken(ref: TokenRef): Promise<boolean>
-  /** ATOMIC. Revokes the grant and every token in it, including any a concurrent `rotate` is adding. */
+  /** ATOMIC. Revokes the grant and every token in it, including those a concurrent `rotate` is adding. False if it was absent. */
   revoke(grantId: string): Promise<boolean>
   /** Revokes the grants that match, however many. Returns how many were live. Grants created meanwhile may survive. */
   revokeMany(query: RevokeQuery): Promise<number>
-  /** Live tokens (not spent, revoked or expired), newest first. `total` ignores `after` and `limit`; `limit: 0` just counts. */
+  /** Lists live tokens (not spent, revoked or expired), newest first. `total` ignores `after` and `limit`; `limit: 0` just counts. */
   listTokens(query: TokenQuery): Promise<TokenPage>
 }
 
 // ── What users have agreed to ────────────────────────────────────────────────
 
-/** Who agreed: a user for themselves, or an organisation for its members. The two never meet, even with the same text. */
-export type ConsentOwner = { readonly userId: string } | { readonly orgId: string }
+/** Who agreed: a user for themselves, or an organisation for its members. The two are distinct owners even with the same id. */
+export type ConsentOwner =
+  | {
+      /** The user. */
+      readonly userId: string
+    }
+  | {
+      /** The organisation. */
+      readonly orgId: string
+    }
 
-/** What an owner allows an app. With an organisation as owner it is an admission of an app that nobody registered there. */
+/** The scopes that an owner allows an app. With an organisation as owner, it admits an app that was not registered there. */
 export interface Consent {
+  /** The user or organisation that agreed. */
   readonly owner: ConsentOwner
+  /** The app. */
   readonly appId: string
-  /** Empty: withdrawn. The record stays until its `expiresAt`, so that the next version follows this one. */
+  /** The scopes that are allowed. Empty: withdrawn; the record then stays until its `expiresAt`, so that the next version follows it. */
   readonly scopes: readonly string[]
+  /** When the owner last agreed. */
   readonly grantedAt: EpochMs
-  /** Of an admission: whether an admin has allowed it, refused it, or not decided. */
+  /** Whether an admin has allowed an admission, refused it, or not decided. Absent for a user's consent. */
   readonly state?: 'pending' | 'allowed' | 'refused'
-  /** Of an admission: raised to end every grant that was made under it. Grants keep the epoch they were made under. */
+  /** +1 ends every grant that was made under an admission: grants keep the epoch they were made under. */
   readonly epoch?: number
-  /** Absent: until it is withdrawn. */
+  /** From this instant on, the consent is absent. Absent: until it is withdrawn. */
   readonly expiresAt?: EpochMs
   /** 1 when created, +1 per write. */
   readonly version: number
 }
+/** A page of consents. */
 export interface ConsentQuery {
   /** `next` of the previous page. */
   readonly after?: string
+  /** How many consents to return at most. */
   readonly limit: number
 }
+/** One page of consents. */
 export interface ConsentPage {
+  /** The consents of this page. */
   readonly items: readonly Consent[]
-  /** null on the last page. */
+  /** The cursor of the next page; null on the last page. */
   readonly next: string | null
 }
+/** Stores consents. */
 export interface ConsentStore {
-  /** A withdrawn one is returned until it expires. */
+  /** Reads a consent. A withdrawn one is returned until it expires. */
   get(owner: ConsentOwner, appId: string): Promise<Consent | undefined>
   /**
-   * An owner's consents, withdrawn ones left out, in an order that stays while pages are read. A page may hold fewer than
-   * `limit`; `next` says whether there are more.
+   * Lists the consents of an owner without the withdrawn ones, in an order that is stable while pages are read. A page may hold
+   * fewer than `limit`; `next` tells whether another follows.
    */
   list(owner: ConsentOwner, query: ConsentQuery): Promise<ConsentPage>
   /** ATOMIC. Same version rule as {@link AppStore.save}: an expired record counts as version 0. */
@@ -368,35 +526,46 @@ export interface ConsentStore {
 
 // ── Tokens other providers issued to the host ────────────────────────────────
 
+/** The tokens that a provider issued to the host for an outside account. */
 export interface Credential {
+  /** The connector. */
   readonly connectorId: string
-  /** User or organisation the connector acts for. */
+  /** The user or organisation for which the connector acts. */
   readonly ownerId: string
   /** Compact JWE of the provider's token response. The store never sees plaintext. */
   readonly sealed: string
   /** When the access token inside stops working; null if the provider did not say. The record outlives it. */
   readonly accessExpiresAt: EpochMs | null
-  /** Until then, one process is refreshing it and the others wait: taken with `save`, before the provider is called. */
+  /** The lease of the process that refreshes it: until then the others wait. Taken with `save`, before the provider is called. */
   readonly leaseUntil: EpochMs | null
-  /** The provider refused to refresh it; only the user can fix that. */
+  /** Whether the provider refused to refresh it: only the user can connect the account again. */
   readonly needsReconnect: boolean
+  /** 1 when created, +1 per write. */
   readonly version: number
 }
+/** Stores credentials. */
 export interface CredentialStore {
+  /** Reads a credential. */
   get(connectorId: string, ownerId: string): Promise<Credential | undefined>
-  /** ATOMIC. Same version rule as {@link AppStore.save}; stops two refreshes overwriting each other. */
+  /** ATOMIC. Same version rule as {@link AppStore.save}, so that concurrent refreshes cannot overwrite each other. */
   save(credential: Credential): Promise<boolean>
+  /** Deletes a credential. False if it was absent. */
   delete(connectorId: string, ownerId: string): Promise<boolean>
 }
 
 // ── Signing keys, when the host lets authmount manage them ───────────────────
 
+/** The signing keys that authmount manages. */
 export interface KeyRing {
+  /** Compact JWE of the keys. The store never sees plaintext. */
   readonly sealed: string
+  /** 1 when created, +1 per write. */
   readonly version: number
 }
+/** Stores the one key ring. */
 export interface KeyRingStore {
+  /** Reads the ring; undefined before the first is saved. */
   get(): Promise<KeyRing | undefined>
-  /** ATOMIC. Same version rule: eight instances booting at once end with one ring. */
+  /** ATOMIC. Same version rule as {@link AppStore.save}: eight processes that start concurrently end with one ring. */
   save(ring: KeyRing): Promise<boolean>
 }

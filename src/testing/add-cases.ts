@@ -99,14 +99,14 @@ export const addCases: readonly StoreCase[] = [
     assert.equal(await grants.revoke(grant.id), true, 'the grant lives')
   }),
 
-  defineCase('grants: many simultaneous additions all add, and those of the same token add it once', async ({ grants, race }) => {
+  defineCase('grants: many concurrent additions all add, and those of the same token add it once', async ({ grants, race }) => {
     for (const _ of times(3)) {
       const { grant, refresh } = await withGrant(grants)
       const same = newToken('access')
       const tokens = times(PARALLEL, index => (index % 2 === 0 ? same : newToken('access')))
       const answers = await race(({ grants }, index) => grants.add({ grant, token: refresh }, tokens.slice(index, index + 1)))
       const added = answers.filter(answer => answer === 'added').length
-      assert.equal(added, PARALLEL, `${added} of ${PARALLEL} simultaneous \`add\` said 'added', instead of all`)
+      assert.equal(added, PARALLEL, `${added} of ${PARALLEL} concurrent \`add\` said 'added', instead of all`)
       const found = await Promise.all(tokens.map(token => grants.find(refOf(grant, token))))
       const lost = found.filter(one => one === undefined).length
       assert.equal(lost, 0, `${lost} of ${PARALLEL} tokens that were told 'added' are not there: ${ONE_STEP}`)
@@ -114,7 +114,7 @@ export const addCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('grants: a rotation beside simultaneous additions leaves what was told added, and nothing else', async kit => {
+  defineCase('grants: a rotation beside concurrent additions leaves what was told added, and nothing else', async kit => {
     const { grants, race } = kit
     for (const _ of times(5)) {
       const { grant, refresh } = await withGrant(grants)

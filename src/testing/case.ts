@@ -3,8 +3,8 @@ import type { EpochMs } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * Makes the stores of one case: called once for each, with the clock that they must use. Several stores are of one database,
- * each on connections of its own; what races is spread over them.
+ * Makes the stores of one case. It is called once per case, with the clock that they must use. Several stores must share one
+ * database, each with its own connections; concurrent calls are spread over them.
  */
 export type MakeStores = (
   now: () => EpochMs,
@@ -12,29 +12,30 @@ export type MakeStores = (
 
 /** One rule of the storage contract, and the code that checks it. */
 export interface StoreCase {
+  /** The rule. */
   readonly name: string
   /**
-   * Rejects with an AssertionError if the store breaks the rule; what the store itself threw is its `cause`.
+   * Rejects with an AssertionError if the store breaks the rule; its `cause` is the store's own error.
    * Leaves its records behind, under random ids.
    */
   run(makeStores: MakeStores): Promise<void>
 }
 
-/** The present of a case: it stands still until the case moves it ahead. */
+/** The clock of a case. It stands still until the case moves it. */
 export interface CaseClock {
   readonly now: () => EpochMs
   readonly moveTo: (at: EpochMs) => void
 }
 
-/** What a case works with: the parts of the first store, all of the stores, and the clock. */
+/** The parts of the first store, all stores, and the clock, for one case. */
 export interface CaseKit extends Store {
   readonly clock: CaseClock
   readonly stores: readonly Store[]
-  /** Runs the same many times at once, spread over the stores. Resolves or rejects once all of them have ended. */
+  /** Runs `run` many times concurrently, spread over the stores. Settles once all calls have settled. */
   race<T>(run: (store: Store, index: number) => Promise<T>, count?: number): Promise<T[]>
 }
 
-/** As many as are enough for a gap between two statements to be hit. */
+/** The number of concurrent calls: enough to hit a gap between two statements of a store. */
 export const PARALLEL = 50
 
 export function defineCase(name: string, check: (kit: CaseKit) => Promise<void>): StoreCase {
@@ -56,13 +57,13 @@ export function defineCase(name: string, check: (kit: CaseKit) => Promise<void>)
   }
 }
 
-/** Says how many of the simultaneous calls were told that they won, if that is not exactly one. */
+/** Asserts that exactly one of several concurrent calls won. */
 export function assertOneWon(won: readonly boolean[], what: string): void {
   const count = won.filter(Boolean).length
-  assert.equal(count, 1, `${count} of ${won.length} simultaneous ${what}, instead of exactly one: ${ONE_STEP}`)
+  assert.equal(count, 1, `${count} of ${won.length} concurrent ${what}, instead of exactly one: ${ONE_STEP}`)
 }
 
-/** The advice that belongs to every lost race. */
+/** The advice in the message of every lost race. */
 export const ONE_STEP = 'read and write must be one step against other connections'
 
 export function times(count: number): readonly number[]
@@ -77,7 +78,7 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(promises)
 }
 
-/** It never runs behind the real time at which a case begins, so that a database sweeping by its own clock is not early. */
+/** Makes a clock that starts at the real time, so that a database that sweeps by its own clock does not sweep early. */
 function newClock(): CaseClock {
   let present = Date.now()
   return {
@@ -88,7 +89,7 @@ function newClock(): CaseClock {
   }
 }
 
-/** The store, but a rejection names the method and has what was thrown as its cause. */
+/** Wraps the store so that a rejection names the method, with the store's own error as its cause. */
 function explained(store: Store): Store {
   return {
     apps: explainedPart('apps', store.apps),

@@ -69,33 +69,34 @@ export const claimCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase(
-    'one-time: of many simultaneous claims one is told true, and its entry is there',
-    async ({ clock, oneTime, race }) => {
-      for (const round of times(6)) {
-        const entry = { ...newEntry(), expiresAt: clock.now() + 600_000 }
-        // Every other round over an entry that has expired, which a database may still hold.
-        if (round % 2 === 1) {
-          await oneTime.put(entry)
-          clock.moveTo(entry.expiresAt)
-        }
-        const of = (index: number) => ({ ...entry, expiresAt: clock.now() + 600_000, data: { provider: `${index}` } })
-        const answers = await race(({ oneTime }, index) => oneTime.claim(of(index), `attempt ${index} ${entry.id}`))
-        assertOneWon(answers, `\`claim\` of one ${round % 2 === 1 ? 'expired ' : ''}entry said true`)
-        const winner = answers.indexOf(true)
-        assert.deepEqual(await oneTime.peek('account_code', entry.id), of(winner), 'another entry is there than was told so')
-        assert.equal(await oneTime.claim(entry, `attempt ${winner} ${entry.id}`), true, 'the winner, asking again')
+  defineCase('one-time: of many concurrent claims one is told true, and its entry is there', async ({ clock, oneTime, race }) => {
+    for (const round of times(6)) {
+      const entry = { ...newEntry(), expiresAt: clock.now() + 600_000 }
+      // Every second round claims over an expired entry, which a database may still hold.
+      if (round % 2 === 1) {
+        await oneTime.put(entry)
+        clock.moveTo(entry.expiresAt)
       }
-    },
-  ),
+      const of = (index: number) => ({ ...entry, expiresAt: clock.now() + 600_000, data: { provider: `${index}` } })
+      const answers = await race(({ oneTime }, index) => oneTime.claim(of(index), `attempt ${index} ${entry.id}`))
+      assertOneWon(answers, `\`claim\` of one ${round % 2 === 1 ? 'expired ' : ''}entry said true`)
+      const winner = answers.indexOf(true)
+      assert.deepEqual(
+        await oneTime.peek('account_code', entry.id),
+        of(winner),
+        'the stored entry is not that of the call that won',
+      )
+      assert.equal(await oneTime.claim(entry, `attempt ${winner} ${entry.id}`), true, 'the winner, asking again')
+    }
+  }),
 
-  defineCase('one-time: of simultaneous claims that are each sent twice, both of one attempt are told true', async kit => {
+  defineCase('one-time: of concurrent claims that are each sent twice, both of one attempt are told true', async kit => {
     for (const _ of times(5)) {
       const entry = newEntry()
       const answers = await kit.race(({ oneTime }, index) => oneTime.claim(entry, `attempt ${index >> 1} ${entry.id}`))
       const won = new Set(answers.flatMap((answer, index) => (answer ? [index >> 1] : [])))
       assert.equal(won.size, 1, `${won.size} attempts, each sent twice at once, were told true: ${ONE_STEP}`)
-      assert.equal(answers.filter(Boolean).length, 2, 'the attempt that won was told so once and refused once: look who claimed')
+      assert.equal(answers.filter(Boolean).length, 2, 'the attempt that won got true once and false once: compare the claimer')
     }
   }),
 
@@ -131,21 +132,21 @@ export const claimCases: readonly StoreCase[] = [
         await oneTime.claim(entry, mine)
         const answers = await race(async ({ oneTime }, index) => {
           if (index % 2 === 0) await oneTime.forget('account_code', entry.id, mine)
-          // The others ask until the entry is free, so that one of them claims it while forgetting is still under way.
+          // The others retry until the entry is free, so that one of them claims it while `forget` is still pending.
           else
             for (let tries = 0; tries < 10; tries++, await setImmediate())
               if (await oneTime.claim(entry, `attempt ${index} ${entry.id}`)) return true
           return false
         })
         const won = answers.filter(Boolean).length
-        assert.ok(won <= 1, `${won} of ${PARALLEL / 2} simultaneous \`claim\` said true beside \`forget\`: ${ONE_STEP}`)
+        assert.ok(won <= 1, `${won} of ${PARALLEL / 2} concurrent \`claim\` said true beside \`forget\`: ${ONE_STEP}`)
         if (won === 0) continue
         const winner = `attempt ${answers.indexOf(true)} ${entry.id}`
         assert.ok(
           await oneTime.peek('account_code', entry.id),
           `\`forget\` removed what another attempt had claimed: ${ONE_STEP}`,
         )
-        assert.equal(await oneTime.claim(entry, winner), true, 'whoever was told true has lost it')
+        assert.equal(await oneTime.claim(entry, winner), true, 'the winner has lost its entry')
       }
     },
   ),

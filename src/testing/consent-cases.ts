@@ -122,19 +122,19 @@ export const consentCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('consents: of many simultaneous savers of one version, one succeeds', async ({ consents, race }) => {
+  defineCase('consents: of many concurrent savers of one version, one succeeds', async ({ consents, race }) => {
     for (const _ of times(3)) {
       const consent = newConsent()
       for (const version of [1, 2]) {
         const answers = await race(({ consents }, index) => consents.save({ ...consent, grantedAt: index, version }), 40)
         assertOneWon(answers, `\`consents.save\` of version ${version} said true`)
         const stored = await consents.get(consent.owner, consent.appId)
-        assert.equal(stored?.grantedAt, answers.indexOf(true), 'another one was stored than was told so')
+        assert.equal(stored?.grantedAt, answers.indexOf(true), 'the stored record is not that of the call that won')
       }
     }
   }),
 
-  defineCase('consents: of many simultaneous savers over an expired one, one succeeds', async ({ clock, consents, race }) => {
+  defineCase('consents: of many concurrent savers over an expired one, one succeeds', async ({ clock, consents, race }) => {
     for (const _ of times(3)) {
       const consent = newConsent({ scopes: [], expiresAt: clock.now() + 600_000 })
       await consents.save(consent)
@@ -147,7 +147,7 @@ export const consentCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('consents: of forty simultaneous answers that each read and save until they succeed, none is lost', async kit => {
+  defineCase('consents: of forty concurrent answers that each read and save until they succeed, none is lost', async kit => {
     const { appId, owner } = newConsent()
     await kit.race(async ({ consents }, index) => {
       for (let tries = 0; tries < 100; tries++) {
@@ -167,12 +167,12 @@ export const consentCases: readonly StoreCase[] = [
   }),
 ]
 
-/** Everything that is listed of an owner, by the id of the app. */
+/** Lists all consents of an owner, sorted by the id of the app. */
 async function all(consents: ConsentStore, owner: ConsentOwner, limit = 100): Promise<readonly Consent[]> {
   return byApp(await pages(consents, owner, limit))
 }
 
-/** All pages. `between` is called after each. */
+/** Reads all pages. `between` is called after each. */
 async function pages(
   consents: ConsentStore,
   owner: ConsentOwner,

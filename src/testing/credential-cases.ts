@@ -15,7 +15,7 @@ export const credentialCases: readonly StoreCase[] = [
     const answers = await race(({ credentials }, index) => credentials.save({ ...credential, leaseUntil: index, version: 2 }))
     assertOneWon(answers, '`credentials.save` of version 2 said true')
     const stored = (await credentials.get(connectorId, ownerId))?.leaseUntil
-    assert.equal(stored, answers.indexOf(true), 'another one was stored than was told so')
+    assert.equal(stored, answers.indexOf(true), 'the stored record is not that of the call that won')
   }),
 
   defineCase(
@@ -52,7 +52,7 @@ export const credentialCases: readonly StoreCase[] = [
     assertOneWon(answers, '`keys.save` of one version said true')
     const ring = await keys.get()
     assert.ok(ring, 'there is no ring')
-    assert.ok(ring.sealed.startsWith(`ring ${answers.indexOf(true)} `), 'another ring was stored than was told so')
+    assert.ok(ring.sealed.startsWith(`ring ${answers.indexOf(true)} `), 'the stored ring is not that of the call that won')
     assert.equal(await keys.save(ring), true, 'the same write sent twice')
     assert.equal(await keys.save({ ...ring, sealed: 'other' }), false, 'another ring of the same version')
   }),

@@ -107,16 +107,16 @@ export const grantCases: readonly StoreCase[] = [
       index % 2 === 0 ? grants.create(grant, [token]) : grants.create({ ...grant, userId: 'somebody else' }, [intruder]),
     )
     const [mine, theirs] = [created.filter((_, index) => index % 2 === 0), created.filter((_, index) => index % 2 === 1)]
-    assert.deepEqual([new Set(mine).size, new Set(theirs).size], [1, 1], 'everyone who creates the same is told the same')
+    assert.deepEqual([new Set(mine).size, new Set(theirs).size], [1, 1], 'equal creations must get equal answers')
     assert.notEqual(mine[0], theirs[0], 'two different grants of one id, created at once: exactly one must be told true')
     const [there, absent] = mine[0] ? [token, intruder] : [intruder, token]
-    assert.ok(await grants.find(refOf(grant, there)), 'the grant that was told true is not there')
+    assert.ok(await grants.find(refOf(grant, there)), 'the grant whose creation succeeded is absent')
     assert.equal(await grants.find(refOf(grant, absent)), undefined, 'a token of the grant that was refused is there')
     assertOneWon(await race(({ grants }) => grants.revoke(grant.id)), '`revoke` of one grant said true')
   }),
 ]
 
-/** A grant with an access and a refresh token, stored. */
+/** Stores a grant with an access and a refresh token. */
 export async function withGrant(
   grants: GrantStore,
   fields: Partial<Grant> = {},

@@ -5,9 +5,9 @@ import { withGrant } from './grant-cases.ts'
 import { assertOwn, lookalikeGroups, lookalikes, shown } from './lookalikes.ts'
 import { newApp, newAppId, newCode, newConsent, newCredential, newGrant, newId, newToken, refOf } from './records.ts'
 
-/** Ids may be any text, and no two are ever taken for each other. */
+/** Ids may be any text, and a store must never confuse two of them. */
 export const idCases: readonly StoreCase[] = [
-  defineCase('ids: an app’s organisation and creator are told from every other', async ({ apps }) => {
+  defineCase('ids: an app’s organisation and creator are distinguished from every other', async ({ apps }) => {
     const ids = lookalikes()
     const [orgId, creator] = [newId(), newId()]
     for (const [index, id] of ids.entries()) {
@@ -24,7 +24,7 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: a one-time entry is told from every other', async ({ oneTime }) => {
+  defineCase('ids: a one-time entry is distinguished from every other', async ({ oneTime }) => {
     const ids = lookalikes()
     for (const kind of ['form', 'account_code'] as const) {
       for (const [index, id] of ids.entries()) {
@@ -45,7 +45,7 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: an attempt is told from every other, in `consume`, `claim` and `forget`', async ({ oneTime }) => {
+  defineCase('ids: an attempt is distinguished from every other, in `consume`, `claim` and `forget`', async ({ oneTime }) => {
     for (const [first, ...others] of lookalikeGroups()) {
       const [put, claimed] = [newCode(), newCode()]
       await oneTime.put(put)
@@ -63,7 +63,7 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: a grant, and a token of it, is told from every other', async ({ grants }) => {
+  defineCase('ids: a grant, and a token of it, is distinguished from every other', async ({ grants }) => {
     const ids = lookalikes()
     const appId = newAppId()
     const grant = newGrant()
@@ -91,7 +91,7 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: the user and the organisation of a grant are told from every other', async ({ grants }) => {
+  defineCase('ids: the user and the organisation of a grant are distinguished from every other', async ({ grants }) => {
     const ids = lookalikes()
     for (const [index, id] of ids.entries()) {
       await grants.create(newGrant({ userId: id }), [newToken('access', { issuedAt: index })])
@@ -108,7 +108,7 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: the replay of a rotation is told from every other', async ({ grants }) => {
+  defineCase('ids: the replay of a rotation is distinguished from every other', async ({ grants }) => {
     for (const [first, ...others] of lookalikeGroups().map(group => group.filter(id => id.length <= 8192))) {
       if (first === undefined) continue
       const { grant, refresh } = await withGrant(grants)
@@ -120,31 +120,34 @@ export const idCases: readonly StoreCase[] = [
     }
   }),
 
-  defineCase('ids: the owner and the app of a consent are told from every other, read or listed', async ({ consents }) => {
-    const ids = lookalikes()
-    const appId = newAppId()
-    const one = { userId: newId() }
-    const owners: readonly ((id: string) => ConsentOwner)[] = [id => ({ userId: id }), id => ({ orgId: id })]
-    for (const ownerOf of owners) {
-      for (const [index, id] of ids.entries()) {
-        const saved = await consents.save(newConsent({ owner: ownerOf(id), appId, grantedAt: index }))
-        assert.equal(saved, true, `the owner ${shown(id)} was taken for one that is there`)
+  defineCase(
+    'ids: the owner and the app of a consent are distinguished from every other, read or listed',
+    async ({ consents }) => {
+      const ids = lookalikes()
+      const appId = newAppId()
+      const one = { userId: newId() }
+      const owners: readonly ((id: string) => ConsentOwner)[] = [id => ({ userId: id }), id => ({ orgId: id })]
+      for (const ownerOf of owners) {
+        for (const [index, id] of ids.entries()) {
+          const saved = await consents.save(newConsent({ owner: ownerOf(id), appId, grantedAt: index }))
+          assert.equal(saved, true, `the owner ${shown(id)} was taken for one that is there`)
+        }
+        for (const [index, id] of ids.entries()) {
+          assertOwn(ids, index, (await consents.get(ownerOf(id), appId))?.grantedAt, 'the owner')
+          const { items } = await consents.list(ownerOf(id), { limit: 9 })
+          assert.equal(items.length, 1, `the owner ${shown(id)} has one consent`)
+          assertOwn(ids, index, items[0]?.grantedAt, 'the owner')
+        }
       }
       for (const [index, id] of ids.entries()) {
-        assertOwn(ids, index, (await consents.get(ownerOf(id), appId))?.grantedAt, 'the owner')
-        const { items } = await consents.list(ownerOf(id), { limit: 9 })
-        assert.equal(items.length, 1, `the owner ${shown(id)} has one consent`)
-        assertOwn(ids, index, items[0]?.grantedAt, 'the owner')
+        const saved = await consents.save(newConsent({ owner: one, appId: id, grantedAt: index }))
+        assert.equal(saved, true, `the app ${shown(id)} was taken for one that is there`)
       }
-    }
-    for (const [index, id] of ids.entries()) {
-      const saved = await consents.save(newConsent({ owner: one, appId: id, grantedAt: index }))
-      assert.equal(saved, true, `the app ${shown(id)} was taken for one that is there`)
-    }
-    for (const [index, id] of ids.entries()) assertOwn(ids, index, (await consents.get(one, id))?.grantedAt, 'the app')
-  }),
+      for (const [index, id] of ids.entries()) assertOwn(ids, index, (await consents.get(one, id))?.grantedAt, 'the app')
+    },
+  ),
 
-  defineCase('ids: the connector and the owner of a credential are told from every other', async ({ credentials }) => {
+  defineCase('ids: the connector and the owner of a credential are distinguished from every other', async ({ credentials }) => {
     const ids = lookalikes()
     const own = newId()
     for (const [index, id] of ids.entries()) {

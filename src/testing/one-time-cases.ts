@@ -30,7 +30,7 @@ export const oneTimeCases: readonly StoreCase[] = [
     },
   ),
 
-  defineCase('one-time: of many simultaneous attempts to consume, one is first', async ({ oneTime, race }) => {
+  defineCase('one-time: of many concurrent attempts to consume, one is first', async ({ oneTime, race }) => {
     for (const _ of times(5)) {
       const entry = newCode()
       await oneTime.put(entry)

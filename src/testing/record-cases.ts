@@ -44,7 +44,7 @@ export const recordCases: readonly StoreCase[] = [
 
   defineCase('records: what was prolonged outlives its first expiry by the database’s own clock too', async kit => {
     const { apps, consents, grants, oneTime } = kit
-    // Long enough for the writes that prolong, short enough to be waited for.
+    // Long enough for the writes that prolong it, short enough to wait for.
     const expiresAt = kit.clock.now() + 2000
     const later = expiresAt + 600_000
     const [app, consent, code, claimed] = [
@@ -84,7 +84,7 @@ export const recordCases: readonly StoreCase[] = [
   }),
 ]
 
-/** Changes everything that lets itself be changed; a frozen record is as good as a copy. */
+/** Mutates a record as far as it is not frozen. */
 function vandalize(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   for (const [name, item] of Object.entries(value)) {

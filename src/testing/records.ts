@@ -4,7 +4,7 @@ import type { App, Consent, Credential, Grant, OneTime, Token, TokenRef } from '
 
 export { newAppId } from '../base/ids.ts'
 
-/* Records as the flows write them, under ids of their own. */
+/* These functions make records like those of the flows, under random ids. */
 
 export function newApp(fields: Partial<App> = {}): App {
   return {
@@ -46,7 +46,7 @@ export function newGrant(fields: Partial<Grant> = {}): Grant {
   }
 }
 
-/** Lives for ten minutes: longer than any case takes, should a database sweep by a clock of its own. */
+/** Makes a token that lives for ten minutes: longer than a case takes, in case a database sweeps by its own clock. */
 export function newToken(kind: Token['kind'], fields: Partial<Token> = {}): Token {
   const now = Date.now()
   return { id: newId(), kind, scopes: ['read'], issuedAt: now, expiresAt: now + 600_000, ...fields }

@@ -49,7 +49,7 @@ export const revokeCases: readonly StoreCase[] = [
     },
   ),
 
-  defineCase('grants: a revocation ends what simultaneous rotations and additions add', async ({ grants, race }) => {
+  defineCase('grants: a revocation ends what concurrent rotations and additions add', async ({ grants, race }) => {
     for (const _ of times(10)) {
       const { access, grant, refresh } = await withGrant(grants)
       const [next, added] = [newToken('refresh'), newToken('access')]
@@ -60,7 +60,7 @@ export const revokeCases: readonly StoreCase[] = [
           ? grants.rotate({ grant, token: refresh }, [next], 'replay')
           : grants.add({ grant, token: refresh }, [added])
       })
-      assert.equal(answers[3], true, '`revoke` of a live grant said false beside simultaneous rotations and additions')
+      assert.equal(answers[3], true, '`revoke` of a live grant said false beside concurrent rotations and additions')
       for (const token of [access, refresh, next, added])
         assert.equal(await grants.find(refOf(grant, token)), undefined, `a token lives on after \`revoke\`: ${ONE_STEP}`)
       const { items, total } = await grants.listTokens({ appId: grant.appId, epoch: 1, limit: 10 })
@@ -152,35 +152,32 @@ export const revokeCases: readonly StoreCase[] = [
     assert.equal((await grants.listTokens({ appId, epoch: 1, limit: 0 })).total, 0)
   }),
 
-  defineCase(
-    'grants: simultaneous revocations by app, user and organisation, among rotations, end everything once',
-    async kit => {
-      const { grants } = kit
-      for (const _ of times(5)) {
-        const [appId, userId, orgId] = [newAppId(), newId(), newId()]
-        const made = await Promise.all(times(30, () => withGrant(grants, { appId, orgId, userId })))
-        const answers = await kit.race<unknown>(({ grants }, index) => {
-          if (index === 4) return grants.revokeMany({ appId })
-          if (index === 9) return grants.revokeMany({ userId })
-          if (index === 14) return grants.revokeMany({ orgId })
-          const { grant, refresh } = made[index % made.length] ?? {}
-          if (!grant || !refresh) return Promise.resolve()
-          return index % 2
-            ? grants.rotate({ grant, token: refresh }, [newToken('refresh')], 'r')
-            : grants.add({ grant, token: refresh }, [newToken('access')])
-        })
-        const counts = [answers[4], answers[9], answers[14]].map(Number)
-        const sum = counts.reduce((total, count) => total + count, 0)
-        assert.equal(
-          sum,
-          made.length,
-          `three \`revokeMany\` at once revoked ${counts.join(' + ')} of ${made.length} grants: count what this call ended`,
-        )
-        assert.equal((await grants.listTokens({ userId, limit: 0 })).total, 0, 'tokens live on')
-        assert.equal((await grants.listTokens({ appId, epoch: 1, limit: 0 })).total, 0, 'tokens live on')
-      }
-    },
-  ),
+  defineCase('grants: concurrent revocations by app, user and organisation, among rotations, end everything once', async kit => {
+    const { grants } = kit
+    for (const _ of times(5)) {
+      const [appId, userId, orgId] = [newAppId(), newId(), newId()]
+      const made = await Promise.all(times(30, () => withGrant(grants, { appId, orgId, userId })))
+      const answers = await kit.race<unknown>(({ grants }, index) => {
+        if (index === 4) return grants.revokeMany({ appId })
+        if (index === 9) return grants.revokeMany({ userId })
+        if (index === 14) return grants.revokeMany({ orgId })
+        const { grant, refresh } = made[index % made.length] ?? {}
+        if (!grant || !refresh) return Promise.resolve()
+        return index % 2
+          ? grants.rotate({ grant, token: refresh }, [newToken('refresh')], 'r')
+          : grants.add({ grant, token: refresh }, [newToken('access')])
+      })
+      const counts = [answers[4], answers[9], answers[14]].map(Number)
+      const sum = counts.reduce((total, count) => total + count, 0)
+      assert.equal(
+        sum,
+        made.length,
+        `three \`revokeMany\` at once revoked ${counts.join(' + ')} of ${made.length} grants: count what this call ended`,
+      )
+      assert.equal((await grants.listTokens({ userId, limit: 0 })).total, 0, 'tokens live on')
+      assert.equal((await grants.listTokens({ appId, epoch: 1, limit: 0 })).total, 0, 'tokens live on')
+    }
+  }),
 ]
 
 const ALL = '`revokeMany` revokes all that match, in as many steps as it needs'

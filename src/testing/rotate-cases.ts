@@ -42,34 +42,31 @@ export const rotateCases: readonly StoreCase[] = [
     assert.equal(await grants.rotate({ grant, token: refresh }, next, replay(8192, 'y')), 'rotated')
   }),
 
-  defineCase(
-    'grants: of many simultaneous rotations of one token, one wins, with its own successor',
-    async ({ grants, race }) => {
-      for (const _ of times(5)) {
-        const { grant, refresh } = await withGrant(grants)
-        const successors = times(PARALLEL, () => newToken('refresh'))
-        const answers = await race(({ grants }, index) =>
-          grants.rotate({ grant, token: refresh }, successors.slice(index, index + 1), `replay ${index}`),
-        )
-        assertOneWon(
-          answers.map(answer => answer === 'rotated'),
-          "`rotate` of one token said 'rotated'",
-        )
-        assert.equal(answers.filter(answer => answer === 'reused').length, PARALLEL - 1, "those who lose are told 'reused'")
-        const winner = answers.indexOf('rotated')
-        const replay = (await grants.find(refOf(grant, refresh)))?.spent?.replay
-        assert.equal(replay, `replay ${winner}`, 'the token was spent for another rotation than was told so')
-        const found = await Promise.all(successors.map(token => grants.find(refOf(grant, token))))
-        assert.deepEqual(
-          found.flatMap((one, index) => (one ? [index] : [])),
-          [winner],
-          'the successors that are there, and the one that should be',
-        )
-        const { items, total } = await grants.listTokens({ appId: grant.appId, epoch: 1, limit: 10 })
-        assert.deepEqual([items.length, total], [2, 2], 'the access token and the one successor')
-      }
-    },
-  ),
+  defineCase('grants: of many concurrent rotations of one token, one wins, with its own successor', async ({ grants, race }) => {
+    for (const _ of times(5)) {
+      const { grant, refresh } = await withGrant(grants)
+      const successors = times(PARALLEL, () => newToken('refresh'))
+      const answers = await race(({ grants }, index) =>
+        grants.rotate({ grant, token: refresh }, successors.slice(index, index + 1), `replay ${index}`),
+      )
+      assertOneWon(
+        answers.map(answer => answer === 'rotated'),
+        "`rotate` of one token said 'rotated'",
+      )
+      assert.equal(answers.filter(answer => answer === 'reused').length, PARALLEL - 1, "the others get 'reused'")
+      const winner = answers.indexOf('rotated')
+      const replay = (await grants.find(refOf(grant, refresh)))?.spent?.replay
+      assert.equal(replay, `replay ${winner}`, 'the token was spent for another rotation than the one that won')
+      const found = await Promise.all(successors.map(token => grants.find(refOf(grant, token))))
+      assert.deepEqual(
+        found.flatMap((one, index) => (one ? [index] : [])),
+        [winner],
+        'the successors that are there, and the one that should be',
+      )
+      const { items, total } = await grants.listTokens({ appId: grant.appId, epoch: 1, limit: 10 })
+      assert.deepEqual([items.length, total], [2, 2], 'the access token and the one successor')
+    }
+  }),
 
   defineCase('grants: only a refresh token of the grant can be rotated', async ({ grants }) => {
     const { access, grant, refresh } = await withGrant(grants)

@@ -14,7 +14,7 @@ import { rotateCases } from './rotate-cases.ts'
 import { tokenListCases } from './token-list-cases.ts'
 import { unknownCases } from './unknown-cases.ts'
 
-/** Every rule of the storage contract. */
+/** Every rule of the storage contract, with its check. */
 export const storeCases: readonly StoreCase[] = [
   ...appCases,
   ...appListCases,
@@ -33,11 +33,11 @@ export const storeCases: readonly StoreCase[] = [
 ]
 
 /**
- * Registers every case with a test runner of any make: `runStoreContract(test, now => myStore({ now }))` for node:test,
+ * Registers every case with any test runner: `runStoreContract(test, now => myStore({ now }))` for node:test,
  * `runStoreContract(t.test.bind(t), …)` for tap. Cases run one after the other.
  *
- * `makeStores` is called once per case, with the clock the store must use: it stands still, and is moved to the instants at
- * which records expire. Open pools and clients outside of it, once, and close them when the tests have ended:
+ * `makeStores` is called once per case, with the clock that the store must use. The clock stands still, and the case moves it to
+ * the instants at which records expire. Open pools and clients once, outside of `makeStores`, and close them after the tests:
  *
  * ```ts
  * const pools = [1, 2, 3, 4].map(() => new Pool({ connectionString, max: 3 }))
@@ -45,8 +45,8 @@ export const storeCases: readonly StoreCase[] = [
  * runStoreContract(test, now => pools.map(pool => myStore(pool, { now })) as [Store, ...Store[]])
  * ```
  *
- * Give several stores where they talk to a server, each with connections of its own to one database: calls that share a
- * connection hardly race. The records are left behind: use a database for tests.
+ * Make several stores for a database server, each with its own connections to the same database, because calls on a shared
+ * connection hardly race. The cases leave their records behind: use a database for tests.
  */
 export function runStoreContract(test: (name: string, run: () => Promise<void>) => unknown, makeStores: MakeStores): void {
   for (const { name, run } of storeCases) test(name, () => run(makeStores))

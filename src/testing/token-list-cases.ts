@@ -97,9 +97,9 @@ export const tokenListCases: readonly StoreCase[] = [
       await grants.create(newGrant({ appId, userId }), [token])
       return token.id
     }
-    // Two of each instant, to be told apart by the cursor.
+    // Two tokens of each instant, which the cursor must distinguish.
     for (const index of times(12)) made.push(await add(at + Math.floor(index / 2)))
-    // An odd page ends between two of one instant.
+    // A page of odd size ends between two tokens of one instant.
     const ofApp = await pages(grants, { appId, epoch: 1, limit: 5 }, seen => add(at + 5000 + seen))
     assert.deepEqual(ofApp.toSorted(), made.toSorted(), 'the tokens that were there before the first page')
     const known = await pages(grants, { userId, limit: 100 })
@@ -108,7 +108,7 @@ export const tokenListCases: readonly StoreCase[] = [
   }),
 ]
 
-/** The ids on all pages. `between` is called after each page with how many have been seen. */
+/** Reads the ids of all pages. `between` is called after each page with the number of ids so far. */
 async function pages(
   grants: GrantStore,
   query: TokenQuery,

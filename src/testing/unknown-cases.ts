@@ -4,7 +4,7 @@ import { defineCase, type StoreCase } from './case.ts'
 import { withGrant } from './grant-cases.ts'
 import { newApp, newCode, newConsent, newCredential, newGrant, newId, newToken, refOf } from './records.ts'
 
-/** A later version of authmount adds fields and values: a store that is older keeps them. */
+/** A store must keep fields and values that it does not know: later versions of authmount add some. */
 export const unknownCases: readonly StoreCase[] = [
   defineCase('unknown: every field of an app is kept, its secrets’ and keys’ too, read or listed', async ({ apps }) => {
     const secret = { hash: newId(), createdAt: 1, usableUntil: null, ...UNKNOWN }
@@ -138,7 +138,7 @@ export const unknownCases: readonly StoreCase[] = [
   }),
 ]
 
-/** Fields of a later version, nested, with names that databases dislike. */
+/** Fields of a later version, nested, with names that are special to databases. */
 const UNKNOWN = {
   unknown: 'kept',
   unknownNested: { list: [{ 'a.b': null, $set: [[], {}] }, 1.5, false, ''], 'é\0': -1, constructor: 'c', expires_at: 0 },

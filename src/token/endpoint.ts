@@ -14,7 +14,7 @@ import type { TokenGrant } from './grant.ts'
 import { announceGrant, type Issued, revokeUnanswered } from './issue.ts'
 import type { GrantRegistry } from './registry.ts'
 
-/** POST /oauth/token: authenticate the client, run the grant (RFC 6749 §3.2). */
+/** POST /oauth/token: authenticates the client and runs the grant (RFC 6749 §3.2). */
 export function tokenEndpoint(grants: GrantRegistry): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
   return (request, context) => answer(request, grants, context)
 }
@@ -22,7 +22,7 @@ export function tokenEndpoint(grants: GrantRegistry): (request: HttpRequest, con
 async function answer(request: HttpRequest, grants: GrantRegistry, context: Context): Promise<HttpResponse> {
   const params = requireForm(request)
   const grant = findGrant(one(params, 'grant_type'), grants)
-  // The client and what it presents are read concurrently: each is found by what the request itself says.
+  // Read the app and what the client presents concurrently: the request itself has both keys.
   const prefetched = grant.prefetch?.(params, context)
   prefetched?.catch(() => {})
   const app = await authenticateClient(request, params, context)
@@ -44,7 +44,7 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
   })
 }
 
-/** Whether an ID token is to be made, or the host is to say that the user still exists. */
+/** Tells whether to make an ID token, or to ask the host whether the user still exists. */
 function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
   return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
 }
@@ -55,7 +55,7 @@ function findGrant(name: string, grants: GrantRegistry): TokenGrant {
   throw new OAuthError('unsupported_grant_type', `grant_type must be one of ${[...grants.keys()].join(', ')}`)
 }
 
-/** An app uses what it is registered for; the parameters that the grant cannot do without are there. */
+/** Checks that the app may use the grant, and that the grant's required parameters are there. */
 function requireGrant({ name, parameters, provenAppsOnly }: TokenGrant, app: App, params: Params): void {
   if (!app.grantTypes.includes(name)) throw new OAuthError('unauthorized_client', `this app may not use the ${name} grant`)
   if (provenAppsOnly && !provesItself(app))
@@ -64,9 +64,9 @@ function requireGrant({ name, parameters, provenAppsOnly }: TokenGrant, app: App
 }
 
 /**
- * A new grant whose ID token cannot be made leaves no token behind, and neither does the grant of a user who no longer exists. A
- * renewed one may go without an ID token (OpenID Connect Core §12.2): the old token is spent, and nobody is to be logged out
- * because a host's function failed.
+ * Makes the ID token. If that fails for a new grant, or the user no longer exists, the grant is revoked, so that no token is left
+ * behind. A refresh answers without an ID token (OpenID Connect Core §12.2): its old token is spent, and a failed hook must not
+ * log the user out.
  */
 async function idToken(issued: Issued, context: Context): Promise<string | undefined> {
   try {

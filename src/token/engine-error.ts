@@ -1,6 +1,6 @@
 import type { OAuthErrorCode } from '../errors/oauth-error.ts'
 
-/** The errors with which a class for the engine may refuse a token request (RFC 6749 §5.2). */
+/** Error codes with which a class for the engine may refuse a token request (RFC 6749 §5.2). */
 const CODES: readonly OAuthErrorCode[] = [
   'invalid_request',
   'invalid_client',

@@ -10,14 +10,14 @@ import { type Issue, runForHost } from './host-issue.ts'
 import { paramsForHost } from './host-params.ts'
 import type { Issued } from './issue.ts'
 
-/** A class of the host's that was written for the engine: what it is given, and what it may have of a model. */
+/** A host's grant class that was written for the engine. */
 interface EngineGrantInstance {
   handle(request: FormRequest, client: object): unknown
   readonly validateScope?: unknown
 }
 type EngineGrantConstructor = new (options: object) => EngineGrantInstance
 
-/** What such a class hands to `saveToken`. Nothing of it is trusted. */
+/** The argument of `saveToken`. None of it is trusted. */
 interface OfferedToken {
   readonly refreshToken?: unknown
   readonly scope?: unknown
@@ -26,9 +26,9 @@ interface OfferedToken {
 }
 
 /**
- * Runs a grant that was written for @node-oauth/oauth2-server. The class judges what the request presents, with the methods of
- * the host's model; its `saveToken` is ours, which checks scopes, user and lifetimes again and answers with tokens of ours.
- * Errors of any copy of the engine are told by their names, since `instanceof` knows one copy alone.
+ * Runs a grant that was written for @node-oauth/oauth2-server. The class checks what the request presents, with the methods of
+ * the host's model; its `saveToken` is ours, which checks scopes, user and lifetimes again and returns our tokens.
+ * Errors of the engine are recognised by name, since the class may bring its own copy of the engine.
  */
 export function handleByEngine(extension: EngineGrant, request: TokenRequest, context: Context): Promise<Issued> {
   return runForHost(extension.name, issue => judge(extension, issue, request, context), request, context)
@@ -140,12 +140,12 @@ class Methods {
     return promise
   }
 
-  /** How long a token would live by a date of the class's own; undefined where it names none. */
+  /** Converts an expiry date of the class to a lifetime in seconds; undefined if the class names none. */
   #secondsUntil(date: unknown): number | undefined {
     if (date === undefined || date === null) return undefined
     if (!(date instanceof Date) || Number.isNaN(date.getTime()))
       throw new TypeError(`the grant ${this.#extension.name} names an expiry that is not a Date`)
-    // The class read the clock of the machine, a moment ago.
+    // The class computed the date from `Date.now()`, not from the host's clock.
     return Math.ceil((date.getTime() - Date.now()) / 1000)
   }
 }
@@ -189,14 +189,14 @@ function scopesOf(scope: unknown): readonly string[] | undefined {
   return names
 }
 
-/** Headers as the class may read them, without the client's and the browser's credentials. */
+/** Returns the headers for the class, without the credentials of the client and the browser. */
 function headersFor({ headers }: TokenRequest): Readonly<Record<string, string>> {
   const { authorization: _, cookie: __, 'proxy-authorization': ___, ...rest } = headers
   const given = Object.entries(rest).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
   return Object.fromEntries(given)
 }
 
-/** An error of any copy of the engine as one of ours; any other is left as it is, to be logged and answered in fixed words. */
+/** Converts an error of any copy of the engine to ours. Any other is returned as it is, to be logged and answered as server_error. */
 function toOAuthError(error: unknown): unknown {
   const code = engineErrorCode(error)
   if (code === undefined) return error

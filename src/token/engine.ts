@@ -4,8 +4,8 @@ import type { TokenGrant, TokenRequest } from './grant.ts'
 import type { Issued } from './issue.ts'
 
 /**
- * Runs one token request of an authenticated app: the OAuth engine dispatches it to its grant, ours and the host's alike.
- * Rejects with what the grant rejects with; no words of the engine's reach a client.
+ * Runs one token request of an authenticated app: the OAuth engine dispatches it to its grant, built-in or the host's.
+ * Rejects with the error of the grant; no text of the engine reaches a client.
  */
 export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
   const model = new Dispatch(grant, asked, context)
@@ -29,9 +29,9 @@ export class FormRequest extends OAuth2Server.Request {
   }
 }
 
-/** What the engine knows of one request. */
+/** The engine's model of one request. */
 class Dispatch implements OAuth2Server.ClientCredentialsModel {
-  /** The grant's own error: the engine would wrap it. */
+  /** The error of the grant, kept because the engine would wrap it. */
   failure: unknown
   issued: Issued | undefined
   readonly #grant: TokenGrant
@@ -58,7 +58,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
     return { accessToken: this.issued.accessToken, client: CLIENT, user: NOBODY }
   }
 
-  /** Never called, nor is the next: grants find their users and store their tokens themselves. */
+  /** Required by the engine's types and never called, like the next: grants find users and store tokens themselves. */
   async saveToken(): Promise<undefined> {
     return undefined
   }
@@ -72,7 +72,7 @@ class Dispatch implements OAuth2Server.ClientCredentialsModel {
   }
 }
 
-/** Hands the request to its grant. */
+/** Passes the request on to its grant. */
 class DispatchedGrant extends OAuth2Server.AbstractGrantType {
   readonly #dispatch: Dispatch
 

@@ -6,21 +6,21 @@ import type { GrantDescription } from '../options/grants.ts'
 import type { App } from '../store/store.ts'
 import type { Issued } from './issue.ts'
 
-/** A token request of an authenticated app that may use the grant; every required parameter is there. */
+/** A token request of an authenticated app that may use the grant, with every required parameter. */
 export interface TokenRequest {
   readonly headers: IncomingHttpHeaders
   readonly params: Params
   readonly app: App
-  /** The resources that its access token is to be for. */
+  /** The resources for which it asks for an access token (RFC 8707 §2.2). */
   readonly audience: Audience
-  /** What the grant's own `prefetch` returned. */
+  /** The result of the grant's `prefetch`. */
   readonly prefetched: Promise<unknown> | undefined
 }
 
-/** A grant (RFC 6749 §1.3). One of these, in a file of its own, is all that a new grant needs. */
+/** A grant (RFC 6749 §1.3). A new grant needs only one of these, in a file of its own. */
 export interface TokenGrant extends GrantDescription {
-  /** Starts to read what the request alone tells, while the client is being authenticated. It must not change anything. */
+  /** Starts a read whose key is in the request, concurrently with the authentication of the client. It must not write. */
   prefetch?(params: Params, context: Context): Promise<unknown> | undefined
-  /** Spends what is presented, and issues tokens. Rejects with OAuthError or StoreError. */
+  /** Spends the presented code or token, and issues tokens. Rejects with OAuthError or StoreError. */
   handle(request: TokenRequest, context: Context): Promise<Issued>
 }

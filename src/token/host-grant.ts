@@ -7,7 +7,7 @@ import { heard, type Issue, runForHost } from './host-issue.ts'
 import { paramsForHost } from './host-params.ts'
 import type { Issued } from './issue.ts'
 
-/** A grant of the host's, as the token endpoint runs it. */
+/** Converts a host's grant to one that the token endpoint runs. */
 export function grantOfHost(extension: HostGrant): TokenGrant {
   const { name, parameters = {}, publicApps = false, summary = '', title = name } = extension
   return {

@@ -19,7 +19,7 @@ import {
   type WantedTokens,
 } from './issue.ts'
 
-/** What a host's grant orders, with the lifetimes that a class for the engine may shorten. */
+/** The tokens that a host's grant asks for, with the lifetimes that a class for the engine may shorten. */
 export interface HostOrder extends IssueOrder {
   readonly refreshTokenSeconds?: number | undefined
 }

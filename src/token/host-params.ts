@@ -1,6 +1,6 @@
 import type { TokenRequest } from './grant.ts'
 
-/** The parameters of a token request without what authenticates the client. */
+/** Returns the parameters of a token request without the client's credentials. */
 export function paramsForHost({ params }: TokenRequest): ReadonlyMap<string, string> {
   return new Map([...params].filter(([name]) => !CREDENTIALS.has(name)))
 }

@@ -1,6 +1,6 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 
-/** One sentence for every code or refresh token that is not good: which of the reasons it was is not the caller's business. */
+/** The one description for every invalid code or refresh token: a caller must not learn which of the reasons it was. */
 export const INVALID_GRANT =
   'the code or refresh token is not valid (any more), was issued to another app, or does not fit this request'
 

@@ -10,7 +10,7 @@ import { mintAccessToken } from '../tokens/jwt-access-token.ts'
 import { type NewToken, newToken } from '../tokens/opaque.ts'
 import { invalidGrant } from './invalid-grant.ts'
 
-/** What a token request ends with. */
+/** The outcome of a token request. */
 export interface Issued {
   readonly app: App
   readonly grant: Grant
@@ -18,53 +18,53 @@ export interface Issued {
   readonly refreshToken: string | undefined
   readonly scopes: readonly string[]
   readonly expiresInSeconds: number
-  /** Whether the grant was there before: the client goes on with it, whatever else fails. */
+  /** Whether this is a refresh: the client then keeps the grant, whatever else fails. */
   readonly renewed: boolean
 }
 
-/** The tokens that a grant wants. */
+/** The tokens that a grant asks for. */
 export interface WantedTokens {
   readonly app: App
   readonly grant: Grant
   readonly scopes: readonly string[]
   readonly audience: Audience
-  /** Whether a refresh token goes with it, if the app may use one. */
+  /** Whether to issue a refresh token, if the app may use one. */
   readonly refreshable: boolean
   readonly renewed: boolean
-  /** At most how long the access token lives, in seconds. Default: as long as the app's. */
+  /** The longest life of the access token, in seconds. Default: the app's setting. */
   readonly accessTokenSeconds?: number
-  /** At most how long the refresh token lives, in seconds. Default: as long as the app's. */
+  /** The longest life of the refresh token, in seconds. Default: the app's setting. */
   readonly refreshTokenSeconds?: number
 }
 
-/** What the client is given, and what the store keeps of it. */
+/** New tokens: for the client, and for the store. */
 export interface MadeTokens {
   readonly issued: Issued
   readonly tokens: readonly Token[]
 }
 
 /**
- * Rejects where the signing keys that an answer with these scopes needs cannot be read. A grant asks before it spends what is
- * presented; plain OAuth with opaque tokens needs none.
+ * Rejects if the signing keys that an answer with these scopes needs cannot be read. A grant calls it before it spends the
+ * presented code or token; plain OAuth with opaque tokens needs no keys.
  */
 export async function requireSigningKeys(scopes: readonly string[], context: Context): Promise<void> {
   const { config, services } = context
   if (config.accessTokenFormat === 'jwt' || (services.keys && scopes.includes('openid'))) await currentKeys(context)
 }
 
-/** Makes the tokens of a grant, in the format the host has chosen. Opaque ones need not be waited for. */
+/** Makes the tokens of a grant, in the format the host has chosen. Synchronous for opaque tokens. */
 export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens | Promise<MadeTokens> {
   const { app, audience, grant, refreshable, renewed, scopes } = wanted
   const { now: issuedAt } = context
   const accessTokenSeconds = Math.min(app.accessTokenSeconds, wanted.accessTokenSeconds ?? app.accessTokenSeconds)
   const refreshTokenSeconds = Math.min(app.refreshTokenSeconds, wanted.refreshTokenSeconds ?? app.refreshTokenSeconds)
   const refresh = refreshable && app.grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
-  // No access token outlives the refresh token by whose revocation it must end (RFC 7009 §2.1).
+  // RFC 7009 §2.1: revoking the refresh token ends the access token too, so the refresh token must not expire first.
   const expiresInSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
   const limits = { scopes, ...(audience && { audience }), issuedAt, expiresAt: issuedAt + expiresInSeconds * 1000 }
   const made = (access: NewToken): MadeTokens => {
     const tokens: Token[] = [{ id: access.id, kind: 'access', ...limits }]
-    // RFC 6749 §6: a refresh token keeps what was granted, however little one access token asked for.
+    // RFC 6749 §6: a refresh token keeps the granted scopes, even if this access token has fewer.
     if (refresh) {
       const expiresAt = issuedAt + refreshTokenSeconds * 1000
       tokens.push({ id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt })
@@ -112,7 +112,7 @@ export async function isNamedLikeApp(userId: string, app: App, { store }: Pick<C
   return userId === wireId(app) || (await findClient(userId, store)) !== undefined
 }
 
-/** Announces a new grant. */
+/** Emits the event of a new grant. */
 export function announceGrant({ app, grant, scopes }: Issued, grantType: string, { events, now }: Context): void {
   const { id: grantId, orgId, userId } = grant
   events.emit({ type: 'token_issued', at: now, clientId: wireId(app), grantId, orgId, userId, grantType, scopes })

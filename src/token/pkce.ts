@@ -1,14 +1,14 @@
 import { sameBytes, sha256 } from '../base/crypto.ts'
 
-/** What an authorization request said of PKCE. */
+/** The PKCE challenge of an authorization request. */
 export interface StoredChallenge {
   readonly codeChallenge: string | null
   readonly codeChallengeMethod: 'S256' | 'plain' | null
 }
 
 /**
- * Whether a verifier is that of the challenge (RFC 7636 §4.6). Without a challenge no verifier may come (RFC 9700 §4.8.2: a
- * challenge that was stripped from the request would otherwise go unnoticed); with one, `plain` only where the host allows it.
+ * Tells whether a verifier matches the challenge (RFC 7636 §4.6). Without a challenge a verifier is refused, because somebody may
+ * have stripped the challenge from the request (RFC 9700 §4.8.2). `plain` is accepted only if the host allows it.
  */
 export function verifyPkce(
   verifier: string | undefined,

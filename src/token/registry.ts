@@ -5,13 +5,13 @@ import { clientCredentials } from './grants/client-credentials.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { grantOfHost } from './host-grant.ts'
 
-/** Every grant that authmount itself has. */
+/** The built-in grants. */
 const BUILT_IN: readonly TokenGrant[] = [authorizationCode, refreshToken, clientCredentials]
 
-/** By name. */
+/** Grants by name. */
 export type GrantRegistry = ReadonlyMap<string, TokenGrant>
 
-/** The built-in grants and those of the host, whose names were checked with its options. */
+/** Combines the built-in grants and those of the host, whose names were checked with its options. */
 export function createGrantRegistry(grants: readonly HostGrant[]): GrantRegistry {
   return new Map([...BUILT_IN, ...grants.map(grantOfHost)].map(grant => [grant.name, grant]))
 }

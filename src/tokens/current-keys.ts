@@ -2,7 +2,7 @@ import type { EpochMs } from '../base/time.ts'
 import type { KeyRingStore } from '../store/store.ts'
 import type { KeySource, Keys } from './keys.ts'
 
-/** The signing keys, on a path that is served only where there are some. Rejects when they cannot be read. */
+/** Reads the signing keys. Rejects if they cannot be read, or there are none; the routes that call it are then not served. */
 export async function currentKeys({
   now,
   services: { keys },

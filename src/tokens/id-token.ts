@@ -4,6 +4,7 @@ import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { SigningKey } from './signing-key.ts'
 
+/** The contents of an ID token. */
 export interface IdTokenContents {
   readonly issuer: string
   readonly clientId: string
@@ -11,20 +12,20 @@ export interface IdTokenContents {
   readonly accessToken: string
   readonly issuedAt: EpochMs
   readonly lifetimeSeconds: number
-  /** When the user proved who they are; null: the host does not say. */
+  /** When the user signed in; null if the host does not report it. */
   readonly authTime: EpochMs | null
-  /** Of the authorization request. Not repeated on a refresh (OpenID Connect Core §12.2). */
+  /** The nonce of the authorization request; null on a refresh (OpenID Connect Core §12.2). */
   readonly nonce: string | null
   readonly sid: string | null
-  /** What else the `claims` parameter asked to have in it. */
+  /** Further claims, for which the `claims` parameter asked. */
   readonly claims: JsonObject
 }
 
-/** An ID token (OpenID Connect Core §2, §3.1.3.6). */
+/** Signs an ID token (OpenID Connect Core §2, §3.1.3.6). */
 export function mintIdToken(contents: IdTokenContents, key: SigningKey): Promise<string> {
   const { accessToken, authTime, claims, clientId, issuedAt, issuer, lifetimeSeconds, nonce, sid, userId } = contents
   const at = Math.floor(issuedAt / 1000)
-  // Ours last: nothing a host returns can change who this is, or for whom.
+  // Ours last, so that the host's claims cannot replace `sub`, `aud` and the like.
   const payload = {
     ...claims,
     ...(authTime === null ? {} : { auth_time: Math.floor(authTime / 1000) }),
@@ -42,7 +43,7 @@ export function mintIdToken(contents: IdTokenContents, key: SigningKey): Promise
     .sign(key.privateKey)
 }
 
-/** OpenID Connect Core §3.1.3.6: the left half of the hash that belongs to the algorithm; SHA-512 for Ed25519. */
+/** Computes `at_hash`: the left half of the hash of the algorithm, SHA-512 for Ed25519 (OpenID Connect Core §3.1.3.6). */
 function tokenHash(token: string, { alg }: SigningKey): string {
   const digest = hash(alg === 'EdDSA' ? 'sha512' : 'sha256', token, 'buffer')
   return digest.subarray(0, digest.length / 2).toString('base64url')

@@ -4,15 +4,16 @@ import { GRANT_ID_SOURCE } from '../base/ids.ts'
 import type { Grant, Token } from '../store/store.ts'
 import type { SigningKey } from './signing-key.ts'
 
+/** The contents of an access token. */
 export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' | 'expiresAt'> {
   readonly issuer: string
   readonly audience: string | string[]
-  /** What the app is called on the wire. */
+  /** The `client_id` of the app. */
   readonly clientId: string
   readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
 }
 
-/** An access token that resource servers can check by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
+/** Signs a JWT access token, which resource servers verify by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
   const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
   return new SignJWT({ client_id: clientId, scope: scopes.join(' '), org_id: grant.orgId })
@@ -27,8 +28,8 @@ export function mintAccessToken(contents: AccessTokenContents, key: SigningKey):
 }
 
 /**
- * Which grant a JWT says it is of; undefined for any other text. Nothing is verified here: the store knows a token by the
- * hash of all its bytes, so one that was forged or altered is not found.
+ * Reads the grant id of a JWT access token; undefined for any other text. The signature is not verified: the store finds a
+ * token by the hash of all its bytes, so a forged or altered one is absent.
  */
 export function readJwt(value: string): { readonly kind: 'access'; readonly grantId: string; readonly jti: string } | undefined {
   const [header, payload] = value.length > MAX_LENGTH ? [] : value.split('.', 2)
@@ -38,12 +39,12 @@ export function readJwt(value: string): { readonly kind: 'access'; readonly gran
   return grantId === undefined ? undefined : { kind: 'access', grantId, jti: text }
 }
 
-/** Whether a text holds an access token or an ID token that an issuer signed, or something that says so. */
+/** Tells whether a text contains an access token or ID token with this issuer. The signature is not verified. */
 export function holdsJwt(text: string, issuer: string): boolean {
   if (!text.includes('.eyJ')) return false
   return text.split(/[^\w-]/).some(part => {
     const claims = part.startsWith('eyJ') && part.length >= SHORTEST ? decode(part) : undefined
-    // A host may well sign tokens of its own in the same name: ours are known by what only they have.
+    // The host may sign its own tokens with the same issuer: only ours have `at_hash`, or a `jti` of this form.
     return claims?.iss === issuer && (claims.at_hash !== undefined || JTI.test(String(claims.jti)))
   })
 }
@@ -51,7 +52,7 @@ export function holdsJwt(text: string, issuer: string): boolean {
 /** RFC 9068 §2.1 */
 const JWT_TYPE = 'at+jwt'
 const MAX_LENGTH = 16_384
-/** Of what can hold an issuer and one of these claims: shorter parts are not worth a look, however many there are. */
+/** Shorter parts cannot have an issuer and one of these claims, and are not decoded. */
 const SHORTEST = 80
 const JTI = new RegExp(`^(${GRANT_ID_SOURCE})\\.[\\w-]{22}$`)
 

@@ -5,34 +5,35 @@ import type { KeyRing, KeyRingStore } from '../store/store.ts'
 import { open, seal } from './sealing.ts'
 import { newSigningJwk, type SigningAlgorithm, type SigningKey, signingKey } from './signing-key.ts'
 
-/** The keys that sign, as one request sees them. */
+/** The signing keys at one instant. */
 export interface Keys {
-  /** The one to sign with now. */
+  /** The key that signs now. */
   readonly signing: SigningKey
-  /** Every one whose signatures clients may meet, or soon will. */
+  /** The keys of live tokens, and those that will sign soon. */
   readonly published: readonly SigningKey[]
-  /** How long a client may keep the published set, in seconds. */
+  /** How long clients may cache the published set, in seconds. */
   readonly maxAgeSeconds: number
 }
 
+/** Provides the signing keys. */
 export interface KeySource {
-  /** Rejects when the keys cannot be had. */
+  /** Returns the current keys. Rejects if they cannot be read. */
   current(store: KeyRingStore, now: EpochMs): Promise<Keys>
-  /** Begins to publish a new key, which will sign once every client can know it. Throws where the host keeps the keys. */
+  /** Publishes a new key, which signs once every client's cached set has it. Rejects if the host keeps the keys. */
   rotate(store: KeyRingStore, now: EpochMs): Promise<void>
 }
 
-/** Where the signing keys come from: the host, or a ring that authmount keeps in the store. */
+/** The origin of the signing keys: the host, or a ring that authmount keeps in the store. */
 export type SigningSettings =
   | { readonly kind: 'supplied'; readonly keys: readonly [SigningKey, ...SigningKey[]] }
   | ({ readonly kind: 'managed' } & Omit<RingOptions, 'log'>)
 
-/** The source of the signing keys that the settings describe. */
+/** Makes the source of the signing keys. */
 export function createKeySource(settings: SigningSettings, log: Log): KeySource {
   return settings.kind === 'supplied' ? suppliedKeys(settings.keys) : managedKeys({ ...settings, log })
 }
 
-/** Keys the host supplies: the first signs, all are published. */
+/** Serves the keys that the host supplies: the first signs, all are published. */
 function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
   const current = { signing: keys[0], published: keys, maxAgeSeconds: 300 }
   return {
@@ -46,11 +47,11 @@ function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
 interface RingOptions {
   readonly alg: SigningAlgorithm
   readonly sealingKeys: readonly Uint8Array[]
-  /** How long a key is published before it signs, in milliseconds: longer than any client keeps the set. */
+  /** How long a key is published before it signs, in milliseconds: longer than any client caches the set. */
   readonly publishMs: number
-  /** How old a key becomes before it is replaced, in milliseconds. */
+  /** The age at which a key is replaced, in milliseconds. */
   readonly rotateMs: number
-  /** How long after its last signature a key is still needed, in milliseconds. */
+  /** The lifetime of the longest-lived token, in milliseconds: a key is published that long after its last signature. */
   readonly tokenMs: number
   readonly log: Log
 }
@@ -70,14 +71,14 @@ interface Ring {
 const PURPOSE = 'authmount key ring'
 
 /**
- * Keys kept in the store, sealed, and shared by every process: made when there are none, replaced on a schedule.
+ * Manages keys in the store, sealed and shared by all processes: makes the first one, and replaces them on a schedule.
  *
- * A new key is published first and signs only when every cached copy of the set has run out; an old one stays published
- * until the last token it signed has expired. Each process reads the ring again well within the time of publication.
+ * A new key is published first, and signs only after every cached copy of the set has expired; an old one stays published
+ * until the last token it signed has expired. Each process reads the ring again every quarter of the time of publication.
  */
 function managedKeys(options: RingOptions): KeySource {
   const { alg, log, publishMs, rotateMs, sealingKeys, tokenMs } = options
-  /** A quarter for a process to see a new key, a quarter for clients to keep an old set; the rest is slack. */
+  /** Of the time of publication, processes may take a quarter to see a new key, and clients may cache an old set for a quarter. The rest is slack. */
   const rereadMs = publishMs / 4
   let cached: { readonly ring: Ring; readonly readAt: EpochMs } | undefined
   let reading: Promise<Ring> | undefined
@@ -90,12 +91,12 @@ function managedKeys(options: RingOptions): KeySource {
     return !newest || newest.createdAt + rotateMs <= now ? append(ring, store, now) : ring
   }
 
-  /** Of several processes that do so at once, one succeeds, and the others take what it wrote. */
+  /** Adds a key. Of several concurrent processes one succeeds, and the others use the ring that it wrote. */
   async function append(ring: Ring, store: KeyRingStore, now: EpochMs): Promise<Ring> {
     const signsFrom = ring.keys.length === 0 ? now : now + publishMs
     const removeAt = signsFrom + rereadMs + tokenMs
     const kept = ring.keys.filter(key => key.removeAt === null || key.removeAt > now)
-    // Of another algorithm only what nobody renews: processes that disagree about it each keep a key.
+    // Keep a key of another algorithm until it is overdue: during a deployment, processes may be configured with different ones.
     const succeeds = ({ createdAt, key }: Ring['keys'][number]) => key.alg === alg || createdAt + rotateMs <= now
     const jwk = await newSigningJwk(alg)
     const added = { jwk, createdAt: now, signsFrom, removeAt: null, key: signingKey(jwk) }
@@ -131,7 +132,7 @@ function managedKeys(options: RingOptions): KeySource {
     if (cached && now - cached.readAt < rereadMs) return cached.ring
     const last = cached
     return fresh(store, now).catch(cause => {
-      // What was read a while ago is right until a key could have begun to sign that it does not know.
+      // The cached ring is safe to use until a key that it lacks could have begun to sign.
       if (!last || now - last.readAt >= publishMs / 2) throw cause
       log.error('the key ring could not be read again; the one at hand is used', cause)
       return last.ring
@@ -142,7 +143,7 @@ function managedKeys(options: RingOptions): KeySource {
     async current(store, now) {
       const { keys } = await ringAt(store, now)
       const published = keys.filter(({ removeAt }) => removeAt === null || removeAt > now)
-      // Another process may have made the first key a moment from now, by its clock.
+      // With clock skew, the first key may have been made in this process's future.
       const valid = published.filter(({ signsFrom }) => signsFrom <= now)
       const signing = valid.findLast(({ key }) => key.alg === alg) ?? valid.at(-1) ?? published[0]
       if (!signing) throw new Error('every signing key has been retired: is the clock of this machine right?')

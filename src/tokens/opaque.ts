@@ -2,16 +2,17 @@ import { randomId, sha256 } from '../base/crypto.ts'
 import { GRANT_ID_LENGTH } from '../base/ids.ts'
 
 /*
- * Opaque values, and what secret scanners may look for: am_at_ access token, am_rt_ refresh token,
+ * The prefixes of opaque values, which secret scanners can search for: am_at_ access token, am_rt_ refresh token,
  * am_ac_ authorization code, am_cs_ client secret.
- * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so a token leads
- * to both its records at once.
+ * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so the records of app and
+ * grant can be read concurrently.
  */
 
+/** A new token. */
 export interface NewToken {
-  /** What the client is given. */
+  /** The token itself, for the client. */
   readonly value: string
-  /** What the store keeps. */
+  /** Its hash, for the store. */
   readonly id: string
 }
 
@@ -24,7 +25,7 @@ export function newCode(): string {
   return `am_ac_${randomId(32)}`
 }
 
-/** The code that a consent screen ends with. Nobody knows it who has not both the store's salt and the secret id of the screen. */
+/** Derives the code in which a consent screen ends. Computing it needs both the stored salt and the secret id of the screen. */
 export function codeOfScreen(consentId: string, salt: string): string {
   return `am_ac_${sha256(JSON.stringify([consentId, salt]))}`
 }
@@ -33,13 +34,13 @@ export function newClientSecret(): string {
   return `am_cs_${randomId(32)}`
 }
 
-/** Which grant an opaque token says it is of, and as what; undefined for any other text. */
+/** Reads the kind and the grant id of an opaque token; undefined for any other text. */
 export function readOpaque(value: string): { readonly kind: 'access' | 'refresh'; readonly grantId: string } | undefined {
   if (value.length !== LENGTH || value[DOT] !== '.' || !TOKEN.test(value)) return undefined
   return { kind: value.startsWith(PREFIX.access) ? 'access' : 'refresh', grantId: value.slice(PREFIX.access.length, DOT) }
 }
 
-/** Whether a text holds something of the shape of an opaque token. */
+/** Tells whether a text contains something of the shape of an opaque token. */
 export function holdsOpaque(text: string): boolean {
   return text.includes('am_') && HELD.test(text)
 }

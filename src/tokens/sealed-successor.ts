@@ -1,15 +1,15 @@
 import { hkdfSync } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 
-/** The tokens a rotation handed out. */
+/** The tokens that a rotation issued. */
 export interface Successor {
   readonly accessToken: string
   readonly refreshToken: string | undefined
 }
 
 /**
- * Seals the successor of a refresh token so that only someone who holds the spent token can open it:
- * the store can repeat an answer whose reply was lost, and still holds nothing usable.
+ * Seals the successor of a refresh token so that only the spent token opens it: a retry after a lost answer gets the same tokens,
+ * and the store still has no usable token.
  */
 export function sealSuccessor(spentToken: string, { accessToken, refreshToken }: Successor): Promise<string> {
   const plaintext = new TextEncoder().encode(JSON.stringify({ accessToken, refreshToken }))
@@ -25,7 +25,7 @@ export async function openSuccessor(spentToken: string, sealed: string): Promise
   return JSON.parse(new TextDecoder().decode(plaintext))
 }
 
-/** The stored id of a token is its plain SHA-256, so the key must come from it by another path. */
+/** Derives the key. The store knows the token's SHA-256, so the key is derived with another input. */
 function sealingKey(spentToken: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', spentToken, '', 'authmount refresh replay', 32))
 }

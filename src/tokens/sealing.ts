@@ -2,8 +2,8 @@ import { hash, webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /**
- * Seals a text under the first of the host's sealing keys (A256GCM). `purpose` says what it is, and to whom it belongs:
- * it is bound into the seal, so that what was sealed for one purpose never opens for another.
+ * Seals a text under the first of the host's sealing keys (A256GCM). `purpose` names its use and its owner, and is bound into
+ * the seal: a text sealed for one purpose never opens for another.
  */
 export async function seal(text: string, purpose: string, keys: readonly Uint8Array[]): Promise<string> {
   const [key] = keys
@@ -13,7 +13,7 @@ export async function seal(text: string, purpose: string, keys: readonly Uint8Ar
     .encrypt(await imported(key))
 }
 
-/** Opens what {@link seal} sealed under any of the keys. Rejects for another purpose, a key that is gone, or what was altered. */
+/** Opens a text that {@link seal} sealed under any of the keys. Rejects for another purpose, an unknown key, or an altered text. */
 export async function open(sealed: string, purpose: string, keys: readonly Uint8Array[]): Promise<string> {
   const { plaintext, protectedHeader } = await compactDecrypt(
     sealed,
@@ -28,7 +28,7 @@ export async function open(sealed: string, purpose: string, keys: readonly Uint8
   return new TextDecoder().decode(plaintext)
 }
 
-/** Importing a key costs more than opening something with it. */
+/** Cache of imported keys: importing one costs more than opening a text with it. */
 const IMPORTED = new WeakMap<Uint8Array, Promise<webcrypto.CryptoKey>>()
 
 function imported(key: Uint8Array): Promise<webcrypto.CryptoKey> {
@@ -37,12 +37,12 @@ function imported(key: Uint8Array): Promise<webcrypto.CryptoKey> {
   return known
 }
 
-/** Whether something is still sealed under a key that has been replaced. */
+/** Tells whether a text is sealed under another key than the newest. */
 export function isSealedUnderOldKey(sealed: string, [newest]: readonly Uint8Array[]): boolean {
   return newest !== undefined && decodeProtectedHeader(sealed).kid !== sealingKeyId(newest)
 }
 
-/** Tells keys apart without saying anything about them. */
+/** Returns an id of a key that reveals nothing of it: a prefix of a hash. */
 function sealingKeyId(key: Uint8Array): string {
   return hash('sha256', Buffer.concat([Buffer.from('authmount sealing key id'), key]), 'base64url').slice(0, 12)
 }

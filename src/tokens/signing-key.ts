@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import type { JWK } from 'jose'
 import type { JsonObject } from '../base/json.ts'
 
-/** How tokens can be signed: RS256 every client knows; ES256 and EdDSA are smaller and quicker. */
+/** The supported signing algorithms. Every client knows RS256; ES256 and EdDSA are smaller and faster. */
 export const SIGNING_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
 
@@ -12,11 +12,11 @@ export interface SigningKey {
   readonly alg: SigningAlgorithm
   readonly privateKey: KeyObject
   readonly publicKey: KeyObject
-  /** As it is published: no private member can be in it. */
+  /** The public JWK, without private members. */
   readonly publicJwk: JsonObject
 }
 
-/** A private JWK as a key that signs. Throws an Error, in words for whoever configured it and without quoting it, if it cannot. */
+/** Imports a private JWK. Throws an Error for the person who configured it, which does not quote it. */
 export function signingKey(jwk: JWK): SigningKey {
   const privateKey = privateKeyOf(jwk)
   const alg = algorithmOf(privateKey)
@@ -28,7 +28,7 @@ export function signingKey(jwk: JWK): SigningKey {
   return { kid, alg, privateKey, publicKey, publicJwk: { ...members, kid, alg, use: 'sig' } }
 }
 
-/** A new private key, as a JWK. */
+/** Generates a private key, as a JWK. */
 export async function newSigningJwk(alg: SigningAlgorithm): Promise<JWK> {
   const { privateKey } = await GENERATE[alg]()
   return privateKey.export({ format: 'jwk' }) as JWK
@@ -47,7 +47,7 @@ function privateKeyOf(jwk: JWK): KeyObject {
   try {
     return createPrivateKey({ key: jwk, format: 'jwk' })
   } catch {
-    // Node's words could quote the key.
+    // Node's message could quote the key.
     throw new Error('it is not a key that Node can read')
   }
 }
@@ -69,7 +69,7 @@ function algorithmOf(key: KeyObject): SigningAlgorithm {
   }
 }
 
-/** RFC 7638 §3: of the required members, in the order of their names. */
+/** Computes the thumbprint of a JWK: the hash of the required members in alphabetical order (RFC 7638 §3). */
 function thumbprint(jwk: Readonly<Record<string, string>>): string {
   const required = ['crv', 'e', 'kty', 'n', 'x', 'y'].filter(name => jwk[name] !== undefined)
   return hash('sha256', JSON.stringify(Object.fromEntries(required.map(name => [name, jwk[name]]))), 'base64url')

@@ -2,42 +2,55 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
 import type { HttpResponse } from '../http/types.ts'
 
-/** What a valid access token says: which app may do what, and for whom. */
+/** The contents of a valid access token: the app, the user and the scopes. */
 export interface TokenInfo {
+  /** The `client_id` of the app. */
   readonly clientId: string
   /** null where the app acts for itself (`client_credentials`). */
   readonly userId: string | null
   /** The user's organisation; the app's own where it acts for itself. */
   readonly orgId: string
+  /** The scopes of the token. */
   readonly scopes: readonly string[]
   /** The authorization this token descends from; the same after a refresh. */
   readonly grantId: string
+  /** When the token expires. */
   readonly expiresAt: EpochMs
 }
 
 /** What a protected route requires of an access token. */
 export interface TokenRequirements {
-  /** All of these. Default: any valid token will do. */
+  /** The scopes it must have, all of them. Default: none, so any valid token passes. */
   readonly scopes?: readonly string[] | undefined
-  /** The member of the option `resources` that the route belongs to: a token for another one is refused, and a 401 names it. Default: the first. */
+  /** The member of the option `resources` to which the route belongs: a token for another one is refused, and a 401 names it. Default: the first. */
   readonly resource?: string | undefined
 }
 
-/** As much of a request as a guard reads. */
+/** The parts of a request that a guard reads. */
 export interface GuardedRequest {
+  /** The method, in upper case. */
   readonly method: string
   /** The request target as it was sent, such as `/records?page=2`. */
   readonly url: string
-  /** Lower-cased headers. Repeated Authorization headers must be joined, so that no credential survives. */
+  /** Lower-cased headers. Repeated Authorization headers must be joined, so that none of them is valid. */
   readonly headers: IncomingHttpHeaders
 }
 
-/** Checks the access token of a request. Resolves to what it says, or to the answer to send instead (RFC 6750 §3). Never rejects. */
-export type TokenGuard = (request: GuardedRequest) => Promise<{ readonly oauth: TokenInfo } | { readonly refusal: HttpResponse }>
+/** Checks the access token of a request. Resolves to its contents, or to the answer that refuses it (RFC 6750 §3). Never rejects. */
+export type TokenGuard = (request: GuardedRequest) => Promise<
+  | {
+      /** The contents of the token. */
+      readonly oauth: TokenInfo
+    }
+  | {
+      /** The answer to send instead. */
+      readonly refusal: HttpResponse
+    }
+>
 
 /** Anything that can guard a route: an authorization server, or a verifier of its tokens. */
 export interface Guarding {
-  /** A guard for a protected route. Throws TypeError, where the route is defined, for a requirement that makes no sense. */
+  /** Makes a guard for a protected route. Throws TypeError, where the route is defined, for a requirement that cannot be met. */
   guard(requirements?: TokenRequirements): TokenGuard
 }
 

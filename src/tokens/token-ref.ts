@@ -5,16 +5,16 @@ import type { TokenRef } from '../store/store.ts'
 import { holdsJwt, readJwt } from './jwt-access-token.ts'
 import { holdsOpaque, readOpaque } from './opaque.ts'
 
-/** Where a presented token is found in the store, and what it says of itself. */
+/** The store's key of a presented token, and the facts that the token itself contains. */
 export interface PresentedToken extends TokenRef {
   readonly kind: 'access' | 'refresh'
-  /** The app's id in the store; what the token was issued to is read from its record. */
+  /** The app's id in the store. */
   readonly appId: string
-  /** Names the token without being of any use (RFC 7519 §4.1.7). */
+  /** The token's id for events and introspection, which is no credential (RFC 7519 §4.1.7). */
   readonly jti: string
 }
 
-/** Where a presented token would be found; undefined for anything that cannot be a token of ours. */
+/** Parses a presented token; undefined for a text that cannot be one of our tokens. */
 export function tokenRef(value: string): PresentedToken | undefined {
   const opaque = readOpaque(value)
   if (!opaque && !value.startsWith('eyJ')) return undefined
@@ -26,14 +26,14 @@ export function tokenRef(value: string): PresentedToken | undefined {
   return jwt && JWTS.set(tokenId, refOf(jwt, tokenId, jwt.jti))
 }
 
-/** What is in a JWT costs more to read than all the rest of checking it, and most are presented many times. */
+/** Cache of parsed JWTs: parsing costs more than the rest of a check, and most tokens are presented many times. */
 const JWTS = new Memo<PresentedToken>(10_000)
 
 function refOf({ grantId, kind }: Pick<PresentedToken, 'grantId' | 'kind'>, tokenId: string, jti: string): PresentedToken {
   return { kind, grantId, appId: appOfGrant(grantId), tokenId, jti }
 }
 
-/** Whether a text holds a token that authmount issued in this issuer's name. */
+/** Tells whether a text contains a token that authmount issued for this issuer. */
 export function holdsToken(text: string, issuer: string): boolean {
   return holdsOpaque(text) || holdsJwt(text, issuer)
 }

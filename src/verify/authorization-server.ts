@@ -4,6 +4,7 @@ import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { KeySet } from './key-set.ts'
 
+/** The options that the client of an authorization server needs. */
 export interface ServerOptions {
   readonly issuer: string
   readonly toleranceMs: number
@@ -20,10 +21,10 @@ interface Metadata {
   readonly readAt: EpochMs
 }
 
-/** How long a server that signs nothing is believed to do so. */
+/** How long the finding that a server publishes no keys is cached. */
 const UNSIGNED_MS = 30_000
 
-/** What an authorization server publishes and answers. Every failure of its own is OAuthError `temporarily_unavailable`. */
+/** Client of an authorization server. Every failure of the server is an OAuthError `temporarily_unavailable`. */
 export class AuthorizationServer {
   readonly #options: ServerOptions
   #metadata: Promise<Metadata> | undefined
@@ -32,7 +33,7 @@ export class AuthorizationServer {
     this.#options = options
   }
 
-  /** RFC 9068 §4. */
+  /** Verifies a JWT access token (RFC 9068 §4). */
   async verifyJwt(token: string, audience: string): Promise<JWTPayload> {
     const { issuer, now, toleranceMs } = this.#options
     const { keys } = await this.#discover(true)
@@ -53,7 +54,7 @@ export class AuthorizationServer {
     }
   }
 
-  /** RFC 7662. */
+  /** Introspects a token (RFC 7662). */
   async introspect(token: string, app: { readonly clientId: string; readonly clientSecret: string }): Promise<JWTPayload> {
     const { introspectionEndpoint } = await this.#discover(false)
     try {
@@ -64,7 +65,7 @@ export class AuthorizationServer {
     }
   }
 
-  /** Read once; what failed is tried again by the next who asks, and whether the server signs from time to time. */
+  /** Reads the metadata, once. The next call retries a failure; metadata without keys are read again after `UNSIGNED_MS`. */
   async #discover(forKeys: boolean): Promise<Metadata> {
     this.#metadata ??= this.#readMetadata().catch(error => {
       this.#metadata = undefined
@@ -94,7 +95,7 @@ export class AuthorizationServer {
     }
   }
 
-  /** A secret goes there, and whom to trust comes from there: never less protected than the issuer itself. */
+  /** Checks an endpoint of the metadata: the secret is sent there, or keys come from there, so it must be https like the issuer. */
   #trusted(endpoint: unknown): string {
     const url = typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined
     if (url?.protocol !== 'https:' && url?.origin !== new URL(this.#options.issuer).origin)

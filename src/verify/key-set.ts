@@ -1,13 +1,13 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import type { EpochMs } from '../base/time.ts'
 
-/** A new key is published for a minute at least before it signs: whoever looks twice in that time knows it. */
+/** The keys are read again every five minutes, and for an unknown key at most every ten seconds: a new key is published for at least a minute before it signs. */
 const FRESH_MS = 300_000
 const LOOK_AGAIN_MS = 10_000
 
 /**
- * The published keys. Read when the first token comes, in the background from then on, and at once for a key that is not known,
- * though not again and again. While they cannot be read, those that are known are good.
+ * Cache of the published keys. Reads them with the first token, in the background when they are older than `FRESH_MS`, and at
+ * once for an unknown key, but at most every `LOOK_AGAIN_MS`. While they cannot be read, the cached keys stay valid.
  */
 export class KeySet {
   readonly #fetch: () => Promise<JSONWebKeySet>
@@ -27,7 +27,7 @@ export class KeySet {
     this.#failed = failed
   }
 
-  /** For jose. Rejects with JWKSNoMatchingKey, or with why the keys could not be read. */
+  /** Finds a key for jose. Rejects with JWKSNoMatchingKey, or with the error of reading the keys. */
   readonly get: JWTVerifyGetKey = async (header, token) => {
     if (!this.#keys) await this.#read()
     else if (this.#now() - this.#readAt > FRESH_MS) this.#readAgain()

@@ -3,26 +3,26 @@ import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 
-/** No access token lives longer than a day. */
+/** A day and a minute: no access token lives longer than a day. */
 const KEPT_MS = 86_400_000 + 60_000
-/** Of each sort, the last ones. */
+/** The most entries of each kind; the oldest are evicted. */
 const MAX_REVOCATIONS = 100_000
 
-/** What a token says that can be revoked. */
+/** The fields of a token by which it can be revoked. */
 export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'userId'> {
   readonly jti: string
   /** In whole seconds. */
   readonly issuedAt: EpochMs
 }
 
-/** What has been revoked, as far as the events told. */
+/** Cache of the revocations that events have reported. */
 export class Revocations {
-  /** Tokens and grants: they are over for good. */
+  /** Revoked tokens and grants. */
   readonly #over = new TtlCache<true>(MAX_REVOCATIONS)
-  /** Users and apps: everything that was issued until then. Apart, so that an app that revokes much drives none of them out. */
+  /** Users and apps, with the instant until which everything is revoked. A second cache, so that many revoked tokens cannot evict these. */
   readonly #until = new TtlCache<EpochMs>(MAX_REVOCATIONS)
 
-  /** Throws TypeError for what is no event: it would otherwise revoke nothing in silence. */
+  /** Adds an event. Throws TypeError for any other value, which would otherwise silently revoke nothing. */
   add(event: AuthmountEvent, now: EpochMs): void {
     if (typeof event?.type !== 'string' || !Number.isFinite(event.at))
       throw new TypeError('this is not an audit event of authmount')
@@ -34,8 +34,8 @@ export class Revocations {
   }
 
   /**
-   * Whether a token has been revoked. One that was issued in the very second in which everything of its user or app was revoked
-   * counts as issued before.
+   * Tells whether a token has been revoked. A token that was issued in the same second in which everything of its user or app
+   * was revoked counts as revoked, because `iat` has whole seconds.
    */
   has({ clientId, grantId, issuedAt, jti, userId }: Revocable, now: EpochMs): boolean {
     if (this.#over.get(tokenKey(jti), now) || this.#over.get(grantKey(grantId), now)) return true

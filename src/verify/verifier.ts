@@ -13,40 +13,50 @@ import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } fr
 import { AuthorizationServer, invalidToken } from './authorization-server.ts'
 import { type Revocable, Revocations } from './revocations.ts'
 
+/** Options of a verifier. */
 export interface VerifierOptions {
-  /** The authorization server, as its tokens and its discovery document name it. */
+  /** The issuer of the authorization server: `iss` of its tokens and `issuer` of its discovery document. */
   readonly issuer: string
-  /** The resource that this server is: a token for others is refused (RFC 9068 §4). */
+  /** The resource that this server is. Tokens for other resources are refused (RFC 9068 §4). */
   readonly audience: string
-  /** The app whose `resourceServers` entry names the audience. Needed for opaque tokens only. */
-  readonly introspection?: { readonly clientId: string; readonly clientSecret: string } | undefined
-  /** How long what introspection said is believed, at most. 0–60 seconds; default 1. */
+  /** The credentials of the app whose `resourceServers` entry names the audience. Only opaque tokens need it. */
+  readonly introspection?:
+    | {
+        /** The app's `client_id`. */
+        readonly clientId: string
+        /** The app's secret. */
+        readonly clientSecret: string
+      }
+    | undefined
+  /** The longest time for which an introspection answer is cached. 0–60 seconds; default 1. */
   readonly cacheSeconds?: number | undefined
-  /** How long a token is believed after it has expired, for clocks that differ. 0–60 seconds; default 5. */
+  /** How long a token is accepted after it has expired, for clock skew. 0–60 seconds; default 5. */
   readonly clockToleranceSeconds?: number | undefined
   /** How long the authorization server may take to answer. 10–60,000 milliseconds; default 5000. */
   readonly timeoutMs?: number | undefined
-  /** Named by every 401, so that a client can find the authorization server (RFC 9728 §5.1). Default: not named. */
+  /** The URL of this resource's metadata, for the challenge of a 401, so that clients find the authorization server (RFC 9728 §5.1). Default: none. */
   readonly resourceMetadata?: string | undefined
-  /** Default: the console. Never receives a token or a secret. */
+  /** Receives failures of the authorization server, and never a token or a secret. Default: the console. */
   readonly log?: Log | undefined
+  /** The HTTP client. Default: the global `fetch`. */
   readonly fetch?: typeof fetch | undefined
   /** The clock. Default `Date.now`. */
   readonly now?: (() => EpochMs) | undefined
 }
 
+/** Checks access tokens of an authmount server from another process. */
 export interface Verifier extends Guarding {
   /**
-   * What an access token says (without the word `Bearer`).
+   * Checks an access token (without the word `Bearer`), and resolves to its contents.
    * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, or `temporarily_unavailable` when the authorization server
    * does not answer.
    */
   verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): Promise<TokenInfo>
-  /** Takes an audit event of the authorization server: what it says has been revoked is refused from then on. */
+  /** Processes an audit event of the authorization server: tokens that it revokes are refused from then on. */
   onEvent(event: AuthmountEvent): void
 }
 
-/** Tokens that have been checked and are remembered. */
+/** The most checked tokens in the cache. */
 const MAX_REMEMBERED = 10_000
 
 const CONSOLE: Log = {
@@ -55,8 +65,8 @@ const CONSOLE: Log = {
 }
 
 /**
- * Checks access tokens of an authmount server from another process: a JWT by the server's published keys, an opaque token by
- * asking it. Throws TypeError for options that cannot work.
+ * Makes a verifier, which checks access tokens of an authmount server from another process: a JWT by the server's published
+ * keys, an opaque token by introspection. Throws TypeError for options that cannot work.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options)
@@ -76,7 +86,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return info
   }
 
-  /** Many who present one token at once ask once. */
+  /** Coalesces concurrent checks of one token. */
   function askOnce(id: string, token: string): Promise<Checked> {
     const asked = asking.get(id) ?? ask(id, token).finally(() => asking.delete(id))
     asking.set(id, asked)
@@ -204,7 +214,7 @@ function checkOptions(options: VerifierOptions): void {
   if (!Number.isFinite(first)) throw new TypeError('now must be a function that returns milliseconds since 1970')
 }
 
-/** It is sent in headers and compared byte by byte: a line break at the end of a file must not be part of it. */
+/** Parses a URL that equals its normal form, because it is sent in headers and compared byte by byte: a trailing line break would break both. */
 function normalUrl(text: unknown): URL | undefined {
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
   return url && (url.href === text || url.href === `${text}/`) ? url : undefined

@@ -79,7 +79,7 @@ t.test('a lost race says how many won', async t => {
   const finds = mutants['rotate finds, then writes']
   if (!finds) return t.fail()
   const message =
-    /^\d+ of 50 simultaneous `rotate` of one token said 'rotated', instead of exactly one: read and write must be one step/
+    /^\d+ of 50 concurrent `rotate` of one token said 'rotated', instead of exactly one: read and write must be one step/
   await t.rejects(
     caseOf(finds.by).run(now => breakStore(finds, now)),
     { message },

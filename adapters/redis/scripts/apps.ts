@@ -1,9 +1,9 @@
 import { EXPIRING_INDEX, Script } from './script.ts'
 
 /*
- * An organisation's apps are in two indexes, one of those that a list shows and one of the deleted. A member begins with the
- * app's id and goes on with digests of what a list filters by: the status (8 digits), the origin (8), the creator (16). Of
- * equal scores Redis puts the greater member first when reading backwards, which is the order of a list.
+ * An organisation's apps are in two indexes: the deleted ones, and the others. A member is the app's id followed by digests of
+ * the fields that a list filters by: the status (8 digits), the origin (8), the creator (16). Of equal scores, Redis returns the
+ * greater member first when reading backwards, which is the order of a list.
  */
 
 /**

@@ -93,7 +93,7 @@ return 1`)
 /** The fields `g`, `o` and `u` of a grant. */
 export type OwnFields = readonly [g: string, o: string | null, u: string | null]
 
-/** What `rotate` and `add` return. Nothing follows the outcome where there is no grant. */
+/** The result of `rotate` and `add`. Nothing follows the outcome if there is no grant. */
 export type ChangedGrant<Outcome> = readonly [outcome: Outcome, repeated: 0 | 1, ...own: OwnFields]
 
 /**

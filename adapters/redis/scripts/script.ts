@@ -5,16 +5,18 @@ import type { Cluster, Redis } from 'ioredis'
 export type RedisClient = Redis | Cluster
 
 /**
- * How many replicas must have a decision before it counts, and how long to wait for them, in milliseconds. A decision is a
- * write that a failover must not undo: a code consumed or claimed, a token rotated, added or revoked, an app, a consent, a
- * credential or the key ring saved, a credential deleted.
+ * The replicas that must confirm a decision before its call succeeds. A decision is a write that a failover must not undo: a
+ * code consumed or claimed, a token rotated, added or revoked, an app, a consent, a credential or the key ring saved, a
+ * credential deleted.
  */
 export interface ReplicaWait {
+  /** The number of replicas. */
   readonly count: number
+  /** How long to wait for them, in milliseconds. */
   readonly timeoutMs: number
 }
 
-/** A Lua script, run by its digest. Sent whole whenever the server does not have it, which may be at any time. */
+/** A Lua script, run by its digest (EVALSHA). It is sent whole if the server does not have it, which can happen at any time. */
 export class Script<Answer> {
   readonly text: string
   readonly #sha1: string
@@ -33,8 +35,8 @@ export class Script<Answer> {
   }
 
   /**
-   * Like `run`, but rejects unless enough replicas have the write, which may have happened all the same. WAIT counts the
-   * writes of its own connection, hence the pipeline: a cluster client sends it to the node of the key.
+   * Works like `run`, but rejects unless enough replicas confirm the write; it may then have happened all the same. WAIT counts
+   * the writes of its own connection, hence the pipeline, which a cluster client sends to the node of the key.
    */
   decide(
     redis: RedisClient,
@@ -81,10 +83,10 @@ function isMoved(error: unknown): boolean {
   return error instanceof Error && /^(MOVED|ASK|TRYAGAIN) /.test(error.message)
 }
 
-/** Lua: what a script returns for a record in a format it does not know. It has changed nothing then. */
+/** Lua: the error that a script returns for a record of an unknown format, before it changes anything. */
 export const REFUSE = `redis.error_reply('AUTHMOUNT this record was written by another version, or is damaged: it is left as it is')`
 
-/** Whether a script has refused a record so. */
+/** Tells whether a script has refused a record with {@link REFUSE}. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('AUTHMOUNT ')
 }

@@ -10,9 +10,9 @@ import type { ClientAuthentication, ClientRequest, Presented } from './method.ts
 import { none } from './none.ts'
 
 /**
- * The active app that sent a request, proven by exactly one method (RFC 6749 §2.3): the one for which it is registered.
- * Rejects with OAuthError `invalid_client`, in the same words whether the app is unknown, suspended, deleted, registered for
- * another method or gave the wrong proof; with `invalid_request` for several methods at once; or with StoreError.
+ * Authenticates the client of a request by exactly one method (RFC 6749 §2.3), the one for which the app is registered.
+ * Rejects with OAuthError `invalid_client`, with the same description whether the app is unknown, suspended, deleted,
+ * registered for another method or sent a wrong secret; with `invalid_request` for several methods at once; or with StoreError.
  */
 export async function authenticateClient(
   { headers }: HttpRequest,
@@ -22,7 +22,7 @@ export async function authenticateClient(
   const { method, presented } = presentedBy({ headers, params }, services.clientAuthentication)
   const app = await findClient(presented.clientId, store)
   const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, now)
-  // Most methods answer at once: a token request waits for nothing then.
+  // Most methods are synchronous: `await` only a promise, since `await` defers each token request by a microtask.
   if (!(proven === true || (typeof proven !== 'boolean' && (await proven)))) throw clientRefused()
   if (app?.status !== 'active' || app.authMethod !== method.name) throw clientRefused()
   return app
@@ -33,7 +33,7 @@ interface Claim {
   readonly presented: Presented
 }
 
-/** The method a request uses. `none` is what is left when it uses no other, since every client may name itself. */
+/** Finds the method that a request uses. `none` counts only if the request uses no other, because every client may name itself. */
 function presentedBy(request: ClientRequest, methods: readonly ClientAuthentication[]): Claim {
   let claim: Claim | undefined
   for (const method of methods) {

@@ -1,6 +1,6 @@
 import { OAuthError } from '../../errors/oauth-error.ts'
 
-/** One answer for every client that is not authenticated: which of the reasons it was is not the caller's business. */
+/** Makes the one error for every client that fails to authenticate: a caller must not learn which of the reasons it was. */
 export function clientRefused(): OAuthError {
   return new OAuthError(
     'invalid_client',

@@ -7,7 +7,7 @@ import { newClientSecret } from '../../tokens/opaque.ts'
 import { clientRefused } from './client-refused.ts'
 import type { ClientAuthentication, ClientRequest, Presented } from './method.ts'
 
-/** A secret, by HTTP Basic or as `client_secret` in the body (RFC 6749 §2.3.1). */
+/** Authenticates by a secret, in HTTP Basic or as `client_secret` in the body (RFC 6749 §2.3.1). */
 export const clientSecret: ClientAuthentication = {
   name: 'client_secret',
   wireNames: ['client_secret_basic', 'client_secret_post'],
@@ -25,7 +25,7 @@ function present({ headers: { authorization }, params }: ClientRequest): Present
     return { clientId, proof: secret }
   }
 
-  // Another scheme is another method's.
+  // Another method may read another scheme.
   if (!/^basic /i.test(authorization)) return undefined
   const basic = parseBasic(authorization)
   if (!basic) throw clientRefused()
@@ -35,7 +35,7 @@ function present({ headers: { authorization }, params }: ClientRequest): Present
   return basic
 }
 
-/** RFC 7617, with both halves form-encoded as RFC 6749 §2.3.1 demands. */
+/** Parses HTTP Basic (RFC 7617), with both halves form-encoded as RFC 6749 §2.3.1 requires. */
 function parseBasic(authorization: string): Presented | undefined {
   const match = /^basic +([\w+/-]+={0,2})$/i.exec(authorization)
   if (!match?.[1]) return undefined
@@ -53,7 +53,7 @@ function formDecode(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
 }
 
-/** A client secret that was just made: `value` is shown once, `stored` is what is kept. */
+/** A new client secret: `value` is shown once, `stored` goes into the record. */
 export interface NewSecret {
   readonly value: string
   readonly stored: AppSecret
@@ -64,7 +64,7 @@ export function makeSecret(now: EpochMs): NewSecret {
   return { value, stored: { hash: sha256(value), createdAt: now, usableUntil: null } }
 }
 
-/** Whether `secret` is one of the app's live secrets. Takes the same time for an app that does not exist. */
+/** Tells whether `secret` is one of the app's usable secrets. Takes the same time for an app that does not exist. */
 function verifySecret(app: App | undefined, secret: string, now: EpochMs): boolean {
   const hash = sha256(secret)
   let matched = false

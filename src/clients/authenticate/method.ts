@@ -3,29 +3,29 @@ import type { EpochMs } from '../../base/time.ts'
 import type { Params } from '../../http/params.ts'
 import type { App, AuthMethod } from '../../store/store.ts'
 
-/** As much of a request as a way of client authentication reads. */
+/** The parts of a request that a client authentication method reads. */
 export interface ClientRequest {
   readonly headers: IncomingHttpHeaders
   /** Parameters of the body, each once. */
   readonly params: Params
 }
 
-/** What a request presents by one method. Nothing of it is proven yet. */
+/** The credentials that a request presents by one method. None is verified yet. */
 export interface Presented {
   readonly clientId: string
-  /** What proves it, such as a secret; empty where the method needs nothing more. */
+  /** The proof, such as a secret; empty if the method needs none. */
   readonly proof: string
 }
 
-/** A way in which a client proves who it is (RFC 6749 §2.3). */
+/** A client authentication method (RFC 6749 §2.3). */
 export interface ClientAuthentication {
-  /** As apps are registered for it: `App.authMethod`. */
+  /** Its name in `App.authMethod`. */
   readonly name: AuthMethod
-  /** As metadata lists it: values of `token_endpoint_auth_methods_supported` (RFC 7591 §2). */
+  /** Its names in `token_endpoint_auth_methods_supported` of the metadata (RFC 7591 §2). */
   readonly wireNames: readonly string[]
   /**
-   * What a request presents by this method; undefined where it does not use it. Throws OAuthError for a request that
-   * uses it in a way that cannot be right.
+   * Reads the credentials that a request presents by this method; undefined if it does not use the method. Throws OAuthError
+   * for a malformed use.
    */
   present(request: ClientRequest): Presented | undefined
   /**

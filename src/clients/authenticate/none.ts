@@ -1,7 +1,7 @@
 import { optional } from '../../http/params.ts'
 import type { ClientAuthentication } from './method.ts'
 
-/** An app without credentials only names itself (RFC 6749 §3.2.1); what it presents beside that must prove the rest. */
+/** Accepts an app without credentials by its name alone (RFC 6749 §3.2.1); its PKCE verifier or refresh token is the proof. */
 export const none: ClientAuthentication = {
   name: 'none',
   wireNames: ['none'],

@@ -1,4 +1,4 @@
-/** Everything authmount's pages say. `{app}` and the like are filled in. */
+/** The texts of authmount's pages. `{app}` and other placeholders are filled in. */
 export interface Messages {
   readonly consentTitle: string
   readonly consentHeading: string

@@ -13,7 +13,7 @@ import { verifyPkce } from '../pkce.ts'
 
 type Code = OneTimeData['code']
 
-/** An authorization code becomes tokens, once (RFC 6749 §4.1.3, RFC 7636 §4.5). */
+/** Exchanges an authorization code for tokens, once (RFC 6749 §4.1.3, RFC 7636 §4.5). */
 export const authorizationCode: TokenGrant = {
   name: 'authorization_code',
   title: 'Authorization code',
@@ -36,7 +36,7 @@ export const authorizationCode: TokenGrant = {
     await requireSigningKeys(scopes, context)
 
     await spend(entry, app, context)
-    // After it is spent, so that a code allows one guess at its verifier.
+    // After the code is spent, so that a stolen code allows one guess at its verifier.
     if (!verifyPkce(optional(params, 'code_verifier'), code, context.config)) throw invalidGrant()
 
     const { appId, context: request, epoch, grantId: id, orgId, userId } = code
@@ -47,18 +47,18 @@ export const authorizationCode: TokenGrant = {
   },
 }
 
-/** The code's entry. Nothing here spends it: another app's guess, or a mistyped address, must not burn it. */
+/** Finds the code's entry without spending it: a request of another app, or with a mistyped redirect URI, must not spend it. */
 async function find({ app, params, prefetched }: Pick<TokenRequest, 'app' | 'params' | 'prefetched'>): Promise<OneTime<'code'>> {
   const entry = (await prefetched) as OneTime<'code'> | undefined
   if (entry?.data.appId !== app.id || entry.data.epoch !== app.epoch) throw invalidGrant()
   const redirectUri = params.get('redirect_uri')
-  // OAuth 2.1 §10.2: a code that is bound by PKCE needs no repetition of the address, but a wrong one is wrong.
+  // OAuth 2.1 §10.2: redirect_uri may be omitted if the code is bound by PKCE, but a wrong one is refused.
   const mayOmit = entry.data.codeChallenge !== null && redirectUri === undefined
   if (!mayOmit && entry.data.redirectUri !== redirectUri) throw invalidGrant()
   return entry
 }
 
-/** Spends a code, or ends what its first use was given where it has been spent (RFC 6749 §4.1.2). */
+/** Spends a code. If it is spent already, revokes the grant of its first use (RFC 6749 §4.1.2). */
 async function spend({ data: code, id }: OneTime<'code'>, app: App, context: Context): Promise<void> {
   const { store } = context
   const consumed = await store.oneTime.consume('code', id, randomId(16))
@@ -76,9 +76,8 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
 }
 
 /**
- * Ends the new grant again if it should not be there. A user who has withdrawn their consent has withdrawn the code, and a
- * code that somebody else presented meanwhile may be stolen. Both leave a record first and end the grant then; this looks
- * after the grant is stored: whichever comes second sees the other.
+ * Revokes the new grant if the consent was withdrawn or the code was replayed meanwhile. Both of these write a record first and
+ * then revoke the grant, and this reads the records after the grant is stored: whichever comes second sees the other.
  */
 async function requireStillWanted({ appId, grantId, scopes, userId }: Code, { store }: Context): Promise<void> {
   const [consent, replayed] = await Promise.all([store.consents.get({ userId }, appId), findEndMark({ grantId }, { store })])

@@ -5,7 +5,7 @@ import { OAuthError } from '../../errors/oauth-error.ts'
 import type { TokenGrant } from '../grant.ts'
 import { createGrant } from '../issue.ts'
 
-/** An app acts for itself (RFC 6749 §4.4). */
+/** Issues an access token to an app that acts for itself (RFC 6749 §4.4). */
 export const clientCredentials: TokenGrant = {
   name: 'client_credentials',
   title: 'Client credentials',
@@ -15,7 +15,7 @@ export const clientCredentials: TokenGrant = {
   provenAppsOnly: true,
 
   async handle({ app, audience, params }, context) {
-    if (!mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
+    if (!mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app may act only for users, not for itself')
     const scopes = scopesForItself(params.get('scope'), app, context.config)
 
     const { epoch, id: appId, orgId } = app
@@ -25,5 +25,5 @@ export const clientCredentials: TokenGrant = {
   },
 }
 
-/** One for all: every grant of an app for itself keeps the same. */
+/** Shared by all grants without a user, so that they cost no object each. */
 const NO_CONTEXT = Object.freeze({})

@@ -13,7 +13,7 @@ import type { TokenGrant, TokenRequest } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { type Issued, makeTokens, requireSigningKeys } from '../issue.ts'
 
-/** A refresh token becomes its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). */
+/** Exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). */
 export const refreshToken: TokenGrant = {
   name: 'refresh_token',
   title: 'Refresh token',
@@ -34,7 +34,7 @@ export const refreshToken: TokenGrant = {
     await requireSigningKeys(scopes, context)
 
     const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, refreshable: true, renewed: true }, context)
-    // Spending the old token and storing the new ones is one write: the store lets exactly one of several requests do it.
+    // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
     const outcome = await context.store.grants.rotate(found, tokens, await sealSuccessor(value, issued))
     if (outcome === 'missing') throw invalidGrant()
     if (outcome === 'reused') {
@@ -49,7 +49,7 @@ export const refreshToken: TokenGrant = {
   },
 }
 
-/** A refresh token of this app, spent or not. Rejects with `invalid_grant` for any other text. */
+/** Finds a refresh token of this app, spent or not. Rejects with `invalid_grant` for any other text. */
 async function find(value: string, app: App, { store }: Context): Promise<FoundToken> {
   const ref = tokenRef(value)
   if (ref?.kind !== 'refresh' || ref.appId !== app.id) throw invalidGrant()
@@ -59,8 +59,8 @@ async function find(value: string, app: App, { store }: Context): Promise<FoundT
 }
 
 /**
- * Answers a refresh token that has been spent: within the grace, with the successor for which it was spent, if that is still
- * unused; otherwise the grant is ended. (RFC 9700 §4.14.2 leaves how to tell a retry from a theft to the server.)
+ * Answers a spent refresh token. Within the grace period it returns the same successor again if that is still unused: a retry.
+ * Otherwise it revokes the grant: a theft. (RFC 9700 §4.14.2 leaves to the server how to tell the two apart.)
  */
 async function repeat(
   value: string,
@@ -70,14 +70,14 @@ async function repeat(
 ): Promise<Issued> {
   const { config, events, now } = context
   const graceMs = config.rotationGraceSeconds * 1000
-  // This clock is read after the store has answered: one read before the spend would make any age look negative.
+  // Read the clock again: one that was read before a concurrent spend would give a negative age.
   if (graceMs > 0 && config.now() - spent.at <= graceMs) {
     const { accessToken, refreshToken } = await openSuccessor(value, spent.replay)
     const [refresh, access] = await Promise.all([findToken(refreshToken, context), findToken(accessToken, context)])
-    // Gone means revoked since: there is nothing to hand out, and nobody to punish.
+    // An absent successor was revoked since: there is nothing to return, and no grant to revoke.
     if (!refresh || (!refresh.spent && !access)) throw invalidGrant()
     if (!refresh.spent && access) {
-      // The answer is the one that was given: it cannot become one for another resource.
+      // The access token has been issued, so its audience cannot change any more.
       if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
         throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
       const expiresInSeconds = Math.ceil((access.token.expiresAt - config.now()) / 1000)

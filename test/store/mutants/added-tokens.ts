@@ -162,8 +162,8 @@ export const addMutants: Mutants = {
       }
     },
   },
-  'simultaneous additions overwrite each other': {
-    by: 'grants: many simultaneous additions',
+  'concurrent additions overwrite each other': {
+    by: 'grants: many concurrent additions',
     breaks({ grants }) {
       const added = new Map<string, readonly Token[]>()
       return {
@@ -187,8 +187,8 @@ export const addMutants: Mutants = {
       }
     },
   },
-  'simultaneous additions give up': {
-    by: 'grants: many simultaneous additions',
+  'concurrent additions give up': {
+    by: 'grants: many concurrent additions',
     breaks({ grants }) {
       let busy = 0
       return {
@@ -205,7 +205,7 @@ export const addMutants: Mutants = {
     },
   },
   'add looks, then writes': {
-    by: 'grants: a rotation beside simultaneous additions',
+    by: 'grants: a rotation beside concurrent additions',
     breaks({ grants }) {
       const late = new Map<string, GrantedToken>()
       return {

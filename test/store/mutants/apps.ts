@@ -78,7 +78,7 @@ export const appMutants: Mutants = {
     }),
   },
   'the version is compared before it is written': {
-    by: 'apps: of many simultaneous creators',
+    by: 'apps: of many concurrent creators',
     breaks() {
       const saved = new Map<string, App>()
       return {

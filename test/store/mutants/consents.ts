@@ -36,15 +36,15 @@ export const consentMutants: Mutants = {
     breaks: naive((known, consent) => known === undefined || known.version === consent.version - 1 || known === consent),
   },
   'the version of a consent is compared before it is written': {
-    by: 'consents: of many simultaneous savers of one version',
+    by: 'consents: of many concurrent savers of one version',
     breaks: hesitating,
   },
-  'simultaneous answers overwrite each other': {
-    by: 'consents: of forty simultaneous answers',
+  'concurrent answers overwrite each other': {
+    by: 'consents: of forty concurrent answers',
     breaks: hesitating,
   },
   'the version of an expired consent is compared before it is written': {
-    by: 'consents: of many simultaneous savers over an expired one',
+    by: 'consents: of many concurrent savers over an expired one',
     breaks({ consents }) {
       const seen = new Map<string, number>()
       return {

@@ -219,7 +219,7 @@ export const grantMutants: Mutants = {
     })),
   },
   'revoke leaves the successors': {
-    by: 'grants: a revocation ends what simultaneous',
+    by: 'grants: a revocation ends what concurrent',
     breaks({ grants }) {
       const late = new Set<string>()
       return {
@@ -379,7 +379,7 @@ export const grantMutants: Mutants = {
     ]),
   ),
   'two revocations at once count the same grants': {
-    by: 'grants: simultaneous revocations by app, user',
+    by: 'grants: concurrent revocations by app, user',
     breaks: tracking(({ grants }, made) => ({
       async revokeMany(query) {
         const live: string[] = []
@@ -392,8 +392,8 @@ export const grantMutants: Mutants = {
       },
     })),
   },
-  'simultaneous revocations meet in a deadlock': {
-    by: 'grants: simultaneous revocations by app, user',
+  'concurrent revocations meet in a deadlock': {
+    by: 'grants: concurrent revocations by app, user',
     breaks({ grants }) {
       let busy = 0
       return {
@@ -471,7 +471,7 @@ export const grantMutants: Mutants = {
 
 export const rotateMutants: Mutants = {
   'rotate finds, then writes': {
-    by: 'grants: of many simultaneous rotations',
+    by: 'grants: of many concurrent rotations',
     breaks({ grants }) {
       const spent = new Map<string, string>()
       return {

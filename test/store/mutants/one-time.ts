@@ -10,7 +10,7 @@ const WINNERS = 'one-time: claiming and consuming have a winner each'
 
 export const oneTimeMutants: Mutants = {
   'consume reads, then writes': {
-    by: 'one-time: of many simultaneous attempts',
+    by: 'one-time: of many concurrent attempts',
     breaks({ oneTime }) {
       const used = new Map<string, string>()
       return {
@@ -144,7 +144,7 @@ export const oneTimeMutants: Mutants = {
   },
 
   'claim reads, then writes': {
-    by: 'one-time: of many simultaneous claims',
+    by: 'one-time: of many concurrent claims',
     breaks: ({ oneTime }) => ({
       oneTime: {
         async claim(entry, attempt) {
@@ -157,8 +157,8 @@ export const oneTimeMutants: Mutants = {
       },
     }),
   },
-  'of simultaneous claims the last is stored': {
-    by: 'one-time: of many simultaneous claims',
+  'of concurrent claims the last is stored': {
+    by: 'one-time: of many concurrent claims',
     breaks: ({ oneTime }) => ({
       oneTime: {
         async claim(entry, attempt) {
@@ -186,7 +186,7 @@ export const oneTimeMutants: Mutants = {
     },
   },
   'a claim sent twice at once is told false once': {
-    by: 'one-time: of simultaneous claims that are each sent twice',
+    by: 'one-time: of concurrent claims that are each sent twice',
     breaks({ oneTime }) {
       const busy = new Set<string>()
       return {
