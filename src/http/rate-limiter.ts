@@ -26,6 +26,7 @@ export interface RateLimiter {
 
 /** What is left of a limit for one key. */
 export interface RateLimiterResult {
+  /** How often the key may still be used now. */
   readonly remainingPoints: number
   /** Milliseconds until the key has all of its points again. */
   readonly msBeforeNext: number

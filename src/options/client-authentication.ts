@@ -19,7 +19,14 @@ export interface HostClientAuthentication {
    * What a request presents by this method, before anything is proven; undefined where it does not use it. Not async: what takes
    * time is for `prove`, which is handed `proof`. What it throws as OAuthError is answered to the client.
    */
-  readonly present: (request: ClientAuthenticationRequest) => { readonly clientId: string; readonly proof: string } | undefined
+  readonly present: (request: ClientAuthenticationRequest) =>
+    | {
+        /** The `client_id` of the app that the request says it is. */
+        readonly clientId: string
+        /** Whatever `prove` needs. */
+        readonly proof: string
+      }
+    | undefined
   /**
    * Whether the proof is this app's, within `hookTimeoutMs`. Anything but `true` is no. What it throws is logged and answered 500.
    * Called only for apps that are registered for this method.

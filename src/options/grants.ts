@@ -1,12 +1,13 @@
 import type { Kind } from './kinds.ts'
 import { quote } from './place.ts'
 
-/** What a grant says of itself: read by the token endpoint, the metadata, the OpenAPI document, the apps API and the console. */
+/** Describes a grant. The token endpoint, the metadata, the OpenAPI document, the apps API and the console read it. */
 export interface GrantDescription {
   /** `grant_type` on the wire. */
   readonly name: string
-  /** What people who choose grants for an app read: a title, and a sentence whose subject is the app. */
+  /** A title for the people who choose grants for an app. */
   readonly title: string
+  /** A sentence for the same people, with the app as its subject. */
   readonly summary: string
   /** The parameters it reads beside `grant_type`, `scope`, `resource` and what authenticates the client. */
   readonly parameters: Readonly<Record<string, { readonly required: boolean }>>
@@ -22,9 +23,13 @@ export interface GrantApp {
   readonly clientId: string
   /** The organisation that manages it. */
   readonly orgId: string
+  /** The name that its users read. */
   readonly name: string
+  /** The addresses to which its users may be sent back. */
   readonly redirectUris: readonly string[]
+  /** The names of the grants it is registered for. */
   readonly allowedGrantTypes: readonly string[]
+  /** The scopes it may ask for. */
   readonly allowedScopes: readonly string[]
   /** Whether the app proves who it is. */
   readonly isConfidential: boolean
@@ -34,7 +39,7 @@ export interface GrantApp {
   readonly refreshTokenLifetime: number
 }
 
-/** Whose grant it is. */
+/** The user and the organisation that a grant belongs to. */
 export interface GrantOwner {
   /** 1 to 255 characters; null where the app acts for itself. */
   readonly userId: string | null
@@ -42,7 +47,7 @@ export interface GrantOwner {
   readonly orgId: string
 }
 
-/** What a grant of the host's wants issued. */
+/** The tokens that a grant of the host's wants issued. */
 export interface IssueOrder extends GrantOwner {
   /** Each must be one that the app may have. Default: those of the request's `scope`; without that, all of the app's. */
   readonly scopes?: readonly string[] | undefined
@@ -54,16 +59,21 @@ export interface IssueOrder extends GrantOwner {
 
 /** Tokens that were issued. They are answered by authmount; a grant only needs to return them. */
 export interface IssuedTokens {
+  /** The access token, as the client gets it. */
   readonly accessToken: string
+  /** The refresh token; undefined where none comes with it. */
   readonly refreshToken: string | undefined
+  /** The scopes of both. */
   readonly scopes: readonly string[]
-  /** Seconds. */
+  /** The lifetime of the access token, in seconds. */
   readonly expiresIn: number
+  /** The grant they descend from, as events name it. */
   readonly grantId: string
 }
 
 /** One token request for a grant of the host's. The client has been authenticated, and may use the grant. */
 export interface GrantCall {
+  /** The app that made the request. */
   readonly app: GrantApp
   /** Parameters of the request, each once; those that authenticate the client are left out. */
   readonly params: ReadonlyMap<string, string>
@@ -75,7 +85,7 @@ export interface GrantCall {
   issue(order: IssueOrder): Promise<IssuedTokens>
 }
 
-/** What every grant of the host's has. */
+/** The part that all grants of the host's have in common. */
 export interface GrantExtension {
   /** `grant_type` on the wire: an absolute URI, or a name of letters, digits and `. _ ~ -` (RFC 6749 §4.5, §8.3). */
   readonly name: string
@@ -84,7 +94,17 @@ export interface GrantExtension {
   /** A sentence for the same people, with the app as its subject. Default: none. */
   readonly summary?: string | undefined
   /** The parameters it reads, and whether it cannot do without. A missing one is answered `invalid_request`. */
-  readonly parameters?: Readonly<Record<string, { readonly required: boolean }>> | undefined
+  readonly parameters?:
+    | Readonly<
+        Record<
+          string,
+          {
+            /** Whether a request without it is refused. */
+            readonly required: boolean
+          }
+        >
+      >
+    | undefined
   /** Let apps use it that cannot prove who they are. Default false. */
   readonly publicApps?: boolean | undefined
 }
@@ -100,10 +120,16 @@ export interface CustomGrant extends GrantExtension {
 }
 
 /** A class that extends `AbstractGrantType` of any 5.x version of @node-oauth/oauth2-server. */
-export type EngineGrantClass = new (options: never) => { handle(request: never, client: never): unknown }
+export type EngineGrantClass = new (
+  options: never,
+) => {
+  /** Runs the grant, and resolves to what `saveToken` resolved to. */
+  handle(request: never, client: never): unknown
+}
 
 /** A grant written for @node-oauth/oauth2-server, its code unchanged. */
 export interface EngineGrant extends GrantExtension {
+  /** The class itself, not an instance of it. */
   readonly grantType: EngineGrantClass
   /** The host's model, whose methods the class calls; `getClient` and `saveToken` are authmount's. */
   readonly model?: object | undefined

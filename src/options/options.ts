@@ -36,13 +36,23 @@ export interface Principal {
 
 /** What a client may know of a user: the claims it asked for, as far as its scopes allow. */
 export interface ClaimsRequest {
+  /** The app that asks, by its `client_id`. */
   readonly clientId: string
+  /** The scopes of the token. */
   readonly scopes: readonly string[]
   /** The names of the claims wanted; what else is returned is left out. */
   readonly names: readonly string[]
 }
 
-export type RenderedPage = string | { readonly html: string; readonly contentSecurityPolicy?: string | undefined }
+/** A page of the host's: its HTML, perhaps with a policy. */
+export type RenderedPage =
+  | string
+  | {
+      /** A whole HTML document. */
+      readonly html: string
+      /** Its Content-Security-Policy. Default: inline styles and https pictures, and nothing else. */
+      readonly contentSecurityPolicy?: string | undefined
+    }
 
 /**
  * Everything that `createAuthmount` takes. Four are required; for each other, undefined means its default.

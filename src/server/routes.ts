@@ -53,7 +53,9 @@ export type Route = OpenRoute | GuardedRoute
 
 /** A path, in which `:name` stands for any one segment, and what it answers to. */
 export interface Endpoint {
+  /** Below the mount path already; `:name` stands for one segment. */
   readonly path: string
+  /** By HTTP method. */
   readonly routes: ReadonlyMap<string, Route>
   /** At most how many bytes of body the flow of each method reads. 0, or no entry: none. */
   readonly bodyLimits: ReadonlyMap<string, number>
