@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Authmount } from 'authmount'
-import { authmountRouter, requireToken } from 'authmount/express'
+import { authmountConsole, authmountRouter, requireToken } from 'authmount/express'
 import express, { type Response } from 'express'
 import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
 import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
@@ -28,6 +28,8 @@ export async function startExpress(
 
   // authmount: the OAuth routes, in one line.
   app.use(authmountRouter(authmount))
+  // A page for admins, to manage their organisation's apps.
+  app.use('/admin/oauth', authmountConsole(authmount))
 
   // The host's own API, now open to apps that the user has allowed.
   app.get('/api/records', requireToken(authmount, { scopes: ['read:records'] }), (request, response) => {

@@ -1,5 +1,5 @@
 import formbody from '@fastify/formbody'
-import authmountPlugin from 'authmount/fastify'
+import authmountPlugin, { authmountConsole } from 'authmount/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
 import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
@@ -23,6 +23,8 @@ export async function startFastify(
 
   // authmount: the OAuth routes, in one line.
   await app.register(authmountPlugin, { authmount })
+  // A page for admins, to manage their organisation's apps.
+  await app.register(authmountConsole, { authmount, prefix: '/admin/oauth' })
 
   // The host's own API, now open to apps that the user has allowed.
   app.get('/api/records', { preHandler: app.requireToken({ scopes: ['read:records'] }) }, async request => {

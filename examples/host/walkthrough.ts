@@ -33,6 +33,10 @@ Open the playground, and walk through it all in your browser:
 
    ${origin}/playground
 
+Manage your organisation's apps as its admin, after you have signed in as anna / anna-demo at ${origin}/login:
+
+   ${origin}/admin/oauth
+
 Or walk by hand:
 
 1. Open this, sign in as anna / anna-demo, and allow the app:

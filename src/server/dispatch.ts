@@ -125,7 +125,7 @@ function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {
   const [style] = [...routes.values()].map(({ errors }) => errors)
   if (style === 'account')
     return json(405, { error: 'Method Not Allowed', message, code: 'METHOD_NOT_ALLOWED', statusCode: 405 }, { allow })
-  const isApi = style === 'api'
+  const isApi = style === 'api' || style === 'api or page'
   if (isApi) return json(405, { error: { code: 'METHOD_NOT_ALLOWED', message } }, { allow })
   return json(405, { error: 'invalid_request', error_description: message }, { allow })
 }

@@ -16,9 +16,9 @@ import type { Theme } from '../pages/theme.ts'
 
 /**
  * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
- * or as the management API does.
+ * or as the management API does; `api or page` as that API does, but as a page to somebody in a browser.
  */
-export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api' | 'account'
+export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api' | 'api or page' | 'account'
 
 interface Rendering {
   readonly style: ErrorStyle
@@ -32,11 +32,12 @@ interface Rendering {
 /** Any thrown value as a response: the only place where one becomes bytes. What is not ours is logged and said in fixed words. */
 export function renderError(thrown: unknown, request: HttpRequest, rendering: Rendering): HttpResponse {
   const { issuer, log, style } = rendering
-  if (style === 'api') return forApi(thrown, log)
+  const forPerson = style === 'browser' || (style === 'api or page' && (request.headers.accept?.includes('text/html') ?? false))
+  if (style === 'api' || (style === 'api or page' && !forPerson)) return forApi(thrown, log)
   if (style === 'account') return forAccount(thrown, log)
   if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
   const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
-  if (style === 'browser') return forBrowser(error, request, rendering)
+  if (forPerson) return forBrowser(error, request, rendering)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.
   const triedBasic = error.status === 401 && request.headers.authorization !== undefined
   return asJson(error, triedBasic ? BASIC : undefined)

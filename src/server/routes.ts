@@ -68,7 +68,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/consent', flow: showConsent, access: 'session', errors: 'browser' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, access: 'none', errors: 'oauth' },
-  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api' },
+  { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api or page' },
   { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, access: 'user', errors: 'browser' },
   { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, access: 'user', errors: 'api' },
   management('GET', '', listApps, 'user'),

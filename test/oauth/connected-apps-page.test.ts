@@ -1,5 +1,5 @@
 /** Connected apps as a page: what a browser shows the signed-in user, and its one button. */
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework, everywhere } from '../support/everywhere.ts'
 import type { TestHost } from '../support/host.ts'
 
 const html = { headers: { accept: 'text/html' } }
@@ -81,3 +81,20 @@ everywhere('a person is shown an error page whose reference is in the event', as
   const arabic = await host.browse('/oauth/authorize?ui_locales=ar', 'anna', { headers: { accept: 'text/html' } })
   t.match(arabic.text, '<html lang="ar" dir="rtl">')
 })
+
+everyFramework(
+  'a host that cannot say who is signed in is a page to a browser, and JSON to a program',
+  async (t, host) => {
+    const page = await host.send('/oauth/connected-apps', { headers: { accept: 'text/html' } })
+    t.equal(page.status, 500)
+    t.match(page.headers.get('content-type'), 'text/html')
+    t.match(page.text, 'Something went wrong')
+    const json = await host.send('/oauth/connected-apps')
+    t.match(json, { status: 500, body: { error: { code: 'INTERNAL' } } })
+  },
+  {
+    authenticate: () => {
+      throw new Error('the directory is down')
+    },
+  },
+)
