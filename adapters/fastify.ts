@@ -41,7 +41,7 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
       `authmount must be registered at the root of the app, not below ${prefix}: set mountPath in its options instead`,
     )
   }
-  // Of two servers in one app the first gets the decorator; for the other, use the function `requireToken`.
+  // With two servers in one app, the first gets the decorator; for the other, use the function `requireToken`.
   if (!app.hasRequestDecorator('oauth')) app.decorateRequest('oauth', null)
   if (!app.hasDecorator('requireToken')) app.decorate('requireToken', requirements => requireToken(authmount, requirements))
   // A child context keeps the host's body parsers and ours apart.

@@ -6,7 +6,7 @@ import type { App, GrantedToken } from '../store/store.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
-/** What a route requires of a token. */
+/** The requirements of a route. */
 export interface BearerRequirements {
   /** The scopes it must have, all of them. */
   readonly scopes: readonly string[]

@@ -5,7 +5,7 @@ import { StoreError } from '../errors/store-error.ts'
 import { json } from './reply.ts'
 import type { HttpResponse } from './types.ts'
 
-/** What a challenge needs of the server that sends it. */
+/** The facts of a server that its challenges state. */
 export interface Challenging {
   readonly issuer: string
   readonly log: Log

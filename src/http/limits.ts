@@ -8,7 +8,7 @@ import { RateLimitError } from '../errors/rate-limit-error.ts'
 import { isRateLimiterResult, memoryLimiter, type RateLimit, type RateLimiter, type RateLimiterResult } from './rate-limiter.ts'
 
 interface NamedLimit extends Pick<RateLimit, 'duration' | 'points'> {
-  /** What there were too many of, as a refused caller reads it. */
+  /** The noun of the refusal: too many of these. */
   readonly of: string
 }
 

@@ -24,7 +24,7 @@ export interface RateLimiter {
   consume(key: string): Promise<RateLimiterResult>
 }
 
-/** What is left of a limit for one key. */
+/** The rest of a limit for one key. */
 export interface RateLimiterResult {
   /** How often the key may still be used now. */
   readonly remainingPoints: number

@@ -22,7 +22,7 @@ export type Body =
       readonly json: unknown
     }
   | {
-      /** Of a wrong media type, malformed, or too large. */
+      /** The body has a wrong media type, is malformed, or is too large. */
       readonly kind: 'unreadable'
       /** The HTTP status with which to answer. */
       readonly status: 400 | 413 | 415

@@ -16,7 +16,7 @@ export interface HostClientAuthentication {
   /** As an app is registered for it, and as metadata lists it: letters, digits and `. _ -` (RFC 7591 §4.2). */
   readonly name: string
   /**
-   * What a request presents by this method, before anything is proven; undefined where it does not use it. Not async: what takes
+   * Reads the credentials of this method from a request, before anything is proven; undefined if there are none. Not async: what takes
    * time is for `prove`, which is handed `proof`. What it throws as OAuthError is answered to the client.
    */
   readonly present: (request: ClientAuthenticationRequest) =>

@@ -22,7 +22,7 @@ type Derived =
 /** The host's options, checked once, with every default filled in. A member that is null was not given and has no default. */
 export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, Readonly<OptionValues['lifetimes']> {
   readonly authenticate: AuthmountOptions<Native>['authenticate']
-  /** Of the issuer. */
+  /** The issuer's origin. */
   readonly origin: string
   /** With `openid`, where there are keys. */
   readonly scopes: ReadonlyMap<string, Scope>

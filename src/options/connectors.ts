@@ -24,7 +24,7 @@ export const CONNECTORS = {
   marginSeconds: optional(number([0, 3600], 'seconds'), 60),
 } satisfies Table<ConnectorOptions>
 
-/** What the connectors need, checked. */
+/** The options of the connectors, checked. */
 export interface Connectors extends Omit<ValuesOf<typeof CONNECTORS>, 'marginSeconds'> {
   readonly marginMs: number
   readonly sealingKeys: readonly Uint8Array[]

@@ -10,7 +10,7 @@ import type { Config } from './config.ts'
 import type { GrantDescription } from './grants.ts'
 import type { Principal } from './options.ts'
 
-/** What is built once from the options, and used by every request. */
+/** Services that are built once from the options, and used by every request. */
 export interface Services {
   /** The ways in which clients prove who they are. */
   readonly clientAuthentication: readonly ClientAuthentication[]
@@ -24,7 +24,7 @@ export interface Services {
   readonly upstreams: Upstreams | null
 }
 
-/** What a flow may reach while it answers one request. */
+/** Everything that a flow may reach while it answers one request. */
 export interface Context {
   readonly config: Config<never>
   readonly services: Services

@@ -135,7 +135,7 @@ export interface EngineGrant extends GrantExtension {
   readonly model?: object | undefined
   /** Whose grant it is, from the user that the class hands to `saveToken`. */
   readonly owner: (user: never) => GrantOwner | Promise<GrantOwner>
-  /** What the class expects of a client beyond `id`, `grants`, `redirectUris` and lifetimes. Default: nothing. */
+  /** Returns the fields that the class expects of a client beyond `id`, `grants`, `redirectUris` and lifetimes. Default: none. */
   readonly legacyClient?: ((app: GrantApp) => object | Promise<object>) | undefined
 }
 

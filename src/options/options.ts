@@ -34,7 +34,7 @@ export interface Principal {
   readonly authTime?: EpochMs | undefined
 }
 
-/** What a client may know of a user: the claims it asked for, as far as its scopes allow. */
+/** The claims of a user that a client asked for, as far as its scopes allow. */
 export interface ClaimsRequest {
   /** The app that asks, by its `client_id`. */
   readonly clientId: string

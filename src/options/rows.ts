@@ -31,7 +31,7 @@ export type Table<Options> = {
     : RequiredRow<Options[Name], unknown>
 }
 
-/** What a table of options makes of them. */
+/** The type of the values that a table of options reads. */
 export type ValuesOf<Rows> = {
   readonly [Name in keyof Rows]: Rows[Name] extends { read(value: unknown, place: Place): infer Out }
     ? Exclude<Out, undefined>
@@ -76,7 +76,7 @@ export function members<Options, Rows extends Table<Options>>(rows: Rows): Kind<
   }
 }
 
-/** What each row makes of an object: undefined where it cannot be used. Names that are no option are problems as well. */
+/** Reads each row from an object: undefined for a value that is not valid. A name that is no option is a problem as well. */
 export function readRows<Rows>(rows: Rows, given: object, place: Place): Partial<ValuesOf<Rows>> {
   const table = rows as Readonly<Record<string, AnyRow>>
   for (const name of Object.keys(given)) {

@@ -4,7 +4,7 @@ import { members, optional, required, type Table } from './rows.ts'
 
 /** One scope of the catalogue. */
 export interface ScopeDefinition {
-  /** What an app may do with it, in words for the person who is asked. */
+  /** A sentence for the person who is asked: what an app may do with the scope. */
   readonly description: string
   /** Groups scopes on the consent page and in app settings. Default: none. */
   readonly category?: string | undefined

@@ -85,7 +85,7 @@ export const OPTIONS = {
 
 export type OptionValues = ValuesOf<typeof OPTIONS>
 
-/** What must hold between options. Looked at where each of those that a row names can be used by itself. */
+/** Rules between options. A rule is checked only if each option that it names is valid by itself. */
 export const RELATIONS: readonly Relation[] = [
   relation(['scopes', 'sealingKeys', 'signingKeys'], ({ scopes, ...keys }) =>
     scopes.has('openid') && !hasKeys(keys) ? 'scopes: "openid" needs sealingKeys, or signingKeys' : null,

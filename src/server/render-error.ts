@@ -65,7 +65,7 @@ function asApiError(thrown: unknown, log: Log): ApiError {
   return apiErrorOf(toOAuthError(thrown, log))
 }
 
-/** What a page of ours was refused by the guard of its route. */
+/** Turns the refusal of a route into the error that a page shows. */
 function oauthErrorOf({ message, status }: ApiError): OAuthError {
   const code = status === 401 || status === 403 ? 'access_denied' : status === 429 ? 'temporarily_unavailable' : 'invalid_request'
   return new OAuthError(code, message, { status })
@@ -75,7 +75,7 @@ function limitApiError({ headers, message, retryAfterSeconds }: RateLimitError):
   return new ApiError('TOO_MANY_REQUESTS', message, [], { headers: { ...headers, 'retry-after': String(retryAfterSeconds) } })
 }
 
-/** What an outside provider could not do is neither the caller's fault nor this server's. */
+/** Answers 502 or 503 for a failure of an outside provider, which is neither the caller's fault nor this server's. */
 function connectorApiError(error: ConnectorError, log: Log): ApiError {
   log.error('an outside provider could not be used', error)
   const { code, retryAfterSeconds } = error

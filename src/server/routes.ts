@@ -203,7 +203,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${source.join('')}$`)
 }
 
-/** What cannot be decoded stays as it is: it is nobody's id. */
+/** Leaves a segment that cannot be decoded as it is: it matches no id. */
 function decoded(params: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => {

@@ -45,7 +45,7 @@ export interface Store {
   readonly oneTime: OneTimeStore
   /** Grants and their tokens. */
   readonly grants: GrantStore
-  /** What users have agreed to. */
+  /** The consents of users. */
   readonly consents: ConsentStore
   /** Tokens that other providers issued to the host. */
   readonly credentials: CredentialStore

@@ -82,7 +82,7 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
   }
 }
 
-/** Whoever follows the events has been told of a renewed grant, and learns here that it ended. */
+/** Emits the end of a renewed grant, which an earlier event has announced. */
 function announceEnd({ app, grant }: Issued, { events, now }: Context): void {
   const of = { at: now, clientId: wireId(app), grantId: grant.id, orgId: grant.orgId, userId: grant.userId }
   events.emit({ type: 'token_revoked', ...of, tokenType: 'refresh', jti: null })

@@ -61,7 +61,7 @@ async function judge(extension: EngineGrant, issue: Issue, request: TokenRequest
 
 /** The methods of a model that decide, for one request. */
 class Methods {
-  /** What stops the request even if the class goes on: the class may swallow what it is told, or not wait for it. */
+  /** The error that stops the request even if the class goes on: the class may swallow it, or not await it. */
   failure: unknown
   readonly #extension: EngineGrant
   readonly #issue: Issue
@@ -174,7 +174,7 @@ function modelWith(host: object, own: Readonly<Record<string, unknown>>): object
   return model
 }
 
-/** What `validateScope` resolves to where nothing was asked for: truthy, and no scope. */
+/** The value of `validateScope` for a request without scopes: truthy, and no scope. */
 const NO_SCOPE: readonly string[] = Object.freeze([])
 
 /**

@@ -96,7 +96,7 @@ const REQUEST = new FormRequest({ grant_type: DISPATCHED, client_id: AUTHENTICAT
 const OPTIONS: OAuth2Server.TokenOptions = { extendedGrantTypes: { [DISPATCHED]: DispatchedGrant } }
 const CLIENT: OAuth2Server.Client = Object.freeze({ id: AUTHENTICATED, grants: [DISPATCHED] })
 
-/** What the engine would answer: the answer to the client is made from what was issued. */
+/** The answer of the engine, which is not used: the client is answered from what was issued. */
 const UNREAD = new (class extends OAuth2Server.Response {
   override set(): void {}
 })()

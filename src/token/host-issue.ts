@@ -111,7 +111,7 @@ function readOrder(name: string, order: HostOrder, app: App): HostOrder {
 }
 
 /**
- * What is issued for an order: the host is trusted to say who the user is and nothing else. Scopes and user are checked here,
+ * Makes the wanted tokens of an order. The host is trusted to say who the user is and nothing else: scopes and user are checked here,
  * whatever the grant has checked before. Rejects with OAuthError, or with StoreError.
  */
 async function wantedFor(order: HostOrder, { app, audience, params }: TokenRequest, context: Context): Promise<WantedTokens> {

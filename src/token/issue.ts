@@ -79,7 +79,7 @@ export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens |
 
 /**
  * Makes tokens of a new grant and stores both. Rejects with `invalid_grant` where the grant's id is taken, or with StoreError.
- * Whoever authorizes an app has been asked for with {@link isNamedLikeApp} before.
+ * The caller has checked the user with {@link isNamedLikeApp} before.
  */
 export async function createGrant(wanted: WantedTokens, context: Context): Promise<Issued> {
   const made = makeTokens(wanted, context)

@@ -78,7 +78,7 @@ const PURPOSE = 'authmount key ring'
  */
 function managedKeys(options: RingOptions): KeySource {
   const { alg, log, publishMs, rotateMs, sealingKeys, tokenMs } = options
-  /** Of the time of publication, processes may take a quarter to see a new key, and clients may cache an old set for a quarter. The rest is slack. */
+  /** A quarter of the publication time for processes to see a new key, a quarter for clients to cache an old set; the rest is slack. */
   const rereadMs = publishMs / 4
   let cached: { readonly ring: Ring; readonly readAt: EpochMs } | undefined
   let reading: Promise<Ring> | undefined

@@ -18,7 +18,7 @@ export interface TokenInfo {
   readonly expiresAt: EpochMs
 }
 
-/** What a protected route requires of an access token. */
+/** The requirements of a protected route on an access token. */
 export interface TokenRequirements {
   /** The scopes it must have, all of them. Default: none, so any valid token passes. */
   readonly scopes?: readonly string[] | undefined

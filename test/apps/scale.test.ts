@@ -1,6 +1,6 @@
 import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
-import { fastest, stopwatch } from '../support/fastest.ts'
+import { fastest, slowness, stopwatch } from '../support/fastest.ts'
 import { frameworks, startHost } from '../support/host.ts'
 
 const [[framework, mount] = []] = Object.entries(frameworks)
@@ -12,7 +12,7 @@ t.test('an organisation with ten thousand apps lists and searches a page within 
   for (let index = 0; index < 10_000; index++) await host.confidentialApp({ name: `App number ${index}` })
   for (const query of ['', '?page=400', '?search=number%209', '?search=nothing']) {
     const ms = await fastest(() => api(host, 'GET', query))
-    t.ok(ms < 50, `${query || 'the first page'}: ${ms.toFixed(1)} ms`)
+    t.ok(ms < 50 * (await slowness()), `${query || 'the first page'}: ${ms.toFixed(1)} ms`)
   }
   t.match((await api(host, 'GET', '?search=number%209999')).body.pagination, { total: 1 })
 })
@@ -39,10 +39,10 @@ t.test('an app with a hundred thousand tokens lists a page within 50 ms, and is 
     ])
   }
   const ms = await fastest(() => api(host, 'GET', `/${app.id}/tokens?limit=100`))
-  t.ok(ms < 50, `the first page: ${ms.toFixed(1)} ms`)
+  t.ok(ms < 50 * (await slowness()), `the first page: ${ms.toFixed(1)} ms`)
   const lap = stopwatch()
   const { body } = await api(host, 'POST', `/${app.id}/revoke-all-tokens`)
   const revokedMs = lap()
   t.equal(body.count, 100_000)
-  t.ok(revokedMs < 100, `revoked in ${revokedMs.toFixed(1)} ms`)
+  t.ok(revokedMs < 100 * (await slowness()), `revoked in ${revokedMs.toFixed(1)} ms`)
 })

@@ -23,3 +23,21 @@ export async function fastest(run: () => Promise<unknown>): Promise<number> {
   }
   return Math.min(...times)
 }
+
+/** Milliseconds that {@link yardstick} takes on the machine for which the limits of tests are written. */
+const NOMINAL_MS = 20
+
+/** How many times slower this machine is at the moment than the one for which limits are written: at least 1. */
+export async function slowness(): Promise<number> {
+  return Math.max(1, (await fastest(async () => yardstick())) / NOMINAL_MS)
+}
+
+/** A fixed piece of work of the kind that listing does. */
+function yardstick(): number {
+  let seed = 1
+  const records = Array.from({ length: 50_000 }, () => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return { id: String(seed), at: seed }
+  })
+  return JSON.stringify(records.toSorted((a, b) => a.at - b.at)).length
+}
