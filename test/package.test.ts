@@ -4,11 +4,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { runsOn } from './support/places.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const run = promisify(execFile)
 
-t.test('the published package', async t => {
+t.test('the published package', { skip: !runsOn('package') && 'left out of this run' }, async t => {
   await mkdir(join(ROOT, '.tap'), { recursive: true })
   // Inside the checkout, so that dependencies are found where npm has put them.
   const folder = await mkdtemp(join(ROOT, '.tap', 'package-'))

@@ -20,6 +20,7 @@ const WORDS: Readonly<Record<Place, string>> = {
   mongo: 'MongoDB',
   postgres: 'PostgreSQL',
   browser: 'browser tests',
+  package: 'the packed package',
   site: 'the build of the documentation site',
 }
 

@@ -11,9 +11,9 @@ export const SERVER_URLS = {
 export type ServerName = keyof typeof SERVER_URLS
 export const SERVER_NAMES = Object.keys(SERVER_URLS) as readonly ServerName[]
 
-/** `site` is the documentation site, which takes a minute to build. */
-export type Place = 'memory' | ServerName | 'browser' | 'site'
-export const PLACES: readonly Place[] = ['memory', ...SERVER_NAMES, 'browser', 'site']
+/** `package` is the package as npm packs it, `site` the documentation site: each takes a minute to build. */
+export type Place = 'memory' | ServerName | 'browser' | 'package' | 'site'
+export const PLACES: readonly Place[] = ['memory', ...SERVER_NAMES, 'browser', 'package', 'site']
 
 export function isServer(place: Place): place is ServerName {
   return place in SERVER_URLS
