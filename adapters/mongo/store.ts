@@ -28,7 +28,7 @@ export interface MongoStoreOptions {
  * not change.
  */
 export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
-  if (typeof db?.collection !== 'function')
+  if (typeof db !== 'object' || db === null || !('collection' in db))
     throw new TypeError(
       "mongoStore needs a database of the driver: mongoStore(client.db('app')), or mongoose.connection.getClient().db()",
     )
