@@ -31,15 +31,15 @@ const BODY_ONLY = [
 /** Reads every parameter. Throws `invalid_request` for one that is given twice (RFC 6749 §3.1, §3.2). */
 export function readParams(source: URLSearchParams): Params {
   const params = new Map<string, string>()
-  const seen = new Set<string>()
+  // Made where there is one: hardly any request has.
+  let omitted: Set<string> | undefined
   source.forEach((value, name) => {
-    if (seen.has(name) && name !== REPEATABLE) {
+    const before = params.get(name)
+    if ((before !== undefined || omitted?.has(name)) && name !== REPEATABLE) {
       throw new OAuthError('invalid_request', `${printableName(name)} is given more than once`)
     }
-    seen.add(name)
-    if (value === '') return
-    const before = params.get(name)
-    params.set(name, before === undefined ? value : `${before} ${value}`)
+    if (value !== '') params.set(name, before === undefined ? value : `${before} ${value}`)
+    else omitted = (omitted ?? new Set()).add(name)
   })
   return params
 }
