@@ -67,7 +67,7 @@ export async function endAgain(
 
 /**
  * Leaves a mark that the grants of a user are being ended. Call it before they are revoked: a grant that a revocation of many
- * has just missed is then ended by whoever creates it. Rejects with StoreError.
+ * has just missed is then ended by the request that creates it. Rejects with StoreError.
  */
 export async function markUserEnd(userId: string, { config, store }: Context): Promise<void> {
   // The random part tells apart two ends of one millisecond.

@@ -23,7 +23,7 @@ export interface Carried {
   readonly refreshToken: string | null
   /** null: the provider did not say. */
   readonly scopes: readonly string[] | null
-  /** The scopes the user was asked for; null in records of older versions. */
+  /** The scopes that the authorization request asked for; null if the record does not say. */
   readonly requestedScopes: readonly string[] | null
   readonly details: JsonObject
   /** The provider's site that has the account; null: its own endpoints. */

@@ -64,7 +64,7 @@ export function hook<Hook>(): Kind<Hook> {
   }
 }
 
-/** A list of values of one kind. `example` is shown to whoever gives something else. */
+/** A list of values of one kind. `example` is part of the problem for any other value. */
 export function list<In, Out>(item: Kind<In, Out>, example: string): Kind<readonly In[], readonly Out[]> {
   return {
     read(value, place) {
@@ -88,7 +88,7 @@ export function nonEmptyList<In, Out>(item: Kind<In, Out>, example: string): Kin
   }
 }
 
-/** An object that maps names to values of one kind. `example` is shown to whoever gives something else. */
+/** An object that maps names to values of one kind. `example` is part of the problem for any other value. */
 export function mapOf<In, Out>(
   entry: Kind<In, Out>,
   example: string,

@@ -142,7 +142,7 @@ export interface AuthmountOptions<Native = unknown> {
   readonly keyRotation?: KeyRotation | undefined
   /**
    * Returns the claims of a user (OpenID Connect Core §5.1), without `sub`. `names` are those that are wanted; any other that you
-   * return is left out. null: the user no longer exists, and neither do their tokens. Called whenever a user's token is issued or
+   * return is left out. null or undefined: the user no longer exists, and neither do their tokens. Called whenever a user's token is issued or
    * refreshed, with or without `names`, and by userinfo. Default: nothing.
    * @see docs/sign-in.md#id-tokens-and-userinfo
    */
@@ -173,8 +173,8 @@ export interface AuthmountOptions<Native = unknown> {
    */
   readonly resources?: readonly string[] | undefined
   /**
-   * Apps that are servers of their own: by `client_id`, the `resources` whose tokens they may ask about (RFC 7662).
-   * Every other app hears of its own tokens only. Default: none.
+   * Apps that are APIs of their own. Each `client_id` here may introspect tokens for the `resources` named beside it (RFC 7662);
+   * every other app may introspect its own tokens only. Default: none.
    * @see docs/protect-routes.md#another-service
    */
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined

@@ -3,7 +3,7 @@ import { withoutBrackets } from '../outbound/outbound-url.ts'
 import { proxyUrl } from '../outbound/proxy.ts'
 import { type Kind, list } from './kinds.ts'
 import { quote } from './place.ts'
-import { optional, type Table, type ValuesOf } from './rows.ts'
+import { optional, type Table } from './rows.ts'
 
 /** How requests to outside providers leave this server. */
 export interface OutboundSettings {
@@ -42,6 +42,3 @@ export const OUTBOUND = {
   proxy: optional(proxy, null),
   allowPrivateHosts: optional(list(host, "['login.corp.example']"), []),
 } satisfies Table<OutboundSettings>
-
-/** How requests to outside providers leave this server, checked. */
-export type OutboundConfig = ValuesOf<typeof OUTBOUND>

@@ -103,7 +103,7 @@ export const RELATIONS: readonly Relation[] = [
   relation(['connectors', 'sealingKeys'], ({ connectors, sealingKeys }) =>
     connectors && !sealingKeys ? 'connectors need sealingKeys, which seal what providers issue' : null,
   ),
-  // A refresh that was answered 503 may have happened: whoever repeats it must still be inside the grace.
+  // A refresh that was answered 503 may have happened: its retry must still be within the grace period.
   relation(['rotationGraceSeconds', 'storeTimeoutMs'], ({ rotationGraceSeconds, storeTimeoutMs }) =>
     rotationGraceSeconds > 0 && rotationGraceSeconds * 1000 < storeTimeoutMs + 1000
       ? 'rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs'

@@ -92,7 +92,7 @@ async function answerSomeone<Native>(
 }
 
 /**
- * Whether another site's page made a browser send this, with the cookies of whoever sits there (Fetch Metadata).
+ * Whether another site's page made a browser send this, with its user's cookies (Fetch Metadata).
  * A request with an Authorization header is its sender's own doing: no page can add one without being let in first.
  */
 function isForged({ headers }: HttpRequest): boolean {

@@ -73,7 +73,10 @@ async function idToken(issued: Issued, context: Context): Promise<string | undef
     return await idTokenFor(issued, context)
   } catch (error) {
     if (issued.renewed && !(error instanceof OAuthError)) {
-      context.config.log.error('an ID token could not be made; the refresh went without', error)
+      context.config.log.error(
+        'the option claims, or the signing of an ID token, failed: the refresh was answered without an ID token',
+        error,
+      )
       return undefined
     }
     await revokeUnanswered(issued, context)
