@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import { sessionName } from '../base/session.ts'
 import { mustUsePkce } from '../clients/client-facts.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
@@ -47,12 +48,13 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
   const consentId = randomId(32)
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
-  const { sessionId = null, userId } = principal
+  const { sessionId, userId } = principal
+  const session = sessionName(sessionId)
   await store.oneTime.put({
     kind: 'consent',
     id,
     expiresAt,
-    data: { userId, sessionId, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
+    data: { userId, session, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
   })
   await store.oneTime.put({
     kind: 'consent_lookup',

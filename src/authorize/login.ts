@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import { sessionName } from '../base/session.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -80,7 +81,7 @@ export async function toNewLogin(asked: AuthorizationRequest, context: Context):
   const back = new URLSearchParams({ ...requestJson(asked), [AFTER_LOGIN]: '1' })
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
-    const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)
+    const session = sessionName(context.principal?.sessionId)
     const data = { request: fingerprint(asked), sentAt: now, session }
     await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
     back.set(LOGIN_PROOF, proof)
@@ -109,11 +110,6 @@ async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { 
 async function spendProof(proof: string, { store }: Context): Promise<boolean> {
   const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
   return spent?.first ?? false
-}
-
-/** Names a session by a digest, enough to recognise it. */
-function sessionName(sessionId: string): string {
-  return sha256(`login ${sessionId}`)
 }
 
 /** Returns a digest of all parameters of the request. */
