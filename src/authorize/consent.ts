@@ -51,7 +51,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     return answer(request, asked, params, services)
   } catch (error) {
     // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
-    if (screen && error instanceof StoreError) await reopen(screen.entry, config)
+    if (screen && error instanceof StoreError) await reopen(screen.entry, context)
     throw error
   }
 }

@@ -11,14 +11,20 @@ import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { issueCode } from './issue-code.ts'
-import { LOGIN_PROOF, needsLogin, toNewLogin, wayOn } from './login.ts'
+import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
-import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+import { type AuthorizationRequest, isSilent, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
-  const asked = await readAuthorizationRequest(requestSource(request.query), context)
+  const source = requestSource(request.query)
+  const asked = await readAuthorizationRequest(source, context).catch(error => {
+    if (principal || !(error instanceof TargetedError) || isSilent(source)) throw error
+    return null
+  })
+  // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in.
+  if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, context)
 

@@ -118,9 +118,10 @@ async function disconnect(appId: string, context: SignedInContext): Promise<void
   if (!isAppId(appId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
   const { config, events, principal } = context
   const { userId, orgId } = principal
-  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
+  const { agreed, revoked } = await withdraw(userId, appId, context, ({ clientId, revoked }) =>
+    events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked }),
+  )
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
-  events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
 }
 
 function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {

@@ -80,7 +80,7 @@ async function answerSomeone<Native>(
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
   if (route.method !== 'GET' && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
   if (!route.limit) return route.flow(request, { ...context, principal })
-  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId])
+  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId], context.store)
   try {
     const response = await route.flow(request, { ...context, principal })
     return { ...response, headers: { ...response.headers, ...headers } }
