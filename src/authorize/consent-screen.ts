@@ -104,7 +104,26 @@ async function custom(view: ConsentView, { config }: Context): Promise<HttpRespo
   const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
   if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
-  return html(200, text, `${contentSecurityPolicy}; frame-ancestors 'none'; base-uri 'none'`)
+  return html(200, text, framed(contentSecurityPolicy))
+}
+
+/** Directives of ours: of two with one name, browsers follow the first, so the host's are taken out. */
+const OUR_DIRECTIVES: readonly string[] = ['form-action', 'frame-ancestors', 'base-uri']
+
+/**
+ * Returns the host's policy with `frame-ancestors` and `base-uri` of ours, and without `form-action`, which Chromium holds
+ * against the redirect to the app. A header may have several policies, separated by commas.
+ */
+function framed(policies: string): string {
+  const kept = policies.split(',').flatMap(policy => {
+    const directives = policy
+      .split(';')
+      .map(directive => directive.trim())
+      .filter(directive => directive !== '' && !OUR_DIRECTIVES.includes(directive.split(/\s/)[0]?.toLowerCase() ?? ''))
+    return directives.length > 0 ? [directives.join('; ')] : []
+  })
+  const ours = "frame-ancestors 'none'; base-uri 'none'"
+  return kept.length > 0 ? kept.map(policy => `${policy}; ${ours}`).join(', ') : ours
 }
 
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"

@@ -10,6 +10,7 @@ import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
+import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
@@ -26,19 +27,21 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in.
   if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
 
-  if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, context)
+  if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
   const consent = await store.consents.get({ userId: principal.userId }, asked.app.id)
   const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
+    await services.limits.count('codes', [principal.orgId, principal.userId], store)
     const answer = await issueCode(asked, { ...context, principal })
     return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
+  await countScreen({ ...context, principal })
   const consentId = await openConsent(asked, principal, context)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))

@@ -1,4 +1,4 @@
-import { randomId, sha256 } from '../base/crypto.ts'
+import { sha256 } from '../base/crypto.ts'
 import { sessionName } from '../base/session.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
@@ -8,7 +8,7 @@ import { readIdTokenHint } from '../oidc/id-token-hint.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import { isNavigation } from '../pages/onward-page.ts'
-import type { OneTimeData } from '../store/store.ts'
+import { type LoginProof, makeLoginProof, readLoginProof, spendLoginProof } from './login-proof.ts'
 import { type AuthorizationRequest, type RequestSource, requestJson } from './request.ts'
 
 /** The parameter with which a browser proves that it was sent to the login for this very request. */
@@ -21,9 +21,6 @@ const AFTER_LOGIN = 'after_login'
 export function wayOn(request: HttpRequest): 'redirect' | 'page' {
   return request.method === 'GET' && request.query.has(AFTER_LOGIN) && isNavigation(request) ? 'page' : 'redirect'
 }
-
-/** Long enough to find a password or a phone. */
-const LOGIN_MS = 600_000
 
 /** Parameters that are passed on to the host's login unchanged (OpenID Connect Core §3.1.2.1). */
 const HINTS = ['login_hint', 'ui_locales', 'acr_values', 'max_age', 'display'] as const
@@ -53,19 +50,19 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   if (!stranger && !stale && !wanted) return false
   if (asked.prompt.has('none')) throw required
 
-  const sent = await sentToLogin(asked, proof, context)
-  if (proof === null || sent === undefined) return true
+  const found = await proofOf(asked, proof, context)
+  if (!found) return true
   if (stranger) throw new TargetedError(asked, 'login_required', 'the signed-in user is not the one the request expects')
   // Core §3.1.2.1: a user who comes back without having signed in again is an error, not another round.
-  if ((asked.prompt.has('login') || stale) && !isFresh(principal, sent, asked))
+  if ((asked.prompt.has('login') || stale) && !isFresh(principal, found.sent, asked))
     throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
-  return !(await spendProof(proof, context))
+  return !(await spendLoginProof(found, context))
 }
 
 /** Tells whether the user signed in after being sent to the login. A host that reports neither `authTime` nor `sessionId` is trusted. */
 function isFresh(
   { authTime, sessionId }: Principal,
-  { sentAt, session }: Sent,
+  { sentAt, session }: LoginProof['sent'],
   { maxAgeSeconds }: AuthorizationRequest,
 ): boolean {
   if (authTime !== undefined) return authTime >= Math.floor(sentAt / 1000) * 1000
@@ -84,16 +81,17 @@ export function afterLogin(source: Pick<RequestSource, 'params'> & Partial<Reque
 }
 
 /** Redirects to the host's login with the hints of the request, and with a proof for the way back that the browser was sent there. */
-export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
-  const { config, now, store } = context
+export async function toNewLogin(
+  asked: AuthorizationRequest,
+  { ip }: Pick<HttpRequest, 'ip'>,
+  context: Context,
+): Promise<HttpResponse> {
+  const { config, now } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
   const back = afterLogin(asked)
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
-    const proof = randomId(16)
     const session = sessionName(context.principal?.sessionId)
-    const data = { request: fingerprint(asked), sentAt: now, session }
-    await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
-    back.set(LOGIN_PROOF, proof)
+    back.set(LOGIN_PROOF, await makeLoginProof({ request: fingerprint(asked), sentAt: now, session }, ip, context))
   }
   const hints = HINTS.map(name => [name, asked.params.get(name) ?? null] as const)
   return redirect(
@@ -106,19 +104,10 @@ export async function toNewLogin(asked: AuthorizationRequest, context: Context):
   )
 }
 
-type Sent = OneTimeData['login']
-
-/** Finds when this very request was last sent to the login, and from which session; undefined if it was not. */
-async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { store }: Context): Promise<Sent | undefined> {
-  if (!proof) return undefined
-  const entry = await store.oneTime.peek('login', sha256(proof))
-  return entry?.data.request === fingerprint(asked) ? entry.data : undefined
-}
-
-/** Consumes the proof of a login, which counts once: opening the same URL again leads to the login again. */
-async function spendProof(proof: string, { store }: Context): Promise<boolean> {
-  const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
-  return spent?.first ?? false
+/** Finds the proof that this very request was sent to the login; undefined if it was not. */
+async function proofOf(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<LoginProof | undefined> {
+  const found = proof ? await readLoginProof(proof, context) : undefined
+  return found?.sent.request === fingerprint(asked) ? found : undefined
 }
 
 /** Returns a digest of all parameters of the request. */

@@ -52,6 +52,11 @@ export type Prompt = (typeof PROMPTS)[number]
 /** 4 KiB is enough for a signed state, and still fits into the URLs it is repeated in. */
 const MAX_STATE_BYTES = 4096
 const MAX_NONCE_CHARS = 512
+/** The most characters of any other parameter; a signed hint is longer than the rest. */
+const MAX_CHARS = 2048
+const MAX_CHARS_OF: Readonly<Record<string, number>> = { state: MAX_STATE_BYTES, id_token_hint: 8192, claims: 4096 }
+/** The most characters of all together: a request is stored while its user decides. */
+const MAX_REQUEST_CHARS = 12_288
 
 /** Collects the parameters of a request. Several of `resource` are joined with spaces. */
 export function requestSource(given: Iterable<readonly [string, string]>): RequestSource {
@@ -134,6 +139,7 @@ function readRest(
     if (state.problem) throw new OAuthError('invalid_request', state.problem)
     const [twice] = repeated
     if (twice !== undefined) throw new OAuthError('invalid_request', `${printableName(twice)} is given more than once`)
+    refuseLong(params)
     refuseUnsupported(params)
     if (!target.app.grantTypes.includes('authorization_code')) {
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
@@ -197,6 +203,17 @@ export function isSilent({ params, repeated }: RequestSource): boolean {
 /** Returns a request as plain JSON, from which {@link requestSource} makes the same request again. */
 export function requestJson({ params }: Pick<RequestSource, 'params'>): Readonly<Record<string, string>> {
   return Object.fromEntries(params)
+}
+
+function refuseLong(params: Params): void {
+  let all = 0
+  for (const [name, value] of params) {
+    all += value.length
+    const most = MAX_CHARS_OF[name] ?? MAX_CHARS
+    if (value.length > most) throw new OAuthError('invalid_request', `${name} is longer than ${most} characters`)
+  }
+  if (all > MAX_REQUEST_CHARS)
+    throw new OAuthError('invalid_request', `the parameters have more than ${MAX_REQUEST_CHARS} characters together`)
 }
 
 function refuseUnsupported(params: Params): void {

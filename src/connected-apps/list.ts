@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { viewApp } from '../apps/app-view.ts'
+import { countScreen } from '../authorize/count-screen.ts'
 import { toLogin } from '../authorize/login.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId } from '../base/ids.ts'
@@ -76,7 +77,10 @@ async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, con
   const { config, now, principal, services, store } = context
   const formId = randomId(32)
   const data = { userId: principal.userId, session: sessionName(principal.sessionId) }
-  if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
+  if (apps.length > 0) {
+    await countScreen(context)
+    await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
+  }
   const removedId = request.query.get('removed') ?? ''
   // The parameter is in the URL, so a link could claim that an app was removed: say so only if it is not in the list.
   const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)

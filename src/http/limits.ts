@@ -3,33 +3,65 @@ import type { Events } from '../base/events.ts'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
+import { TtlCache } from '../base/ttl-cache.ts'
 import { OptionsError } from '../errors/options-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
+import { Addresses } from './address.ts'
 import { isRateLimiterResult, memoryLimiter, type RateLimit, type RateLimiter, type RateLimiterResult } from './rate-limiter.ts'
 
-interface NamedLimit extends Pick<RateLimit, 'duration' | 'points'> {
+/** How much is allowed: `points` within `seconds`. */
+export interface Allowance {
+  readonly points: number
+  readonly seconds: number
+}
+
+interface NamedLimit extends Allowance {
+  /** Its name in the host's database. */
+  readonly id: string
   /** The noun of the refusal: too many of these. */
   readonly of: string
 }
 
-/** Every limit: how often one key may be used within `duration` seconds. A feature adds a row for each of its own. */
-const LIMITS = {
-  /** By organisation and admin. */
-  app_changes: { points: 10, duration: 60, of: 'changes' },
+/** Every limit, by its name in the options, with its default. A feature adds a row for each of its own. */
+export const LIMITS = {
+  /** Changes to apps, by organisation and admin. */
+  appChanges: { id: 'app_changes', points: 10, seconds: 60, of: 'changes' },
+  /** Records that wait for a user's answer, by user. */
+  screens: { id: 'screens', points: 100, seconds: 600, of: 'pages were opened' },
+  /** Authorization codes, by user. */
+  codes: { id: 'codes', points: 120, seconds: 60, of: 'codes were issued' },
+  /** Records of browsers that were sent to the login, by address. */
+  logins: { id: 'logins', points: 100, seconds: 600, of: 'logins were begun' },
+  /** Failed authentications of clients, by client and address. */
+  clientFailures: { id: 'client_failures', points: 60, seconds: 60, of: 'attempts have failed' },
+  /** Failed exchanges of a sign-in provider's code, by provider and address. */
+  exchangeFailures: { id: 'exchange_failures', points: 30, seconds: 60, of: 'exchanges have failed' },
 } as const satisfies Readonly<Record<string, NamedLimit>>
 
 export type LimitName = keyof typeof LIMITS
 
+/** What each limit allows; null: it is off. */
+export type Allowances = Readonly<Record<LimitName, Allowance | null>>
+
+type Headers = Readonly<Record<string, string>>
+
+/**
+ * Counts what callers do. A key says whose, in as many parts as it takes; it is hashed with the limit's name. No key is an
+ * address alone where a thousand users may be behind it, but for what strangers store.
+ *
+ * `waiting` counts the time against what the request may wait for the store in all; half of that is the most that is waited.
+ */
 export interface Limits {
   /**
-   * Counts one use of a limit. `key` says whose, in as many parts as it takes; it is hashed with the limit's name. It must
-   * never be an address alone, behind which there may be a thousand users.
-   *
-   * `waiting` counts the time against what the request may wait for the store in all; half of that is the most that is waited.
-   *
-   * Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
+   * Counts one use. Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
    */
-  count(name: LimitName, key: readonly string[], waiting: Waiting): Promise<Readonly<Record<string, string>>>
+  count(name: LimitName, key: readonly string[], waiting: Waiting): Promise<Headers>
+  /** Counts one use by the caller's address. Rejects with RateLimitError. */
+  countFrom(name: LimitName, ip: string | undefined, waiting: Waiting): Promise<void>
+  /** Throws RateLimitError if the failures of this key and address have used up their limit. */
+  checkFailures(name: LimitName, key: readonly string[], ip: string | undefined): void
+  /** Counts a failure of this key and address. Rejects with RateLimitError when the limit is used up. */
+  countFailure(name: LimitName, key: readonly string[], ip: string | undefined, waiting: Waiting): Promise<void>
 }
 
 /** Runs a call within the time that one request may wait for the store. Rejects when that is over. */
@@ -41,39 +73,95 @@ export interface Waiting {
 export interface LimitSettings {
   readonly log: Log
   readonly now: () => EpochMs
+  readonly rateLimits: Allowances
   /** Makes the limiter of the host's for a limit. null: every process counts for itself. */
   readonly rateLimiter: ((limit: RateLimit) => RateLimiter) | null
   readonly storeTimeoutMs: number
 }
 
+/** The most keys whose failures have used up their limit that one process remembers. */
+const MAX_EXHAUSTED = 100_000
+
 /**
  * Named limits, shared by all processes where the host supplies limiters. Each limiter is made once, here: throws OptionsError
  * for one that cannot count. When its database does not answer, each process counts for itself, and an event says so.
  */
-export function createLimits({ log, now, rateLimiter, storeTimeoutMs }: LimitSettings, events: Events): Limits {
+export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs }: LimitSettings, events: Events): Limits {
   const limiters = new Map(
-    Object.entries<NamedLimit>(LIMITS).map(([name, { duration, of, points }]) => {
-      const limit = { points, duration, keyPrefix: `authmount:${name}` }
+    Object.entries<NamedLimit>(LIMITS).flatMap(([name, { id, of }]) => {
+      const allowance = rateLimits[name as LimitName]
+      if (!allowance) return []
+      const { points, seconds } = allowance
+      const limit = { points, duration: seconds, keyPrefix: `authmount:${id}` }
       const shared = rateLimiter && usable(rateLimiter(limit))
-      return [name, { of, points, local: memoryLimiter(limit, now), shared }]
+      return [[name, { id, of, points, local: memoryLimiter(limit, now), shared }] as const]
     }),
   )
+  const addresses = new Addresses()
+  const exhausted = new TtlCache<EpochMs>(MAX_EXHAUSTED)
+  /** Until when any key may be exhausted, so that a request of a healthy server hashes no key. */
+  let exhaustedUntil = 0
+  let told = false
+
+  const hashOf = (id: string, key: readonly string[]) => sha256(JSON.stringify([id, ...key]))
+
+  async function count(name: LimitName, key: readonly string[], waiting: Waiting): Promise<Headers> {
+    const limiter = limiters.get(name)
+    if (!limiter) return {}
+    const { id, local, of, points, shared } = limiter
+    const hashed = hashOf(id, key)
+    if (!shared) return headersOf(await consume(local, hashed), { of, points })
+    try {
+      const ask = () => withTimeout(() => consume(shared, hashed), storeTimeoutMs / 2, 'the rate limiter')
+      const counted = await waiting.wait('the rate limiter', ask)
+      return headersOf(counted, { of, points: shared.points ?? points })
+    } catch (cause) {
+      if (cause instanceof RateLimitError) throw cause
+      log.error('the store of the rate limits failed: this process counts for itself', cause)
+      events.emit({ type: 'rate_limiter_unavailable', at: now() })
+      return headersOf(await consume(local, hashed), { of, points })
+    }
+  }
+
+  /** Where addresses tell nothing apart, nobody is refused; the log says once what to set. */
+  async function countUntold(name: LimitName, key: readonly string[], ip: string | undefined): Promise<void> {
+    const limiter = limiters.get(name)
+    if (!limiter || told || (await consume(limiter.local, hashOf(limiter.id, ['?', ...key]))).allowed) return
+    told = true
+    log.warn(
+      `too many ${limiter.of}, and every request comes from ${ip ?? 'an unknown address'}: limits by address are off. Behind a proxy, ` +
+        "let the framework read the client's address: trust proxy in Express, trustProxy in Fastify",
+    )
+  }
+
   return {
-    async count(name, key, waiting) {
-      const limiter = limiters.get(name)
-      if (!limiter) throw new Error(`there is no limit ${name}`)
-      const { local, of, points, shared } = limiter
-      const hashed = sha256(JSON.stringify([name, ...key]))
-      if (!shared) return headersOf(await consume(local, hashed), { of, points })
+    count,
+    async countFrom(name, ip, waiting) {
+      addresses.note(ip)
+      const address = addresses.keyOf(ip)
+      if (address === null) await countUntold(name, [], ip)
+      else await count(name, [address], waiting)
+    },
+    checkFailures(name, key, ip) {
+      addresses.note(ip)
+      if (exhaustedUntil === 0) return
+      const address = addresses.keyOf(ip)
+      const at = now()
+      if (address === null || at >= exhaustedUntil) return
+      const until = exhausted.get(hashOf(LIMITS[name].id, [address, ...key]), at)
+      if (until !== undefined) throw tooMany(LIMITS[name].of, until - at)
+    },
+    async countFailure(name, key, ip, waiting) {
+      const address = addresses.keyOf(ip)
+      if (address === null) return countUntold(name, key, ip)
       try {
-        const ask = () => withTimeout(() => consume(shared, hashed), storeTimeoutMs / 2, 'the rate limiter')
-        const counted = await waiting.wait('the rate limiter', ask)
-        return headersOf(counted, { of, points: shared.points ?? points })
-      } catch (cause) {
-        if (cause instanceof RateLimitError) throw cause
-        log.error('the store of the rate limits failed: this process counts for itself', cause)
-        events.emit({ type: 'rate_limiter_unavailable', at: now() })
-        return headersOf(await consume(local, hashed), { of, points })
+        await count(name, [address, ...key], waiting)
+      } catch (error) {
+        if (!(error instanceof RateLimitError)) throw error
+        const until = now() + error.retryAfterSeconds * 1000
+        exhausted.set(hashOf(LIMITS[name].id, [address, ...key]), until, until)
+        exhaustedUntil = Math.max(exhaustedUntil, until)
+        throw error
       }
     },
   }
@@ -107,13 +195,21 @@ async function consume(limiter: RateLimiter, key: string): Promise<Consumed> {
 function headersOf(
   { allowed, msBeforeNext, remainingPoints }: Consumed,
   { of, points }: { readonly of: string; readonly points: number },
-): Readonly<Record<string, string>> {
-  const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000))
+): Headers {
   const headers = {
     'ratelimit-limit': String(points),
     'ratelimit-remaining': String(Math.max(0, remainingPoints)),
-    'ratelimit-reset': String(seconds),
+    'ratelimit-reset': String(wholeSeconds(msBeforeNext)),
   }
   if (allowed) return headers
-  throw new RateLimitError(`too many ${of}: try again in ${seconds} s`, seconds, headers)
+  throw tooMany(of, msBeforeNext, headers)
+}
+
+function tooMany(of: string, ms: number, headers: Headers = {}): RateLimitError {
+  const seconds = wholeSeconds(ms)
+  return new RateLimitError(`too many ${of}: try again in ${seconds} s`, seconds, headers)
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000))
 }

@@ -1,3 +1,4 @@
+import { countScreen } from '../authorize/count-screen.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { findClient } from '../clients/find-client.ts'
 import { withdraw } from '../connected-apps/withdraw.ts'
@@ -40,6 +41,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
     throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
   if (!principal) return sendOn(back, pageSettingFor(request, services), signedOutPage)
 
+  await countScreen({ ...context, principal })
   const { appId, clientId, redirectUri, state } = back
   const logoutId = randomId(32)
   await store.oneTime.put({

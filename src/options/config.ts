@@ -9,15 +9,7 @@ import { signingSettings } from './signing.ts'
 import { OPTIONS, type OptionValues, RELATIONS } from './table.ts'
 
 /** Options that `Config` has in another form. */
-type Derived =
-  | 'authenticate'
-  | 'connectors'
-  | 'keyRotation'
-  | 'lifetimes'
-  | 'resources'
-  | 'sealingKeys'
-  | 'signingAlg'
-  | 'signingKeys'
+type Derived = 'authenticate' | 'connectors' | 'keyRotation' | 'lifetimes' | 'resources' | 'signingAlg' | 'signingKeys'
 
 /** The host's options, checked once, with every default filled in. A member that is null was not given and has no default. */
 export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, Readonly<OptionValues['lifetimes']> {
@@ -55,7 +47,8 @@ function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
 }
 
 function configOf<Native>(values: OptionValues): Config<Native> {
-  const { connectors, keyRotation, lifetimes, resources, sealingKeys, signingAlg, signingKeys, ...same } = values
+  const { connectors, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
+  const { sealingKeys } = same
   const { idTokenSeconds } = lifetimes
   const { origin } = new URL(same.issuer)
   const signing = signingSettings({ idTokenSeconds, keyRotation, sealingKeys, signingAlg, signingKeys })

@@ -15,6 +15,7 @@ import type { HostClientAuthentication } from './client-authentication.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
+import type { RateLimits } from './rate-limits.ts'
 import type { ScopeDefinition } from './scopes.ts'
 import type { KeyRotation } from './signing.ts'
 
@@ -245,6 +246,12 @@ export interface AuthmountOptions<Native = unknown> {
   readonly outbound?: OutboundSettings | undefined
 
   // Running it.
+  /**
+   * How often callers may do what costs a record, a call to a provider, or a guess. Each limit is on, and `false` switches it off.
+   * A request above it is answered 429 with `Retry-After`.
+   * @see docs/operations.md#rate-limits
+   */
+  readonly rateLimits?: RateLimits | undefined
   /**
    * Makes the limiter for a rate limit, so that all processes count together, as in
    * `limit => new RateLimiterRedis({ storeClient: redis, ...limit })` of rate-limiter-flexible. Called once for each limit, at the

@@ -11,6 +11,7 @@ import { consoleLog, log } from './log.ts'
 import type { AuthmountOptions } from './options.ts'
 import { OUTBOUND, type OutboundSettings } from './outbound.ts'
 import { quote } from './place.ts'
+import { RATE_LIMITS, type RateLimits } from './rate-limits.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { catalogue } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
@@ -77,6 +78,7 @@ export const OPTIONS = {
   allowLoopbackProviders: optional(flag, false),
   outbound: group<OutboundSettings, typeof OUTBOUND>(OUTBOUND),
 
+  rateLimits: group<RateLimits, typeof RATE_LIMITS>(RATE_LIMITS),
   rateLimiter: optional(hook<(limit: RateLimit) => RateLimiter>(), null),
   onEvent: optional(hook<HookOf<'onEvent'>>(), null),
   log: optional(log, consoleLog),

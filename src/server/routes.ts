@@ -86,7 +86,7 @@ const ROUTES: readonly Route[] = [
 
 function management(method: Method, path: string, flow: SignedInFlow, access: 'user' | 'admin'): Route {
   const route: Route = { method, path: `/oauth-clients${path}`, flow, access, errors: 'api' }
-  return method === 'GET' ? route : { ...route, limit: 'app_changes' }
+  return method === 'GET' ? route : { ...route, limit: 'appChanges' }
 }
 
 /** Served where there are keys to sign with. */
@@ -113,7 +113,7 @@ const CONNECTOR_ROUTES: readonly Route[] = [
     flow: exchangeWorkspaceCode,
     access: 'admin',
     errors: 'api',
-    limit: 'app_changes',
+    limit: 'appChanges',
   },
 ]
 

@@ -29,6 +29,8 @@ export async function exchangeAccountCode(request: HttpRequest, context: Context
   const { upstreams } = context.services
   if (!upstreams) throw new Error('there are no providers')
   const { code, email, provider: name, redirectUri } = checkJson(accountInput, request)
+  const { limits } = context.services
+  limits.checkFailures('exchangeFailures', [name], request.ip)
   const provider = await providerOf(name, context)
   // OpenID Connect Core §3.1.2.1: exactly as registered, even if the provider is less strict.
   if (!provider.redirectUris.includes(redirectUri))
@@ -41,6 +43,7 @@ export async function exchangeAccountCode(request: HttpRequest, context: Context
   const tokens = await redeem(() => upstreams.exchangeCode(provider, exchange)).catch(async error => {
     // The code was not redeemed, so the front end may send it again.
     if (error instanceof ConnectorError && UNTRIED.includes(error.code)) await forgetCode(id, attempt, context)
+    else await limits.countFailure('exchangeFailures', [name], request.ip, context.store)
     throw error
   })
   const verified = await redeem(() => upstreams.verifiedEmails(provider, tokens))

@@ -109,6 +109,31 @@ everyFramework(
   },
 )
 
+const POLICIES: readonly (readonly [given: string, sent: string])[] = [
+  ["default-src 'self'; frame-ancestors *", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"],
+  [
+    "form-action 'self';base-uri 'self';frame-ancestors 'self';img-src *;",
+    "img-src *; frame-ancestors 'none'; base-uri 'none'",
+  ],
+  ["FRAME-ANCESTORS\t*; Form-Action 'self' https://a.example", "frame-ancestors 'none'; base-uri 'none'"],
+  [
+    "default-src 'self'; frame-ancestors *, form-action 'self', img-src *",
+    "default-src 'self'; frame-ancestors 'none'; base-uri 'none', img-src *; frame-ancestors 'none'; base-uri 'none'",
+  ],
+  ['', "frame-ancestors 'none'; base-uri 'none'"],
+]
+for (const [contentSecurityPolicy, sent] of POLICIES) {
+  everyFramework(
+    `a page of the host’s cannot be framed, and its button works, whatever its policy says: ${contentSecurityPolicy}`,
+    async (t, host) => {
+      const page = await show(host, await host.confidentialApp())
+      t.equal(page.headers.get('content-security-policy'), sent)
+      t.equal(page.headers.get('x-frame-options'), 'DENY')
+    },
+    { renderConsent: () => ({ html: '<!doctype html><title>Mine</title>', contentSecurityPolicy }) },
+  )
+}
+
 everyFramework(
   'a page of the host’s that fails, or is none, is an error that says nothing of it',
   async (t, host) => {

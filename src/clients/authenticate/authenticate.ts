@@ -12,20 +12,24 @@ import { none } from './none.ts'
 /**
  * Authenticates the client of a request by exactly one method (RFC 6749 §2.3), the one for which the app is registered.
  * Rejects with OAuthError `invalid_client`, with the same description whether the app is unknown, suspended, deleted,
- * registered for another method or sent a wrong secret; with `invalid_request` for several methods at once; or with StoreError.
+ * registered for another method or sent a wrong secret; with `invalid_request` for several methods at once; with RateLimitError where
+ * this client has failed too often from this address; or with StoreError.
  */
 export async function authenticateClient(
-  { headers }: HttpRequest,
+  { headers, ip }: HttpRequest,
   params: Params,
   { now, services, store }: Pick<Context, 'now' | 'services' | 'store'>,
 ): Promise<App> {
   const { method, presented } = presentedBy({ headers, params }, services.clientAuthentication)
+  const { clientId } = presented
+  services.limits.checkFailures('clientFailures', [clientId], ip)
   const app = await findClient(presented.clientId, store)
   const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, now)
   // Most methods are synchronous: `await` only a promise, since `await` defers each token request by a microtask.
-  if (!(proven === true || (typeof proven !== 'boolean' && (await proven)))) throw clientRefused()
-  if (app?.status !== 'active' || app.authMethod !== method.name) throw clientRefused()
-  return app
+  const isProven = proven === true || (typeof proven !== 'boolean' && (await proven))
+  if (isProven && app?.status === 'active' && app.authMethod === method.name) return app
+  await services.limits.countFailure('clientFailures', [clientId], ip, store)
+  throw clientRefused()
 }
 
 interface Claim {

@@ -1,0 +1,58 @@
+import { type Allowance, type Allowances, LIMITS } from '../http/limits.ts'
+import { isPlainObject, type Kind, number } from './kinds.ts'
+import { quote } from './place.ts'
+import { type OptionalRow, optional, type Table } from './rows.ts'
+
+/** How often something may be done: `points` times within `seconds`. */
+export interface RateLimitSetting {
+  /** 1–1,000,000. */
+  readonly points: number
+  /** 1–86,400 seconds. */
+  readonly seconds: number
+}
+
+/** How often callers may do what costs a record, a call to a provider, or a guess. `false` switches a limit off. */
+export interface RateLimits {
+  /** Changes to apps, by organisation and admin. Default 10 in 60 seconds. */
+  readonly appChanges?: RateLimitSetting | false | undefined
+  /** Consent screens, logouts, pages of connected apps and connector flows, by user. Default 100 in 600 seconds. */
+  readonly screens?: RateLimitSetting | false | undefined
+  /** Authorization codes, by user. Default 120 in 60 seconds. */
+  readonly codes?: RateLimitSetting | false | undefined
+  /** Logins that leave a record, because there are no `sealingKeys`, by address. Default 100 in 600 seconds. */
+  readonly logins?: RateLimitSetting | false | undefined
+  /** Clients that failed to authenticate, by client and address. Default 60 in 60 seconds. */
+  readonly clientFailures?: RateLimitSetting | false | undefined
+  /** Codes of a sign-in provider that were refused, by provider and address. Default 30 in 60 seconds. */
+  readonly exchangeFailures?: RateLimitSetting | false | undefined
+}
+
+const POINTS = number([1, 1_000_000], 'times')
+const SECONDS = number([1, 86_400], 'seconds')
+
+const setting: Kind<RateLimitSetting | false, Allowance | null> = {
+  range: 'points in seconds, or false',
+  read(value, place) {
+    if (value === false) return null
+    if (!isPlainObject(value)) return place.refuse(`must be { points, seconds } or false, not ${quote(value)}`)
+    const points = POINTS.read(value.points, place.member('points'))
+    const seconds = SECONDS.read(value.seconds, place.member('seconds'))
+    const strange = Object.keys(value).find(name => name !== 'points' && name !== 'seconds')
+    if (strange !== undefined) return place.member(strange).refuse('is not an option')
+    return points === undefined || seconds === undefined ? undefined : { points, seconds }
+  },
+}
+
+function row(name: keyof Allowances): OptionalRow<RateLimitSetting | false, Allowance | null> {
+  const { points, seconds } = LIMITS[name]
+  return optional(setting, { points, seconds })
+}
+
+export const RATE_LIMITS = {
+  appChanges: row('appChanges'),
+  screens: row('screens'),
+  codes: row('codes'),
+  logins: row('logins'),
+  clientFailures: row('clientFailures'),
+  exchangeFailures: row('exchangeFailures'),
+} satisfies Table<RateLimits>
