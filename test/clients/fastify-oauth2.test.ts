@@ -61,6 +61,12 @@ atIssuer('@fastify/oauth2 as its README has it gets tokens, refreshes and revoke
   t.equal(await host.records(newer.access_token), 401)
 })
 
+atIssuer('@fastify/oauth2 with an empty list of scopes gets the default scopes', async (t, host, issuer) => {
+  const { url } = await startReadme(t, host, issuer, { scope: [] })
+  const token = (await (await new UserAgent(issuer).open(`${url}/login`)).json()) as Token
+  t.match(token, { scope: 'read:records write:records' })
+})
+
 atIssuer('@fastify/oauth2 without its scope option sends the word “undefined”, and is told so', async (t, host, issuer) => {
   const { url } = await startReadme(t, host, issuer, {})
   const back = new URL((await new UserAgent(issuer).open(`${url}/login`)).url)
