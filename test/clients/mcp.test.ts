@@ -1,6 +1,7 @@
 /** Clients of the Model Context Protocol reach a server of it on a host of ours: they know its address and an app's id, no more. */
 import * as v2 from '@modelcontextprotocol/client'
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
@@ -57,7 +58,7 @@ async function mcpServer(userId: string | null | undefined): Promise<StreamableH
 const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
 
 const clients = {
-  '@modelcontextprotocol/sdk': async (url: URL, authProvider: Provider) => {
+  '@modelcontextprotocol/sdk': async (url: URL, authProvider: OAuthClientProvider) => {
     const client = new Client(CLIENT)
     const transport = new StreamableHTTPClientTransport(url, { authProvider })
     return {
@@ -68,7 +69,7 @@ const clients = {
       close: () => client.close(),
     }
   },
-  '@modelcontextprotocol/client': async (url: URL, authProvider: Provider) => {
+  '@modelcontextprotocol/client': async (url: URL, authProvider: v2.OAuthClientProvider) => {
     const client = new v2.Client(CLIENT)
     const transport = new v2.StreamableHTTPClientTransport(url, { authProvider })
     return {
@@ -114,6 +115,25 @@ for (const [name, start] of Object.entries(clients)) {
     )
   }
 }
+
+atIssuer(
+  'an agent without a user gets in by its client credentials',
+  async (t, host, issuer) => {
+    const { clientId, clientSecret } = await host.confidentialApp({ allowedGrantTypes: ['client_credentials'], redirectUris: [] })
+    const credentials = { clientId, clientSecret: clientSecret ?? '' }
+    const url = new URL(`${issuer}/mcp`)
+    for (const agent of [
+      await clients['@modelcontextprotocol/sdk'](url, new ClientCredentialsProvider(credentials)),
+      await clients['@modelcontextprotocol/client'](url, new v2.ClientCredentialsProvider(credentials)),
+    ]) {
+      await agent.connect()
+      t.match(await agent.call(), { content: [{ type: 'text', text: 'null' }] })
+      await agent.close()
+    }
+  },
+  options,
+  mounts,
+)
 
 /** The browser, up to the address that is the client's own. */
 async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
