@@ -33,6 +33,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Protect your routes', link: '/protect-routes' },
       { text: 'Sign in with your server', link: '/sign-in' },
+      { text: 'Client libraries', link: '/clients' },
       { text: 'Pages people see', link: '/pages' },
       { text: 'The API of apps', link: '/apps-api' },
       { text: 'Connect outside accounts', link: '/connectors' },

@@ -33,8 +33,13 @@ function scopesToGrant(asked: string | undefined, allowed: readonly string[], { 
   const names = asked.split(' ').filter(name => name !== '')
   const scopes = known(names, allowed)
   if (scopes.length > 0) return scopes
-  const separator = names.some(name => name.includes(',')) ? ' (names are separated by spaces, not by commas)' : ''
-  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}${separator}`)
+  throw new OAuthError('invalid_scope', `this app may have none of the scopes it asks for: ${inWords(names)}${hint(names)}`)
+}
+
+/** What client libraries send when they are not told which scopes, or not how this server wants them. */
+function hint(names: readonly string[]): string {
+  if (names.includes('undefined')) return ' (the client has no scope option set, and sends the word)'
+  return names.some(name => name.includes(',')) ? ' (names are separated by spaces, not by commas)' : ''
 }
 
 /**

@@ -1,0 +1,185 @@
+/** Clients of the Model Context Protocol reach a server of it on a host of ours: they know its address and an app's id, no more. */
+import * as v2 from '@modelcontextprotocol/client'
+import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import type { OAuthClientInformation, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import { authmountRouter, requireToken } from 'authmount/express'
+import authmountPlugin from 'authmount/fastify'
+import express from 'express'
+import Fastify, { type FastifyRequest } from 'fastify'
+import { atIssuer } from '../support/at-issuer.ts'
+import type { TestApp } from '../support/client.ts'
+import { type HostOptions, listen, type Mount } from '../support/host.ts'
+import { UserAgent } from '../support/user-agent.ts'
+
+const CALLBACK = 'http://127.0.0.1/callback'
+const CLIENT = { name: 'client of the tests', version: '1.0.0' }
+
+/** Hosts that serve the protocol at /mcp, to those who may read records. */
+const mounts: Readonly<Record<string, Mount>> = {
+  express: async authmount => {
+    const app = express()
+    app.use(authmountRouter(authmount))
+    app.post('/mcp', requireToken(authmount, { scopes: ['read:records'] }), express.json(), async (request, response) => {
+      await (await mcpServer(request.oauth?.userId)).handleRequest(request, response, request.body)
+    })
+    app.all('/mcp', requireToken(authmount), (_request, response) => {
+      response.status(405).end()
+    })
+    return listen(app)
+  },
+  fastify: async authmount => {
+    const app = Fastify({ forceCloseConnections: true })
+    await app.register(authmountPlugin, { authmount })
+    const preHandler = app.requireToken({ scopes: ['read:records'] })
+    app.post('/mcp', { preHandler }, async (request: FastifyRequest, reply) => {
+      reply.hijack()
+      await (await mcpServer(request.oauth?.userId)).handleRequest(request.raw, reply.raw, request.body)
+    })
+    app.get('/mcp', { preHandler }, async (_request, reply) => reply.code(405).send())
+    return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
+  },
+}
+
+async function mcpServer(userId: string | null | undefined): Promise<StreamableHTTPServerTransport> {
+  const server = new McpServer({ name: 'records', version: '1.0.0' })
+  server.registerTool('whose', { description: 'Whose records these are' }, () => ({
+    content: [{ type: 'text', text: String(userId) }],
+  }))
+  const transport = new StreamableHTTPServerTransport({})
+  await server.connect(transport as Parameters<McpServer['connect']>[0])
+  return transport
+}
+
+const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
+
+const clients = {
+  '@modelcontextprotocol/sdk': async (url: URL, authProvider: OAuthClientProvider) => {
+    const client = new Client(CLIENT)
+    const transport = new StreamableHTTPClientTransport(url, { authProvider })
+    return {
+      connect: () => client.connect(transport as Parameters<Client['connect']>[0]),
+      unauthorized: UnauthorizedError,
+      finish: (back: URL) => transport.finishAuth(back.searchParams.get('code') ?? ''),
+      call: () => client.callTool({ name: 'whose' }),
+      close: () => client.close(),
+    }
+  },
+  '@modelcontextprotocol/client': async (url: URL, authProvider: v2.OAuthClientProvider) => {
+    const client = new v2.Client(CLIENT)
+    const transport = new v2.StreamableHTTPClientTransport(url, { authProvider })
+    return {
+      connect: () => client.connect(transport),
+      unauthorized: v2.UnauthorizedError,
+      finish: (back: URL) => transport.finishAuth(back.searchParams),
+      call: () => client.callTool({ name: 'whose' }),
+      close: () => client.close(),
+    }
+  },
+}
+
+for (const [name, start] of Object.entries(clients)) {
+  for (const isConfidential of [true, false]) {
+    atIssuer(
+      `${name} gets in, and stays in, by an app that is ${isConfidential ? 'confidential' : 'public'}`,
+      async (t, host, issuer) => {
+        const app = await host.confidentialApp({ isConfidential, redirectUris: [CALLBACK], allowedScopes: ['read:records'] })
+        const provider = new Provider(app)
+        const url = new URL(`${issuer}/mcp`)
+        const first = await start(url, provider)
+        const refused: unknown = await first.connect().catch(error => error)
+        t.ok(refused instanceof first.unauthorized, String(refused))
+        t.equal(provider.sentTo?.searchParams.get('scope'), 'read:records')
+        t.equal(provider.sentTo?.searchParams.get('state'), null)
+
+        const back = await agree(issuer, provider)
+        await first.finish(back)
+        const second = await start(url, provider)
+        await second.connect()
+        t.match(await second.call(), { content: [{ type: 'text', text: 'anna' }] })
+
+        // An hour later.
+        const { access_token, refresh_token } = provider.tokens() ?? {}
+        host.clock.advance(3_601)
+        t.match(await second.call(), { content: [{ type: 'text', text: 'anna' }] })
+        t.not(provider.tokens()?.access_token, access_token)
+        t.not(provider.tokens()?.refresh_token, refresh_token)
+        await second.close()
+      },
+      options,
+      mounts,
+    )
+  }
+}
+
+atIssuer(
+  'an agent without a user gets in by its client credentials',
+  async (t, host, issuer) => {
+    const { clientId, clientSecret } = await host.confidentialApp({ allowedGrantTypes: ['client_credentials'], redirectUris: [] })
+    const credentials = { clientId, clientSecret: clientSecret ?? '' }
+    const url = new URL(`${issuer}/mcp`)
+    for (const agent of [
+      await clients['@modelcontextprotocol/sdk'](url, new ClientCredentialsProvider(credentials)),
+      await clients['@modelcontextprotocol/client'](url, new v2.ClientCredentialsProvider(credentials)),
+    ]) {
+      await agent.connect()
+      t.match(await agent.call(), { content: [{ type: 'text', text: 'null' }] })
+      await agent.close()
+    }
+  },
+  options,
+  mounts,
+)
+
+/** The browser, up to the address that is the client's own. */
+async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
+  const browser = new UserAgent(issuer)
+  const screen = await browser.request(String(sentTo))
+  const consentId = new URL(screen.headers.get('location') ?? '', issuer).searchParams.get('consent_id') ?? ''
+  const body = new URLSearchParams({ consent_id: consentId, consent: 'granted' })
+  const answer = await browser.request(`${issuer}/oauth/authorize`, { method: 'POST', body })
+  return new URL(answer.headers.get('location') ?? '')
+}
+
+/** What the libraries want of a client, and nothing that is optional. */
+class Provider {
+  readonly redirectUrl = CALLBACK
+  readonly clientMetadata = { client_name: 'Client of the tests', redirect_uris: [CALLBACK] }
+  sentTo: URL | undefined
+  readonly #app: TestApp
+  #tokens: OAuthTokens | undefined
+  #verifier = ''
+
+  constructor(app: TestApp) {
+    this.#app = app
+  }
+
+  clientInformation(): OAuthClientInformation {
+    const { clientId, clientSecret } = this.#app
+    return clientSecret === null ? { client_id: clientId } : { client_id: clientId, client_secret: clientSecret }
+  }
+
+  tokens(): OAuthTokens | undefined {
+    return this.#tokens
+  }
+
+  saveTokens(tokens: OAuthTokens): void {
+    this.#tokens = tokens
+  }
+
+  redirectToAuthorization(url: URL): void {
+    this.sentTo = url
+  }
+
+  saveCodeVerifier(verifier: string): void {
+    this.#verifier = verifier
+  }
+
+  codeVerifier(): string {
+    return this.#verifier
+  }
+}

@@ -1,0 +1,27 @@
+import t, { type Test } from 'tap'
+import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from './host.ts'
+import { startFront } from './https.ts'
+
+/**
+ * One test on each framework, over memory, with a host whose issuer is the address at which clients reach it:
+ * for clients that discover the server by themselves.
+ */
+export function atIssuer(
+  name: string,
+  run: (t: Test, host: TestHost, issuer: string) => Promise<void>,
+  options: (issuer: string) => HostOptions = () => ({}),
+  mounts: Readonly<Record<string, Mount>> = frameworks,
+): void {
+  for (const [framework, mount] of Object.entries(mounts)) {
+    t.test(`${framework}: ${name}`, async t => {
+      const front = await startFront()
+      const host = await startHost(mount, { issuer: front.url, ...options(front.url) })
+      front.forwardTo(host.url)
+      t.teardown(async () => {
+        await front.close()
+        await host.close()
+      })
+      await run(t, host, front.url)
+    })
+  }
+}
