@@ -1,5 +1,8 @@
 import ipaddr from 'ipaddr.js'
 
+/** Where a proxy may be, and no caller from the internet. */
+const PRIVATE: readonly string[] = ['loopback', 'private', 'linkLocal', 'uniqueLocal', 'carrierGradeNat']
+
 /** Says which callers share a budget by their address. */
 export class Addresses {
   #only: string | undefined
@@ -20,6 +23,6 @@ export class Addresses {
     if (ip === undefined || !ipaddr.isValid(ip)) return null
     const address = ipaddr.process(ip) // takes ::ffff:127.0.0.1 for what it is
     const key = address.kind() === 'ipv6' ? address.toByteArray().slice(0, 8).join('.') : address.toString()
-    return this.#several || address.range() === 'unicast' ? key : null
+    return this.#several || !PRIVATE.includes(address.range()) ? key : null
   }
 }

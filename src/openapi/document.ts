@@ -72,7 +72,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   409: 'A concurrent change came first',
   413: 'Too large',
   415: 'Unsupported media type',
-  429: 'Too many changes',
+  429: 'Too many requests',
   500: 'An unexpected condition',
   502: 'An outside provider gave no usable answer',
   503: 'The store, or an outside provider, does not answer',

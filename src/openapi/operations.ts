@@ -40,7 +40,7 @@ const apiError = z.object({
 })
 
 /** Errors that every route of a kind may answer. */
-const OAUTH_ERRORS = { 400: oauthError, 401: oauthError, 413: oauthError, 415: oauthError, 500: oauthError, 503: oauthError }
+const OAUTH_ERRORS = Object.fromEntries([400, 401, 413, 415, 429, 500, 503].map(status => [status, oauthError]))
 const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
 const OF_APP = { ...API_ERRORS, 404: apiError }
 const CHANGE = { 409: apiError, 429: apiError }
@@ -48,7 +48,7 @@ const CHANGE = { 409: apiError, 429: apiError }
 const OF_PROVIDER = { 502: apiError }
 
 const accountError = z.object({ error: text, message: text, code: text, statusCode: z.int() })
-const ACCOUNT_ERRORS = Object.fromEntries([400, 401, 403, 404, 413, 415, 500, 502, 503].map(status => [status, accountError]))
+const ACCOUNT_ERRORS = Object.fromEntries([400, 401, 403, 404, 413, 415, 429, 500, 502, 503].map(status => [status, accountError]))
 
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
 const client = { client_id: text.optional(), client_secret: text.optional() }
@@ -265,7 +265,7 @@ export function describeOperations(
     },
     'GET /oauth/connected-apps': {
       summary: 'List the apps the signed-in user has allowed; for a browser, a page',
-      answers: { 200: z.array(connectedAppSchema), 302: null, ...API_ERRORS },
+      answers: { 200: z.array(connectedAppSchema), 302: null, ...API_ERRORS, 429: apiError },
     },
     'POST /oauth/connected-apps/:appId': {
       summary: 'The same, from the form of the page',
