@@ -8,6 +8,8 @@ import { AppRevocations } from './app-revocations.ts'
 const KEPT_MS = 86_400_000 + 60_000
 /** The most entries of all apps together, and the most users. */
 const MAX_REVOCATIONS = 100_000
+/** The entries that are left after an eviction: it looks at every app, so that it must be rare. */
+const LEFT_BY_EVICTION = 93_750
 
 /** The fields of a token by which it can be revoked. */
 export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'userId'> {
@@ -17,7 +19,7 @@ export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'use
 }
 
 /**
- * Cache of the revocations that events have reported. When it is full, the app with the most entries loses its oldest: an app
+ * Cache of the revocations that events have reported. When it is full, the apps with the most entries lose their oldest: an app
  * that revokes many tokens of its own cannot evict what was revoked of another.
  */
 export class Revocations {
@@ -71,23 +73,30 @@ export class Revocations {
     if (this.#size > MAX_REVOCATIONS) this.#evict(now)
   }
 
-  /** Drops what has expired, and a sixteenth of the largest app if that was not enough: so the search for it is rare. */
+  /** Drops what has expired; if that is not enough, it cuts the largest apps down to one size. */
   #evict(now: EpochMs): void {
-    let size = 0
-    let largest = { clientId: '', size: 0 }
+    for (const app of this.#apps.values()) app.dropExpired(now)
+    const most = cut([...this.#apps.values()].map(({ size }) => size))
+    this.#size = 0
+    // More apps than entries: the oldest are dropped.
+    let surplus = Math.max(0, this.#apps.size - LEFT_BY_EVICTION)
     for (const [clientId, app] of this.#apps) {
-      app.dropExpired(now)
+      app.dropOldest(surplus-- > 0 ? app.size : app.size - most)
       if (app.size === 0) this.#apps.delete(clientId)
-      if (app.size > largest.size) largest = { clientId, size: app.size }
-      size += app.size
+      this.#size += app.size
     }
-    this.#size = size
-    if (size <= MAX_REVOCATIONS) return
-    const app = this.#apps.get(largest.clientId)
-    app?.dropOldest(Math.ceil(largest.size / 16))
-    if (app?.size === 0) this.#apps.delete(largest.clientId)
-    this.#size -= largest.size - (app?.size ?? 0)
   }
+}
+
+/** Returns the size, 1 at least, to which the larger apps must be cut so that all together have `LEFT_BY_EVICTION` entries. */
+function cut(sizes: number[]): number {
+  let left = LEFT_BY_EVICTION
+  for (const [index, size] of sizes.sort((a, b) => a - b).entries()) {
+    const share = left / (sizes.length - index)
+    if (size > share) return Math.max(1, Math.floor(share))
+    left -= size
+  }
+  return Number.POSITIVE_INFINITY
 }
 
 function latest(at: EpochMs, before: EpochMs | undefined): EpochMs {

@@ -26,7 +26,7 @@ interface Setting {
 }
 
 /** What stands in for the network between the two. */
-interface Network {
+export interface Network {
   host: TestHost
   down: boolean
   /** Nothing is answered, until the caller gives up. */
@@ -84,6 +84,15 @@ export async function start(
     await Promise.all(closing.map(one => one()))
   }
   return { host: Object.assign(host, { close }), verifier, asked, network, warned, errors, now: host.clock.now, replace }
+}
+
+/** Holds requests back until `open` is called. */
+export function closeGate(network: Network): { readonly open: () => void } {
+  let open = () => {}
+  network.gate = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { open: () => open() }
 }
 
 /** The user of a token, or the error code with which it is refused. */
