@@ -1,5 +1,12 @@
 import type { EpochMs } from '../base/time.ts'
-import type { Revocable } from './revocations.ts'
+import type { TokenInfo } from '../tokens/token-guard.ts'
+
+/** The fields of a token by which it can be revoked. */
+export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'userId'> {
+  readonly jti: string
+  /** In whole seconds. */
+  readonly issuedAt: EpochMs
+}
 
 interface Ended {
   /** Everything that was issued up to then is revoked. */

@@ -1,8 +1,7 @@
 import type { AuthmountEvent } from '../base/events.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
-import type { TokenInfo } from '../tokens/token-guard.ts'
-import { AppRevocations } from './app-revocations.ts'
+import { AppRevocations, type Revocable } from './app-revocations.ts'
 
 /** A day and a minute: no access token lives longer than a day. */
 const KEPT_MS = 86_400_000 + 60_000
@@ -10,13 +9,6 @@ const KEPT_MS = 86_400_000 + 60_000
 const MAX_REVOCATIONS = 100_000
 /** The entries that are left after an eviction: it looks at every app, so that it must be rare. */
 const LEFT_BY_EVICTION = 93_750
-
-/** The fields of a token by which it can be revoked. */
-export interface Revocable extends Pick<TokenInfo, 'clientId' | 'grantId' | 'userId'> {
-  readonly jti: string
-  /** In whole seconds. */
-  readonly issuedAt: EpochMs
-}
 
 /**
  * Cache of the revocations that events have reported. When it is full, the apps with the most entries lose their oldest: an app

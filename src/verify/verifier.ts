@@ -10,9 +10,10 @@ import { renderChallenge } from '../http/challenge.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
 import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
+import type { Revocable } from './app-revocations.ts'
 import { AuthorizationServer } from './authorization-server.ts'
 import { createRefuse, type Refuse, unreadable } from './refusals.ts'
-import { type Revocable, Revocations } from './revocations.ts'
+import { Revocations } from './revocations.ts'
 
 /** Options of a verifier. */
 export interface VerifierOptions {
