@@ -140,6 +140,8 @@ for (const format of ['opaque', 'jwt'] as const) {
 
     host.clock.advance(2)
     const kept = await host.tokens(app)
+    // Remembered, for the connections to the server may not outlive the flood.
+    t.equal(await outcome(verifier, kept.access), 'anna')
     const [event] = host.events.filter(({ type }) => type === 'token_issued')
     await host.authmount.endUserGrants('anna')
     hear()

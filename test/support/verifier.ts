@@ -86,6 +86,17 @@ export async function start(
   return { host: Object.assign(host, { close }), verifier, asked, network, warned, errors, now: host.clock.now, replace }
 }
 
+/** A clock for the verifier that only the test moves, so that nothing depends on how busy the machine is. */
+export function stoppedClock(): { readonly now: () => number; readonly advance: (seconds: number) => void } {
+  let at = Date.now()
+  return {
+    now: () => at,
+    advance: seconds => {
+      at += seconds * 1000
+    },
+  }
+}
+
 /** Holds requests back until `open` is called. */
 export function closeGate(network: Network): { readonly open: () => void } {
   let open = () => {}
