@@ -3,64 +3,13 @@ import type { AuthmountEvent } from 'authmount'
 import { requireToken } from 'authmount/express'
 import { requireToken as requireTokenHook } from 'authmount/fastify'
 import { memoryStore } from 'authmount/stores/memory'
-import { createVerifier, type Verifier, type VerifierOptions } from 'authmount/verify'
+import { createVerifier, type Verifier } from 'authmount/verify'
 import express from 'express'
 import Fastify from 'fastify'
 import t from 'tap'
-import { frameworks, type HostOptions, type Listening, listen, startHost, type TestHost } from './support/host.ts'
+import { type Listening, listen, startHost } from './support/host.ts'
 import { SIGN_IN } from './support/sign-in.ts'
-
-const ISSUER = 'https://issuer.example'
-const API = 'https://api.example'
-const [mount] = Object.values(frameworks)
-if (!mount) throw new Error('no framework')
-
-interface Setting {
-  readonly host: TestHost
-  readonly verifier: Verifier
-  /** The paths that were asked for, and what stands in for the network when it is down. */
-  readonly asked: string[]
-  readonly network: { down: boolean }
-  readonly now: () => number
-}
-
-/** An authorization server, and a verifier of its tokens in another service. */
-async function start(
-  format: 'opaque' | 'jwt',
-  options: Partial<VerifierOptions> = {},
-  hostOptions: HostOptions = {},
-): Promise<Setting> {
-  const store = memoryStore()
-  const resources = { ...SIGN_IN, accessTokenFormat: format, resources: [API, `${ISSUER}/mcp`], ...hostOptions, store }
-  const before = await startHost(mount as never, resources)
-  const server = await before.confidentialApp({ name: 'Resource server', allowedGrantTypes: ['client_credentials'] })
-  await before.close()
-  const host = await startHost(mount as never, { ...resources, resourceServers: { [server.clientId]: [API] } })
-  const asked: string[] = []
-  const network = { down: false }
-  const verifier = createVerifier({
-    issuer: ISSUER,
-    audience: API,
-    introspection: { clientId: server.clientId, clientSecret: server.clientSecret ?? '' },
-    now: host.clock.now,
-    log: { error: () => {}, warn: () => {} },
-    // Where the issuer's name leads is not where the tests can go.
-    fetch: (url, init) => {
-      asked.push(new URL(String(url)).pathname)
-      return network.down
-        ? Promise.reject(new TypeError('no network'))
-        : fetch(new URL(new URL(String(url)).pathname, host.url), init)
-    },
-    ...options,
-  })
-  return { host, verifier, asked, network, now: host.clock.now }
-}
-
-const outcome = (verifier: Verifier, token: string, scopes: readonly string[] = []) =>
-  verifier.verify(token, { scopes }).then(
-    ({ userId }) => userId,
-    error => error.code,
-  )
+import { API, ISSUER, express as mount, outcome, start } from './support/verifier.ts'
 
 for (const format of ['opaque', 'jwt'] as const) {
   t.test(`${format}: a token says the same elsewhere as at home`, async t => {
@@ -191,6 +140,8 @@ for (const format of ['opaque', 'jwt'] as const) {
 
     host.clock.advance(2)
     const kept = await host.tokens(app)
+    // Remembered, for the connections to the server may not outlive the flood.
+    t.equal(await outcome(verifier, kept.access), 'anna')
     const [event] = host.events.filter(({ type }) => type === 'token_issued')
     await host.authmount.endUserGrants('anna')
     hear()
@@ -214,7 +165,7 @@ t.test('a server that begins to sign is noticed', async t => {
   const store = memoryStore()
   const options = { ...SIGN_IN, resources: [API], store, scopes: { ...SIGN_IN.scopes } }
   const { sealingKeys: _, ...unsigned } = options
-  const before = await startHost(mount as never, unsigned)
+  const before = await startHost(mount, unsigned)
   let host = before
   const verifier = createVerifier({
     issuer: ISSUER,
@@ -224,31 +175,13 @@ t.test('a server that begins to sign is noticed', async t => {
     fetch: (url, init) => fetch(new URL(new URL(String(url)).pathname, host.url), init),
   })
   const app = await before.confidentialApp()
-  const after = await startHost(mount as never, { ...options, accessTokenFormat: 'jwt' })
+  const after = await startHost(mount, { ...options, accessTokenFormat: 'jwt' })
   t.teardown(() => Promise.all([before.close(), after.close()]))
   const { access } = await after.tokens(app)
   t.equal(await outcome(verifier, access), 'invalid_token')
   host = after
   after.clock.advance(31)
   t.equal(await outcome(verifier, access), 'anna')
-})
-
-t.test('keys that are known are good while the server is away, and forged ones do not make it busy', async t => {
-  const { host, verifier, asked, network } = await start('jwt')
-  t.teardown(host.close)
-  const app = await host.confidentialApp()
-  const [first, second] = [await host.tokens(app), await host.tokens(app)]
-  t.equal(await outcome(verifier, first.access), 'anna')
-  network.down = true
-  host.clock.advance(600)
-  t.equal(await outcome(verifier, second.access), 'anna')
-  asked.length = 0
-  const [, payload, signature] = first.access.split('.')
-  for (let index = 0; index < 20; index++) {
-    const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `k${index}` })).toString('base64url')
-    t.match(await outcome(verifier, `${header}.${payload}.${signature}`), /invalid_token|temporarily_unavailable/)
-  }
-  t.ok(asked.length <= 1, asked.join())
 })
 
 t.test('an opaque token that was revoked is refused within a second', async t => {
@@ -260,21 +193,6 @@ t.test('an opaque token that was revoked is refused within a second', async t =>
   await host.post('/oauth/revoke', app, { token: access })
   host.clock.advance(1)
   t.equal(await outcome(verifier, access), 'invalid_token')
-})
-
-t.test('a verifier that meets a new key fetches the keys, and no token makes it do so again and again', async t => {
-  const { host, verifier, asked } = await start('jwt')
-  t.teardown(host.close)
-  const app = await host.confidentialApp()
-  const { access } = await host.tokens(app)
-  t.equal(await outcome(verifier, access), 'anna')
-  asked.length = 0
-  const [, payload, signature] = access.split('.')
-  for (let index = 0; index < 30; index++) {
-    const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `k${index}` })).toString('base64url')
-    t.equal(await outcome(verifier, `${header}.${payload}.${signature}`), 'invalid_token')
-  }
-  t.ok(asked.length <= 1, asked.join())
 })
 
 t.test('metadata of another issuer, and endpoints without https, are not believed', async t => {

@@ -2,7 +2,9 @@ import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { KeySet } from './key-set.ts'
+import { KeySet, unavailable } from './key-set.ts'
+import type { Refuse } from './refusals.ts'
+import { type Metadata, ServerMetadata } from './server-metadata.ts'
 
 /** The options that the client of an authorization server needs. */
 export interface ServerOptions {
@@ -11,36 +13,49 @@ export interface ServerOptions {
   readonly timeoutMs: number
   readonly fetch: typeof fetch
   readonly log: Log
+  readonly refuse: Refuse
   readonly now: () => EpochMs
 }
 
-interface Metadata {
-  readonly introspectionEndpoint: string
-  /** null: the server signs nothing (yet). */
-  readonly keys: KeySet | null
-  readonly readAt: EpochMs
+/** A JWT that was verified, and the key that verified it. */
+export interface Verified {
+  readonly claims: JWTPayload
+  readonly key: object
 }
 
-/** How long the finding that a server publishes no keys is cached. */
-const UNSIGNED_MS = 30_000
+const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 /** Client of an authorization server. Every failure of the server is an OAuthError `temporarily_unavailable`. */
 export class AuthorizationServer {
   readonly #options: ServerOptions
-  #metadata: Promise<Metadata> | undefined
+  readonly #metadata: ServerMetadata
+  readonly #keys: KeySet
 
   constructor(options: ServerOptions) {
+    const { issuer, log, now } = options
     this.#options = options
+    this.#metadata = new ServerMetadata({
+      issuer,
+      json: url => this.#json(url),
+      failed: cause => this.#unavailable('its metadata', cause),
+      now,
+    })
+    this.#keys = new KeySet({
+      read: () => this.#readKeys(),
+      failed: (cause, cached) => {
+        if (cached) log.error('the published keys could not be read again; those at hand are used', cause)
+        return cached ? unavailable({ cause }) : this.#unavailable('its keys', cause)
+      },
+      now,
+    })
   }
 
   /** Verifies a JWT access token (RFC 9068 §4). */
-  async verifyJwt(token: string, audience: string): Promise<JWTPayload> {
-    const { issuer, now, toleranceMs } = this.#options
-    const { keys } = await this.#discover(true)
-    if (!keys) throw invalidToken()
+  async verifyJwt(token: string, audience: string): Promise<Verified> {
+    const { issuer, now, refuse, toleranceMs } = this.#options
     try {
-      const { payload } = await jwtVerify(token, keys.get, {
-        algorithms: ['RS256', 'ES256', 'EdDSA'],
+      const { key, payload } = await jwtVerify(token, this.#keys.get, {
+        algorithms: ALGORITHMS,
         typ: 'at+jwt',
         issuer,
         audience,
@@ -48,67 +63,66 @@ export class AuthorizationServer {
         clockTolerance: toleranceMs / 1000,
         currentDate: new Date(now()),
       })
-      return payload
+      return { claims: payload, key }
     } catch (error) {
-      throw error instanceof errors.JOSEError ? invalidToken() : this.#unavailable('its keys', error)
+      const reason = reasonOf(error)
+      throw reason === undefined ? this.#unavailable('usable keys', error) : refuse(reason)
     }
+  }
+
+  /** Tells whether a key that verified a JWT is still among the published ones, as far as is known without asking the server. */
+  trusts(key: object): boolean {
+    return this.#keys.trusts(key)
   }
 
   /** Introspects a token (RFC 7662). */
   async introspect(token: string, app: { readonly clientId: string; readonly clientSecret: string }): Promise<JWTPayload> {
-    const { introspectionEndpoint } = await this.#discover(false)
-    try {
+    const ask = async ({ introspectionEndpoint }: Metadata) => {
       const body = new URLSearchParams({ token, client_id: app.clientId, client_secret: app.clientSecret })
-      return await this.#json(introspectionEndpoint, { method: 'POST', body })
+      const claims = await this.#json(introspectionEndpoint, { method: 'POST', body })
+      // RFC 7662 §2.2 requires `active`. Without it, this is another endpoint than it was.
+      if (typeof claims.active !== 'boolean') throw new Error('the introspection endpoint did not answer with active')
+      return claims
+    }
+    const metadata = await this.#metadata.get()
+    try {
+      return await ask(metadata).catch(async error => {
+        const moved = await this.#metadata.after(error, metadata)
+        if (moved.introspectionEndpoint === metadata.introspectionEndpoint) throw error
+        return ask(moved)
+      })
     } catch (error) {
       throw this.#unavailable('introspection', error)
     }
   }
 
-  /** Reads the metadata, once. The next call retries a failure; metadata without keys are read again after `UNSIGNED_MS`. */
-  async #discover(forKeys: boolean): Promise<Metadata> {
-    this.#metadata ??= this.#readMetadata().catch(error => {
-      this.#metadata = undefined
-      throw this.#unavailable('its metadata', error)
+  async #readKeys(): Promise<JSONWebKeySet> {
+    const known = this.#metadata.cached
+    let metadata = known ?? (await this.#metadata.read())
+    // A server that signed nothing may have begun to.
+    if (known?.keysUrl === null) metadata = await this.#metadata.read()
+    return this.#keysOf(metadata).catch(async error => {
+      const moved = await this.#metadata.after(error, metadata)
+      if (moved.keysUrl === metadata.keysUrl) throw error
+      return this.#keysOf(moved)
     })
-    const metadata = await this.#metadata
-    if (!forKeys || metadata.keys || this.#options.now() - metadata.readAt < UNSIGNED_MS) return metadata
-    this.#metadata = undefined
-    return this.#discover(false)
   }
 
-  async #readMetadata(): Promise<Metadata> {
-    const { issuer, log, now } = this.#options
-    const { origin, pathname } = new URL(issuer)
-    // RFC 8414 §3.1
-    const document = `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
-    const { introspection_endpoint, issuer: named, jwks_uri } = await this.#json(document)
-    // RFC 8414 §3.3
-    if (named !== issuer) throw new Error('the metadata are of another issuer')
-    const keysUrl = jwks_uri === undefined ? null : this.#trusted(jwks_uri)
-    const fetchKeys = async () => (await this.#json(keysUrl ?? '')) as unknown as JSONWebKeySet
-    const failed = (cause: unknown) => log.error('the published keys could not be read again; those at hand are used', cause)
-    return {
-      introspectionEndpoint: this.#trusted(introspection_endpoint),
-      keys: keysUrl === null ? null : new KeySet(fetchKeys, { failed, now }),
-      readAt: now(),
-    }
-  }
-
-  /** Checks an endpoint of the metadata: the secret is sent there, or keys come from there, so it must be https like the issuer. */
-  #trusted(endpoint: unknown): string {
-    const url = typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined
-    if (url?.protocol !== 'https:' && url?.origin !== new URL(this.#options.issuer).origin)
-      throw new Error('the metadata name an endpoint without https')
-    return url.href
+  async #keysOf({ keysUrl }: Metadata): Promise<JSONWebKeySet> {
+    const set = keysUrl === null ? { keys: [] } : await this.#json(keysUrl)
+    if (!Array.isArray(set.keys)) throw new Error('the address of the published keys did not answer with keys')
+    return set as unknown as JSONWebKeySet
   }
 
   async #json(url: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
     const signal = AbortSignal.timeout(this.#options.timeoutMs)
     const { fetch } = this.#options
     const response = await fetch(url, { ...init, redirect: 'error', headers: { accept: 'application/json' }, signal })
+    if (!response.ok) {
+      await response.body?.cancel()
+      throw new Error(`${new URL(url).pathname} answered ${response.status}`)
+    }
     const body: unknown = await response.json()
-    if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}`)
     if (typeof body !== 'object' || body === null) throw new Error(`${new URL(url).pathname} did not answer with an object`)
     return body as Record<string, unknown>
   }
@@ -116,10 +130,19 @@ export class AuthorizationServer {
   #unavailable(what: string, cause: unknown): OAuthError {
     if (cause instanceof OAuthError) return cause
     this.#options.log.error(`the authorization server did not give ${what}`, cause)
-    return new OAuthError('temporarily_unavailable', 'the token cannot be checked at the moment: try again shortly', { cause })
+    return unavailable({ cause })
   }
 }
 
-export function invalidToken(): OAuthError {
-  return new OAuthError('invalid_token', 'the access token is unknown, expired, revoked, or for another resource')
+/** The reason for which jose refuses a token; undefined where the token is not to blame. */
+function reasonOf(error: unknown): string | undefined {
+  // A key that is published and cannot be used.
+  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid) return undefined
+  if (error instanceof errors.JWTExpired) return 'it has expired'
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `its ${error.claim} is ${error.reason === 'missing' ? 'missing' : 'not what it must be'}`
+  if (error instanceof errors.JWKSNoMatchingKey) return 'its key is not among those that the server publishes'
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'its signature is wrong'
+  if (error instanceof errors.JOSEAlgNotAllowed) return `its alg is none of ${ALGORITHMS.join(', ')}`
+  return 'it is a malformed JWT'
 }

@@ -10,8 +10,10 @@ import { renderChallenge } from '../http/challenge.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
 import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
-import { AuthorizationServer, invalidToken } from './authorization-server.ts'
-import { type Revocable, Revocations } from './revocations.ts'
+import type { Revocable } from './app-revocations.ts'
+import { AuthorizationServer } from './authorization-server.ts'
+import { createRefuse, type Refuse, unreadable } from './refusals.ts'
+import { Revocations } from './revocations.ts'
 
 /** Options of a verifier. */
 export interface VerifierOptions {
@@ -32,11 +34,11 @@ export interface VerifierOptions {
   readonly cacheSeconds?: number | undefined
   /** How long a token is accepted after it has expired, for clock skew. 0–60 seconds; default 5. */
   readonly clockToleranceSeconds?: number | undefined
-  /** How long the authorization server may take to answer. 10–60,000 milliseconds; default 5000. */
+  /** How long the authorization server may take for each answer. 10–60,000 milliseconds; default 5000. */
   readonly timeoutMs?: number | undefined
   /** The URL of this resource's metadata, for the challenge of a 401, so that clients find the authorization server (RFC 9728 §5.1). Default: none. */
   readonly resourceMetadata?: string | undefined
-  /** Receives failures of the authorization server, and never a token or a secret. Default: the console. */
+  /** Receives failures of the authorization server and the reasons of refusals, and never a token or a secret. Default: the console. */
   readonly log?: Log | undefined
   /** The HTTP client. Default: the global `fetch`. */
   readonly fetch?: typeof fetch | undefined
@@ -74,15 +76,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { fetch: own = fetch, now = Date.now, timeoutMs = 5000 } = options
   const log = safeLog(options.log ?? CONSOLE)
   const toleranceMs = clockToleranceSeconds * 1000
-  const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, now })
+  const refuse = createRefuse(log, now)
+  const server = new AuthorizationServer({ issuer, toleranceMs, timeoutMs, fetch: own, log, refuse, now })
   const remembered = new TtlCache<Checked>(MAX_REMEMBERED)
   const asking = new Map<string, Promise<Checked>>()
   const revocations = new Revocations()
 
   async function check(token: string): Promise<TokenInfo> {
     const id = sha256(token)
-    const { info, revocable } = remembered.get(id, now()) ?? (await askOnce(id, token))
-    if (info.expiresAt + toleranceMs <= now() || revocations.has(revocable, now())) throw invalidToken()
+    const known = remembered.get(id, now())
+    // A key that is no longer published may be one that has leaked.
+    const { info, revocable } = known && (known.key === null || server.trusts(known.key)) ? known : await askOnce(id, token)
+    if (info.expiresAt + toleranceMs <= now()) throw refuse('it has expired')
+    if (revocations.has(revocable, now())) throw refuse('an event has revoked it')
     return info
   }
 
@@ -96,16 +102,22 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function ask(id: string, token: string): Promise<Checked> {
     const askedAt = now()
     if (readJwt(token)) {
-      const checked = checkedOf(await server.verifyJwt(token, audience))
+      const { claims, key } = await server.verifyJwt(token, audience)
+      const checked = checkedOf(claims, key, refuse)
       remembered.set(id, checked, checked.info.expiresAt + toleranceMs)
       return checked
     }
-    if (readOpaque(token)?.kind !== 'access' || !introspection) throw invalidToken()
+    const opaque = readOpaque(token)
+    if (!opaque) throw refuse(unreadable(token))
+    if (opaque.kind !== 'access') throw refuse('it is a refresh token')
+    if (!introspection) throw refuse('it is opaque, and the option introspection is not set')
     const claims = await server.introspect(token, introspection)
+    if (!claims.active) throw refuse('the server says that it is not active, or not for the app of the option introspection')
+    if (claims.iss !== issuer) throw refuse('its iss is not what it must be')
+    if (claims.token_type !== 'Bearer') throw refuse('its token_type is not Bearer')
     const audiences: unknown[] = [claims.aud].flat()
-    if (claims.active !== true || claims.iss !== issuer || claims.token_type !== 'Bearer' || !audiences.includes(audience))
-      throw invalidToken()
-    const checked = checkedOf(claims)
+    if (!audiences.includes(audience)) throw refuse('its aud is not what it must be')
+    const checked = checkedOf(claims, null, refuse)
     remembered.set(id, checked, askedAt + cacheSeconds * 1000)
     return checked
   }
@@ -138,11 +150,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
 interface Checked {
   readonly info: TokenInfo
+  /** The key that verified it; null for an opaque token. */
+  readonly key: object | null
   readonly revocable: Revocable
 }
 
-function checkedOf({ client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub }: JWTPayload): Checked {
-  if (typeof clientId !== 'string' || typeof orgId !== 'string' || sub === undefined || exp === undefined) throw invalidToken()
+function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Checked {
+  const { client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
+  if (typeof clientId !== 'string' || typeof orgId !== 'string' || sub === undefined || exp === undefined)
+    throw refuse('it lacks client_id, org_id, sub or exp')
   const info: TokenInfo = {
     clientId,
     userId: sub === clientId ? null : sub,
@@ -152,7 +168,7 @@ function checkedOf({ client_id: clientId, exp, iat, jti = '', org_id: orgId, sco
     expiresAt: exp * 1000,
   }
   const { grantId, userId } = info
-  return { info, revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 } }
+  return { info, key, revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 } }
 }
 
 function readScopes(requirements: TokenRequirements, audience: string): readonly string[] {
