@@ -65,7 +65,7 @@ for (const [framework, database] of starts) {
       const toLogin = await fetch(authorizeUrl, { redirect: 'manual' })
       t.match(toLogin.headers.get('location'), /^\/login\?returnTo=/)
 
-      const [, id = '', secret = ''] = /-u '(\w+):([\w-]+)'/.exec(text) ?? []
+      const [, id = '', secret = ''] = /-u '([\w-]+):([\w-]+)'/.exec(text) ?? []
       const origin = `http://localhost:${port}`
       const granted = await fetch(`${origin}/oauth/token`, {
         method: 'POST',
@@ -84,6 +84,7 @@ for (const [framework, database] of starts) {
       const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
       const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
       t.match(await listed.json(), { pagination: { total: 2 } })
+      const [, appId = ''] = /oauth-clients\/(\w+)\/revoke-all-tokens/.exec(text) ?? []
       const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
       const created = await fetch(`${origin}/oauth-clients`, {
         method: 'POST',
@@ -91,7 +92,7 @@ for (const [framework, database] of starts) {
         body: json,
       })
       t.equal(created.status, 201)
-      const revoked = await fetch(`${origin}/oauth-clients/${id}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
+      const revoked = await fetch(`${origin}/oauth-clients/${appId}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
       t.match(await revoked.json(), { count: 1 })
 
       const login = await fetch(`${origin}/login`, {

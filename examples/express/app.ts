@@ -58,7 +58,7 @@ export async function startExpress(
   })
   app.get('/sign-out', async (request, response) => {
     const { client_id: clientId, returnTo } = request.query
-    response.send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+    response.send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, apps, store)))
   })
   app.post('/sign-out', express.urlencoded({ extended: false }), (request, response) => {
     signOut(request.headers.cookie)

@@ -62,7 +62,7 @@ export async function startFastify(
   })
   app.get<{ Querystring: Record<string, unknown> }>('/sign-out', async (request, reply) => {
     const { client_id: clientId, returnTo } = request.query
-    return reply.type(html).send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+    return reply.type(html).send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, apps, store)))
   })
   app.post<{ Body: Record<string, string | undefined> }>('/sign-out', async (request, reply) => {
     signOut(request.headers.cookie)

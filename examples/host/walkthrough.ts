@@ -58,7 +58,7 @@ Or walk by hand:
    curl -s -c /tmp/anna.jar ${origin}/login -d name=anna -d password=anna-demo
    curl -s -b /tmp/anna.jar ${origin}/oauth-clients
    curl -s -b /tmp/anna.jar ${origin}/oauth-clients -H 'Content-Type: application/json' -d '{"name":"My app","redirectUris":["${redirectUri}"],"allowedScopes":["read:records"]}'
-   curl -s -b /tmp/anna.jar -X POST ${origin}/oauth-clients/${apps.confidential.clientId}/revoke-all-tokens
+   curl -s -b /tmp/anna.jar -X POST ${origin}/oauth-clients/${apps.confidential.app.id}/revoke-all-tokens
 
 4. What clients discover:
 

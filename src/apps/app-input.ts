@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
+import type { App } from '../store/store.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 /** The host's options that limit apps. */
@@ -56,7 +58,21 @@ export interface NewApp {
   readonly privacyPolicyUrl?: string | undefined
   /** The app's terms of service, linked on the consent page. An http or https URL. */
   readonly termsOfServiceUrl?: string | undefined
+  /**
+   * A fixed `client_id`, for seeds and imports: 1–2,048 printable ASCII characters, and not the id of a user. Calls with the same
+   * one are idempotent: the first creates the app, later ones set the fields that are given, as far as they differ. A deleted
+   * app is refused; a suspended one stays suspended. Only from your own code, not from the API. Default: a random one.
+   */
+  readonly clientId?: string | undefined
+  /**
+   * A fixed secret beside a fixed `clientId`: 32–255 printable ASCII characters, random ones. A later call with another secret
+   * replaces it at once. Only from your own code, not from the API. Default: a random one, made by the first call.
+   */
+  readonly clientSecret?: string | undefined
 }
+
+/** The fields of a new app, checked and with their defaults. */
+export type AppFields = z.output<ReturnType<typeof newAppSchema>>
 
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
@@ -92,6 +108,18 @@ export function checkRedirectsOfGrants(
   if (app.redirectUris.length > 0 || !app.allowedGrantTypes.includes('authorization_code')) return
   const message = 'must have at least one entry for the authorization_code grant'
   context.addIssue({ code: 'custom', path: ['redirectUris'], message })
+}
+
+/** Checks the rules that involve several fields of a stored app. Throws ApiError VALIDATION_ERROR. */
+export function checkRedirectsOfApp({ grantTypes, redirectUris }: App): void {
+  checkRedirectsOfGrants(
+    { redirectUris, allowedGrantTypes: grantTypes },
+    {
+      addIssue({ message, path }) {
+        throw new ApiError('VALIDATION_ERROR', 'the request is not valid', [{ path: path.join('.'), message }])
+      },
+    },
+  )
 }
 
 function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {

@@ -11,6 +11,46 @@ export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 
 
 const instant = z.iso.datetime({ precision: 3 })
 
+/** An app as the API answers it. */
+export interface AppView {
+  /** The key of the app in the API: 24 lower-case hex digits. */
+  readonly id: string
+  /** A name for URLs and file names, which stays when the app is renamed. */
+  readonly slug: string
+  /** Its `client_id`; equal to `id` unless it was chosen. */
+  readonly clientId: string
+  /** The name that users see. */
+  readonly name: string
+  /** The description that users see. Absent if it is empty. */
+  readonly description?: string | undefined
+  /** The redirect URIs it has registered. */
+  readonly redirectUris: string[]
+  /** Names of the grants it may use. */
+  readonly allowedGrantTypes: string[]
+  /** The scopes it may ask for. */
+  readonly allowedScopes: string[]
+  /** Whether it may get codes and tokens; `revoked` is a deleted app. */
+  readonly status: 'active' | 'suspended' | 'revoked'
+  /** Its logo. */
+  readonly logoUrl?: string | undefined
+  /** Its homepage. */
+  readonly homepageUrl?: string | undefined
+  /** Its privacy policy. */
+  readonly privacyPolicyUrl?: string | undefined
+  /** Its terms of service. */
+  readonly termsOfServiceUrl?: string | undefined
+  /** Whether it authenticates at the token endpoint. */
+  readonly isConfidential: boolean
+  /** The lifetime of its access tokens, in seconds. */
+  readonly accessTokenLifetime: number
+  /** The lifetime of its refresh tokens, in seconds. */
+  readonly refreshTokenLifetime: number
+  /** When it was registered, in ISO 8601. */
+  readonly createdAt: string
+  /** When it was last changed, in ISO 8601. */
+  readonly updatedAt: string
+}
+
 /** An app in the API: everything but its secrets. */
 export const appViewSchema = z.object({
   id: z.string(),
@@ -31,9 +71,7 @@ export const appViewSchema = z.object({
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
   updatedAt: instant,
-})
-export type AppView = z.output<typeof appViewSchema>
-
+}) satisfies z.ZodType<AppView>
 /** An app with the secret that was just made, which is shown only now. A public app has none. */
 export const appWithSecretSchema = appViewSchema.extend({ clientSecret: z.string().optional() })
 

@@ -7,7 +7,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
-import { appChangesSchema, appGrants, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
+import { appChangesSchema, appGrants, checkRedirectsOfApp, newAppSchema } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -38,7 +38,7 @@ export async function listApps(request: HttpRequest, { principal, store }: Signe
 export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const fields = checkJson(newAppSchema(context.config, appGrants(context.services)), request)
   const { app, clientSecret } = await registerApp(fields, context.principal, context)
-  return json(201, { ...viewApp(app), clientSecret: clientSecret ?? undefined })
+  return json(201, { ...app, clientSecret: clientSecret ?? undefined })
 }
 
 /** GET /oauth-clients/{appId} */
@@ -62,7 +62,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
     for (const name of LINKS) {
       if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
     }
-    checkWhole({ ...current, ...changes })
+    checkRedirectsOfApp({ ...current, ...changes })
     return changes
   })
   const changed = Object.keys(input)
@@ -117,18 +117,6 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
     )
   }
   return changes
-}
-
-/** Checks the rules that involve several fields. */
-function checkWhole({ grantTypes, redirectUris }: App): void {
-  checkRedirectsOfGrants(
-    { redirectUris, allowedGrantTypes: grantTypes },
-    {
-      addIssue({ message, path }) {
-        throw new ApiError('VALIDATION_ERROR', 'the request is not valid', [{ path: path.join('.'), message }])
-      },
-    },
-  )
 }
 
 function conflict(field: string): ApiError {
