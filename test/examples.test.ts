@@ -95,6 +95,28 @@ for (const [framework, database] of starts) {
       const revoked = await fetch(`${origin}/oauth-clients/${appId}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
       t.match(await revoked.json(), { count: 1 })
 
+      t.match(text, `${origin}/admin/oauth`)
+      t.equal((await fetch(`${origin}/admin/oauth/`, { headers: { cookie } })).status, 200, 'the console')
+
+      // The connector, as a browser goes through it: Contacts knows who is signed in there, and asks.
+      t.match(text, `${origin}/connections`)
+      const visit = (url: string | URL, init: RequestInit = {}) =>
+        fetch(url, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
+      t.match(await (await visit(`${origin}/connections`)).text(), 'Connect Contacts')
+      const begun = await visit(`${origin}/connectors/contacts/oauth/authorize`)
+      const { authorizationUrl } = (await begun.json()) as { authorizationUrl: string }
+      const screen = await visit(authorizationUrl)
+      const consentUrl = new URL(screen.headers.get('location') ?? '', authorizationUrl)
+      const consent = { consent_id: consentUrl.searchParams.get('consent_id') ?? '', consent: 'granted' }
+      const body = new URLSearchParams(consent)
+      const agreed = await visit(new URL('/oauth/authorize', authorizationUrl), { method: 'POST', body })
+      const connected = await visit(agreed.headers.get('location') ?? '')
+      const back = new URL(connected.headers.get('location') ?? '', origin)
+      t.equal(back.pathname, '/connections')
+      t.match(await (await visit(back)).text(), 'Carla Diaz')
+      await visit(`${origin}/connections/disconnect`, { method: 'POST' })
+      t.match(await (await visit(`${origin}/connections`)).text(), 'Connect Contacts')
+
       const login = await fetch(`${origin}/login`, {
         method: 'POST',
         redirect: 'manual',

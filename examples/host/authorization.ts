@@ -1,4 +1,6 @@
 import { type Authmount, createAuthmount, type RegisteredApp, type Store } from 'authmount'
+import type { Provider } from 'authmount/connectors'
+import { CONNECTOR } from './connections.ts'
 import { sessionOf, userOf } from './users.ts'
 
 /** Everybody knows them: good for an example, and for nothing else. */
@@ -8,8 +10,19 @@ const EXAMPLE_SECRET = 'an-example-secret-that-everybody-knows'
 /** How long a retry of a refresh gets the same answer, unless the caller says otherwise. */
 export const GRACE_SECONDS = 10
 
+export interface HostSettings {
+  /** How long a retry of a refresh gets the same answer. Default {@link GRACE_SECONDS}. */
+  readonly graceSeconds?: number
+  /** The outside provider that users can connect. Default: none. */
+  readonly contacts?: Provider
+}
+
 /** The host's authorization server: its own users, its own scopes, and a store. */
-export function createAuthorization(origin: string, store: Store, graceSeconds = GRACE_SECONDS): Authmount {
+export function createAuthorization(
+  origin: string,
+  store: Store,
+  { contacts, graceSeconds = GRACE_SECONDS }: HostSettings = {},
+): Authmount {
   return createAuthmount({
     issuer: origin,
     store,
@@ -24,6 +37,17 @@ export function createAuthorization(origin: string, store: Store, graceSeconds =
       const user = userOf(userId)
       return user ? { name: user.name, preferred_username: user.id } : null
     },
+    // The other direction: accounts of the users at an outside provider.
+    ...(contacts && {
+      connectors: {
+        baseUrls: [origin],
+        successPath: '/connections',
+        errorPath: '/connections',
+        provider: (connectorId: string) => (connectorId === CONNECTOR ? contacts : null),
+      },
+      // The provider is on this machine too. Never so for one on the internet.
+      allowLoopbackProviders: true,
+    }),
     scopes: {
       profile: { description: 'See your name' },
       'read:records': { description: 'Read your records', category: 'Records' },
