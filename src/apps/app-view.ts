@@ -25,6 +25,8 @@ export interface AppView {
   readonly description?: string | undefined
   /** The redirect URIs it has registered. */
   readonly redirectUris: string[]
+  /** Origins of its pages beside those of its redirect URIs. Absent if there are none. */
+  readonly allowedOrigins?: string[] | undefined
   /** Names of the grants it may use. */
   readonly allowedGrantTypes: string[]
   /** The scopes it may ask for. */
@@ -59,6 +61,7 @@ export const appViewSchema = z.object({
   name: z.string(),
   description: z.string().optional(),
   redirectUris: z.array(z.string()),
+  allowedOrigins: z.array(z.string()).optional(),
   allowedGrantTypes: z.array(z.string()),
   allowedScopes: z.array(z.string()),
   status: z.enum(['active', 'suspended', 'revoked']),
@@ -84,6 +87,7 @@ export function viewApp(app: App): AppView {
     name: app.name,
     ...(app.description ? { description: app.description } : {}),
     redirectUris: [...app.redirectUris],
+    ...(app.allowedOrigins?.length ? { allowedOrigins: [...app.allowedOrigins] } : {}),
     allowedGrantTypes: [...app.grantTypes],
     allowedScopes: [...app.scopes],
     status: WIRE_STATUS[app.status],

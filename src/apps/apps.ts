@@ -7,7 +7,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
-import { appChangesSchema, appGrants, checkRedirectsOfApp, newAppSchema } from './app-input.ts'
+import { appChangesSchema, appGrants, checkWholeApp, newAppSchema } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -62,7 +62,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
     for (const name of LINKS) {
       if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
     }
-    checkRedirectsOfApp({ ...current, ...changes })
+    checkWholeApp({ ...current, ...changes })
     return changes
   })
   const changed = Object.keys(input)
@@ -106,6 +106,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.name !== undefined) changes.name = input.name
   if (input.description !== undefined) changes.description = input.description
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
+  if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime

@@ -35,6 +35,7 @@ export function newApp(
     authMethod,
     secrets: secret ? [secret.stored] : [],
     redirectUris: fields.redirectUris,
+    ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

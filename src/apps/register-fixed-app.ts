@@ -5,7 +5,7 @@ import { hasSecret } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
-import { checkRedirectsOfApp, type NewApp } from './app-input.ts'
+import { checkWholeApp, type NewApp } from './app-input.ts'
 import { viewApp } from './app-view.ts'
 import { newApp, profileOf, type Registration } from './new-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -55,7 +55,7 @@ async function update(
   checkSameApp(current, registration)
   const { clientId, clientSecret, owner } = registration
   const changed = withGivenFields(current, registration)
-  checkRedirectsOfApp(changed)
+  checkWholeApp(changed)
   const secret = secretToSet(changed, clientSecret, now)
   const next = secret ? { ...changed, secrets: [secret.stored] } : changed
   if (isDeepStrictEqual(next, current)) return { clientId, clientSecret: clientSecret ?? null, app: viewApp(current) }
@@ -81,13 +81,16 @@ function checkSameApp(current: App, { clientId, owner }: FixedRegistration): voi
 function withGivenFields(current: App, { authMethod, fields, given }: FixedRegistration): App {
   const or = <T>(name: keyof NewApp, value: T, stored: T): T => (given[name] === undefined ? stored : value)
   const method = or('tokenEndpointAuthMethod', authMethod, or('isConfidential', authMethod, current.authMethod))
+  const { allowedOrigins, ...kept } = current
+  const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
-    ...current,
+    ...kept,
     name: fields.name,
     description: or('description', fields.description, current.description),
     authMethod: method,
     secrets: hasSecret({ authMethod: method }) ? current.secrets : [],
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
+    ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),
