@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { adoptBody, NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node-message.ts'
+import { closing, readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
 import type { Authmount } from '../src/public.ts'
 import type { Endpoint, FoundEndpoint } from '../src/server/routes.ts'
@@ -26,10 +26,10 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
   const answer = async (request: Request, response: Response, { endpoint, params }: FoundEndpoint, body: Body): Promise<void> => {
     const { query } = splitUrl(request.originalUrl)
     const { ip, method } = request
-    const call = { method, params, query, headers: readHeaders(request), body, ip, native: request }
-    const answered = await authmount.dispatch(endpoint, call)
+    const headers = readHeaders(request)
+    const answered = await authmount.dispatch(endpoint, { method, params, query, headers, body, ip, native: request })
     if (answered.headers['access-control-allow-origin'] !== undefined) takeOverCors(request, response)
-    send(response, answered)
+    send(response, request.complete ? answered : { ...answered, headers: { ...answered.headers, ...closing(request) } })
   }
   const find = (request: Request): FoundEndpoint | undefined => authmount.find(splitUrl(request.originalUrl).path)
   const misplaced = warnOnce(authmount)
@@ -48,8 +48,9 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
   const unreadable: ErrorRequestHandler = (error, request, response, next) => {
     const found = find(request)
     const status = parserStatus(error)
-    if (!found || status === undefined || !found.endpoint.bodyLimits.get(request.method)) return next(error)
-    answer(request, response, found, unreadableFrom(status)).catch(next)
+    if (!found || status === undefined) return next(error)
+    const body = found.endpoint.bodyLimits.get(request.method) ? unreadableFrom(status) : NO_BODY
+    answer(request, response, found, body).catch(next)
   }
   return [route, unreadable]
 }
@@ -115,9 +116,12 @@ const PARSER_ERROR =
   /^(entity\.|encoding\.unsupported$|charset\.unsupported$|parameters\.too\.many$|request\.|stream\.|querystring\.)/
 
 function parserStatus(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('type' in error) || !('status' in error)) return undefined
-  const { status, type } = error
-  return typeof type === 'string' && PARSER_ERROR.test(type) && typeof status === 'number' ? status : undefined
+  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined
+  const { code, status, type } = error as Readonly<Record<string, unknown>>
+  if (typeof status !== 'number') return undefined
+  // A body that is not compressed as it says: refused like one that is.
+  if (typeof code === 'string' && /^(Z_|ERR_ZLIB_|ERR_BROTLI|ERR__ERROR_FORMAT)/.test(code)) return 415
+  return typeof type === 'string' && PARSER_ERROR.test(type) ? status : undefined
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
-import { readHeaders, splitUrl } from '../src/http/node-message.ts'
+import { closing, readHeaders, splitUrl } from '../src/http/node-message.ts'
 import type { Body, HttpResponse } from '../src/http/types.ts'
 import type { Authmount } from '../src/public.ts'
 import type { Endpoint } from '../src/server/routes.ts'
@@ -77,11 +77,13 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
 function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint, method: HTTPMethods[]): RouteOptions {
-  const answer = (request: FastifyRequest, body: Body): Promise<HttpResponse> => {
+  const answer = async (request: FastifyRequest, body: Body): Promise<HttpResponse> => {
     const { ip, method, raw } = request
     const { query } = splitUrl(raw.url ?? '')
     const params = request.params as Record<string, string>
-    return authmount.dispatch(endpoint, { method, params, query, headers: readHeaders(raw), body, ip, native: request })
+    const headers = readHeaders(raw)
+    const answered = await authmount.dispatch(endpoint, { method, params, query, headers, body, ip, native: request })
+    return raw.complete ? answered : { ...answered, headers: { ...answered.headers, ...closing(raw) } }
   }
   return {
     method,

@@ -9,6 +9,20 @@ import { listen, mounts, startHost } from './support/host.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
+/** A body that arrives in pieces, without an announced length. */
+function inPieces(text: string, size: number): ReadableStream<Uint8Array> {
+  const pieces = text.match(new RegExp(`.{1,${size}}`, 'g')) ?? []
+  let next = 0
+  return new ReadableStream({
+    async pull(controller) {
+      await new Promise(setImmediate)
+      const piece = pieces[next++]
+      if (piece === undefined) controller.close()
+      else controller.enqueue(new TextEncoder().encode(piece))
+    },
+  })
+}
+
 for (const [name, mount] of Object.entries(mounts)) {
   for (const mountPath of ['', '/api/v1']) {
     t.test(`${name}, ${mountPath || 'without a prefix'}`, async t => {
@@ -53,6 +67,50 @@ for (const [name, mount] of Object.entries(mounts)) {
           t.match(answer.body, { error: /^invalid_(request|client)$/, error_description: String })
           t.equal(answer.headers.get('cache-control'), 'no-store')
         }
+      })
+
+      t.test('odd bodies are read, or refused in our words', async t => {
+        const form = 'application/x-www-form-urlencoded'
+        const path = `${mountPath}/oauth/token`
+        const fields = new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: app.clientId,
+          client_secret: app.clientSecret ?? '',
+        }).toString()
+        for (const encoding of ['gzip', 'deflate', 'br']) {
+          const headers = { 'content-type': form, 'content-encoding': encoding }
+          const answer = await host.send(path, { method: 'POST', headers, body: fields })
+          t.equal(answer.status, 415, `${encoding} that is none`)
+          t.equal(answer.body.error, 'invalid_request', encoding)
+          t.equal(answer.headers.get('cache-control'), 'no-store', encoding)
+        }
+        const bearer = { authorization: 'Bearer host-anna', 'content-type': 'application/json' }
+        const malformed = await host.send(`${mountPath}/oauth-clients/${'f'.repeat(24)}`, {
+          method: 'DELETE',
+          headers: bearer,
+          body: '{',
+        })
+        t.match(malformed, { status: 404, body: { error: { code: 'NOT_FOUND' } } }, 'a method that takes no body')
+        for (const type of ['constructor', '__proto__', 'toString'])
+          t.equal((await host.send(path, { method: 'POST', headers: { 'content-type': type }, body: fields })).status, 415, type)
+        const inBrackets = fields.replace('client_secret=', 'client_secret[]=')
+        t.not((await host.send(path, { method: 'POST', headers: { 'content-type': form }, body: inBrackets })).status, 200)
+        for (const size of [1, 7, 40]) {
+          const answer = await host.send(path, {
+            method: 'POST',
+            headers: { 'content-type': form },
+            body: inPieces(fields, size),
+            duplex: 'half',
+          } as RequestInit)
+          t.equal(answer.status, 200, `in pieces of ${size}`)
+        }
+        const tooLong = inPieces(`a=${'x'.repeat(20_000)}`, 4000)
+        const chunked = { method: 'POST', headers: { 'content-type': form }, body: tooLong, duplex: 'half' } as RequestInit
+        t.equal((await host.send(path, chunked)).status, 413, 'a chunked form')
+        const nested = `${'['.repeat(30_000)}${']'.repeat(30_000)}`
+        const deep = await host.send(path, { method: 'POST', headers: JSON_TYPE, body: nested })
+        t.ok([400, 413].includes(deep.status), `nested arrays: ${deep.status}`)
+        t.match(deep.body, { error: 'invalid_request' })
       })
 
       t.test('wrong methods are 405', async t => {

@@ -5,7 +5,7 @@ import { checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
-import type { Grant, Token } from '../store/store.ts'
+import type { App, Grant, Token } from '../store/store.ts'
 import { actor } from './apps.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { sweepRevoked } from './sweep-revoked.ts'
@@ -39,12 +39,26 @@ export async function listTokens(request: HttpRequest, context: SignedInContext)
 
 /** POST /oauth-clients/{appId}/revoke-all-tokens. One write ends every token, including those being issued now. */
 export async function revokeAllTokens(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const app = await changeApp(request, context, ({ epoch }) => ({ epoch: epoch + 1 }))
-  // Counted after the write: no token is added to an epoch that is over.
-  const { total: count } = await context.store.grants.listTokens({ appId: app.id, epoch: app.epoch - 1, limit: 0 })
-  sweepRevoked(app, context)
-  context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: wireId(app), count })
-  return json(200, { message: 'All tokens revoked successfully', count })
+  let changed: App | undefined
+  let count: number | null = null
+  try {
+    await changeApp(
+      request,
+      context,
+      ({ epoch }) => ({ epoch: epoch + 1 }),
+      app => {
+        changed = app
+      },
+    )
+    // Counted after the write: no token is added to an epoch that is over.
+    if (changed) count = (await context.store.grants.listTokens({ appId: changed.id, epoch: changed.epoch - 1, limit: 0 })).total
+    return json(200, { message: 'All tokens revoked successfully', count })
+  } finally {
+    if (changed) {
+      sweepRevoked(changed, context)
+      context.events.emit({ type: 'app_tokens_revoked', ...actor(context), clientId: wireId(changed), count })
+    }
+  }
 }
 
 function viewToken({ grant, token }: { readonly grant: Grant; readonly token: Token }): z.output<typeof tokenViewSchema> {

@@ -1,5 +1,6 @@
 import { isAppId } from '../base/ids.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App } from '../store/store.ts'
@@ -22,18 +23,27 @@ const ATTEMPTS = 5
 
 /**
  * Applies a change to the app a request names. If a concurrent write comes first, retries on the new record; `change` throws if
- * the two changes conflict.
+ * the two changes conflict. `announce` is called with the changed app, also if the store's answer was lost, so that the event is
+ * emitted at least once.
  * Rejects with ApiError NOT_FOUND, CONFLICT after five tries, or the error of `change`.
  */
 export async function changeApp(
   request: HttpRequest,
   context: SignedInContext,
   change: (app: App) => Partial<App>,
+  announce: (app: App) => void,
 ): Promise<App> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const app = await findApp(request, context)
     const next = { ...app, ...change(app), updatedAt: context.now, version: app.version + 1 }
-    if (await context.store.apps.save(next)) return next
+    try {
+      if (!(await context.store.apps.save(next))) continue
+    } catch (error) {
+      if (isUnknownOutcome(error)) announce(next)
+      throw error
+    }
+    announce(next)
+    return next
   }
   throw new ApiError('CONFLICT', 'the app is being changed by others at the same time: try again')
 }

@@ -5,6 +5,9 @@
 export function redirectUriProblem(uri: string, schemes: readonly string[]): string | undefined {
   if (uri.length > 2048) return 'must have at most 2048 characters'
   if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes('\\')) return 'must be printable ASCII without spaces or backslashes'
+  // RFC 3986 §2: what may stand in a URI. Brackets are for addresses of IPv6 alone.
+  if (/["<>^`{|}]/.test(uri) || /[[\]]/.test(uri.replace(/^[a-z]+:\/\/\[[0-9a-f:.]+\]/i, '')))
+    return 'must have the characters " < > ^ ` { | } [ ] percent-encoded'
   if (!URL.canParse(uri)) return 'must be an absolute URI'
   if (uri.includes('#')) return 'must not have a fragment'
   if (uri.includes('*')) return 'must not have a wildcard: requests are compared with it exactly'

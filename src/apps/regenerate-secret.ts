@@ -28,16 +28,21 @@ export async function regenerateSecret(request: HttpRequest, context: SignedInCo
   const { now } = context
   const { overlapSeconds } = request.body.kind === 'none' ? { overlapSeconds: 0 } : checkJson(regenerateInput, request)
   const secret = makeSecret(now)
-  const app = await changeApp(request, context, current => {
-    if (!hasSecret(current)) throw new ApiError('VALIDATION_ERROR', 'this app has no secret')
-    const until = now + overlapSeconds * 1000
-    // At most two secrets, because each request is compared with all of them.
-    const kept = current.secrets
-      .slice(0, 1)
-      .map(old => ({ ...old, usableUntil: old.usableUntil === null ? until : Math.min(old.usableUntil, until) }))
-      .filter(old => old.usableUntil > now)
-    return { secrets: [secret.stored, ...kept] }
-  })
-  context.events.emit({ type: 'app_secret_regenerated', ...actor(context), clientId: wireId(app), overlapSeconds })
+  const app = await changeApp(
+    request,
+    context,
+    current => {
+      if (!hasSecret(current)) throw new ApiError('VALIDATION_ERROR', 'this app has no secret')
+      const until = now + overlapSeconds * 1000
+      // At most two secrets, because each request is compared with all of them.
+      const kept = current.secrets
+        .slice(0, 1)
+        .map(old => ({ ...old, usableUntil: old.usableUntil === null ? until : Math.min(old.usableUntil, until) }))
+        .filter(old => old.usableUntil > now)
+      return { secrets: [secret.stored, ...kept] }
+    },
+    changed =>
+      context.events.emit({ type: 'app_secret_regenerated', ...actor(context), clientId: wireId(changed), overlapSeconds }),
+  )
   return json(200, { ...viewApp(app), clientSecret: secret.value })
 }

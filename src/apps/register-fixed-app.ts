@@ -3,6 +3,7 @@ import { appIdOf, isAppId, wireId } from '../base/ids.ts'
 import { keepSecret, makeSecret, type NewSecret } from '../clients/authenticate/client-secret.ts'
 import { hasSecret } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { checkWholeApp, type NewApp } from './app-input.ts'
@@ -61,11 +62,19 @@ async function update(
   if (isDeepStrictEqual(next, current)) return { clientId, clientSecret: clientSecret ?? null, app: viewApp(current) }
 
   const saved = { ...next, updatedAt: now, version: current.version + 1 }
-  if (!(await store.apps.save(saved))) return undefined
-  const actor = { at: now, clientId, orgId: owner.orgId, actorId: owner.userId }
-  const names = changedFields(current, next)
-  if (names.length > 0) events.emit({ type: 'app_updated', ...actor, changed: names })
-  if (secret) events.emit({ type: 'app_secret_regenerated', ...actor, overlapSeconds: 0 })
+  const announce = () => {
+    const actor = { at: now, clientId, orgId: owner.orgId, actorId: owner.userId }
+    const names = changedFields(current, next)
+    if (names.length > 0) events.emit({ type: 'app_updated', ...actor, changed: names })
+    if (secret) events.emit({ type: 'app_secret_regenerated', ...actor, overlapSeconds: 0 })
+  }
+  try {
+    if (!(await store.apps.save(saved))) return undefined
+  } catch (error) {
+    if (isUnknownOutcome(error)) announce()
+    throw error
+  }
+  announce()
   return { clientId, clientSecret: secret?.value ?? clientSecret ?? null, app: viewApp(saved) }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
+import { sessionName } from '../base/session.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -50,7 +51,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     return answer(request, asked, params, services)
   } catch (error) {
     // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
-    if (screen && error instanceof StoreError) await reopen(screen.entry, config)
+    if (screen && error instanceof StoreError) await reopen(screen.entry, context)
     throw error
   }
 }
@@ -88,7 +89,7 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
   }
 
   const { data } = entry
-  if (data.userId !== principal.userId || (data.sessionId !== null && data.sessionId !== (principal.sessionId ?? null))) {
+  if (data.userId !== principal.userId || (data.session !== null && data.session !== sessionName(principal.sessionId))) {
     throw new OAuthError('access_denied', 'this consent screen was opened by someone else', { status: 403 })
   }
   for (const [name, value] of params) {

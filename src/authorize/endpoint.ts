@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import { sessionName } from '../base/session.ts'
 import { mustUsePkce } from '../clients/client-facts.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
@@ -10,14 +11,20 @@ import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { issueCode } from './issue-code.ts'
-import { LOGIN_PROOF, needsLogin, toNewLogin, wayOn } from './login.ts'
+import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
-import { type AuthorizationRequest, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+import { type AuthorizationRequest, isSilent, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
-  const asked = await readAuthorizationRequest(requestSource(request.query), context)
+  const source = requestSource(request.query)
+  const asked = await readAuthorizationRequest(source, context).catch(error => {
+    if (principal || !(error instanceof TargetedError) || isSilent(source)) throw error
+    return null
+  })
+  // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in.
+  if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, context)
 
@@ -47,12 +54,13 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
   const consentId = randomId(32)
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
-  const { sessionId = null, userId } = principal
+  const { sessionId, userId } = principal
+  const session = sessionName(sessionId)
   await store.oneTime.put({
     kind: 'consent',
     id,
     expiresAt,
-    data: { userId, sessionId, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
+    data: { userId, session, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
   })
   await store.oneTime.put({
     kind: 'consent_lookup',

@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../base/crypto.ts'
+import { sessionName } from '../base/session.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -8,7 +9,7 @@ import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import { isNavigation } from '../pages/onward-page.ts'
 import type { OneTimeData } from '../store/store.ts'
-import { type AuthorizationRequest, requestJson } from './request.ts'
+import { type AuthorizationRequest, type RequestSource, requestJson } from './request.ts'
 
 /** The parameter with which a browser proves that it was sent to the login for this very request. */
 export const LOGIN_PROOF = 'login_proof'
@@ -73,14 +74,23 @@ function isFresh(
   return session === null || sessionId === undefined || session !== sessionName(sessionId)
 }
 
+/** Returns the query with which a browser comes back from the host's login to this request. */
+export function afterLogin(source: Pick<RequestSource, 'params'> & Partial<RequestSource>): URLSearchParams {
+  const back = new URLSearchParams({ ...requestJson(source), [AFTER_LOGIN]: '1' })
+  // What was given twice stays so: a faulty request must not become a good one on the way.
+  const [twice] = source.repeated ?? []
+  if (twice !== undefined) for (let times = back.has(twice) ? 1 : 2; times > 0; times--) back.append(twice, back.get(twice) ?? '')
+  return back
+}
+
 /** Redirects to the host's login with the hints of the request, and with a proof for the way back that the browser was sent there. */
 export async function toNewLogin(asked: AuthorizationRequest, context: Context): Promise<HttpResponse> {
   const { config, now, store } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
-  const back = new URLSearchParams({ ...requestJson(asked), [AFTER_LOGIN]: '1' })
+  const back = afterLogin(asked)
   if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
     const proof = randomId(16)
-    const session = context.principal?.sessionId === undefined ? null : sessionName(context.principal.sessionId)
+    const session = sessionName(context.principal?.sessionId)
     const data = { request: fingerprint(asked), sentAt: now, session }
     await store.oneTime.put({ kind: 'login', id: sha256(proof), expiresAt: now + LOGIN_MS, data })
     back.set(LOGIN_PROOF, proof)
@@ -109,11 +119,6 @@ async function sentToLogin(asked: AuthorizationRequest, proof: string | null, { 
 async function spendProof(proof: string, { store }: Context): Promise<boolean> {
   const spent = await store.oneTime.consume('login', sha256(proof), randomId(16))
   return spent?.first ?? false
-}
-
-/** Names a session by a digest, enough to recognise it. */
-function sessionName(sessionId: string): string {
-  return sha256(`login ${sessionId}`)
 }
 
 /** Returns a digest of all parameters of the request. */

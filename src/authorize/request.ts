@@ -191,6 +191,11 @@ const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
   'registration',
 ])
 
+/** Tells whether a request forbids every page (OpenID Connect Core §3.1.2.1, `prompt=none`), so that even its errors are for the app. */
+export function isSilent({ params, repeated }: RequestSource): boolean {
+  return !repeated.includes('prompt') && (params.get('prompt') ?? '').split(' ').includes('none')
+}
+
 /** Returns a request as plain JSON, from which {@link requestSource} makes the same request again. */
 export function requestJson({ params }: Pick<RequestSource, 'params'>): Readonly<Record<string, string>> {
   return Object.fromEntries(params)

@@ -60,8 +60,8 @@ export type AuthmountEvent =
       readonly overlapSeconds: number
     })
   | (OfApp<'app_tokens_revoked'> & {
-      /** How many live tokens ended. */
-      readonly count: number
+      /** How many live tokens ended; null if the answer of the store was lost. */
+      readonly count: number | null
     })
   /** The store of the rate limits failed: each process counts for itself until the store answers again. */
   | {
@@ -80,8 +80,8 @@ export type AuthmountEvent =
     })
   /** A user withdrew the consent they had given an app. */
   | (OfConsent<'consent_withdrawn'> & {
-      /** How many grants ended. */
-      readonly revoked: number
+      /** How many grants ended; null if the answer of the store was lost. */
+      readonly revoked: number | null
     })
   /** The host ended the grants of a user. */
   | {
@@ -93,8 +93,8 @@ export type AuthmountEvent =
       readonly userId: string
       /** The app whose grants ended; null: those of every app. */
       readonly clientId: string | null
-      /** How many grants ended. */
-      readonly revoked: number
+      /** How many grants ended; null if the answer of the store was lost. */
+      readonly revoked: number | null
     }
   | (OfGrant<'token_issued'> & {
       /** The grant type, such as `authorization_code`. */

@@ -1,5 +1,6 @@
 import { markUserEnd } from '../bearer/end-grant.ts'
 import { findClient } from '../clients/find-client.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import { consentsOf, withdraw } from './withdraw.ts'
 
@@ -11,14 +12,20 @@ export async function endUserGrants(userId: string, clientId: string | undefined
   const { config, events, store } = context
   const appIds =
     clientId === undefined ? (await consentsOf({ userId }, context)).map(({ appId }) => appId) : await appNamed(clientId, store)
-  const ends = await Promise.all(appIds.map(appId => withdraw(userId, appId, context)))
-  const ended = ends.reduce((sum, { revoked }) => sum + revoked, 0)
-  // Grants without a consent, such as those of a grant of the host's own.
-  const others = clientId === undefined ? await endOthers(userId, context) : 0
-  const revoked = ended + others
   // Read the clock after the end: tokens that were issued meanwhile have ended as well.
-  events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
-  return revoked
+  const announce = (revoked: number | null) =>
+    events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
+  try {
+    const ends = await Promise.all(appIds.map(appId => withdraw(userId, appId, context, () => {})))
+    const ended = ends.reduce((sum, { revoked }) => sum + (revoked ?? 0), 0)
+    // Grants without a consent, such as those of a grant of the host's own.
+    const revoked = ended + (clientId === undefined ? await endOthers(userId, context) : 0)
+    announce(revoked)
+    return revoked
+  } catch (error) {
+    if (isUnknownOutcome(error)) announce(null)
+    throw error
+  }
 }
 
 async function endOthers(userId: string, context: Context): Promise<number> {

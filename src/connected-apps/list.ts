@@ -3,6 +3,7 @@ import { viewApp } from '../apps/app-view.ts'
 import { toLogin } from '../authorize/login.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId } from '../base/ids.ts'
+import { sessionName } from '../base/session.ts'
 import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -74,7 +75,7 @@ const FORM_MS = 3_600_000
 async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, now, principal, services, store } = context
   const formId = randomId(32)
-  const data = { userId: principal.userId, sessionId: principal.sessionId ?? null }
+  const data = { userId: principal.userId, session: sessionName(principal.sessionId) }
   if (apps.length > 0) await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
   const removedId = request.query.get('removed') ?? ''
   // The parameter is in the URL, so a link could claim that an app was removed: say so only if it is not in the list.
@@ -102,8 +103,8 @@ export async function disconnectApp(request: HttpRequest, context: SignedInConte
 export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, principal, store } = context
   const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
-  const { sessionId = null, userId } = entry?.data ?? {}
-  if (userId !== principal.userId || sessionId !== (principal.sessionId ?? null))
+  const { session, userId } = entry?.data ?? {}
+  if (userId !== principal.userId || session !== sessionName(principal.sessionId))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
   const appId = request.params.appId ?? ''
   // A form that is sent twice finds nothing the second time: the outcome is the same.
@@ -117,9 +118,10 @@ async function disconnect(appId: string, context: SignedInContext): Promise<void
   if (!isAppId(appId)) throw new ApiError('VALIDATION_ERROR', 'an app’s id is 24 hexadecimal digits')
   const { config, events, principal } = context
   const { userId, orgId } = principal
-  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
+  const { agreed, revoked } = await withdraw(userId, appId, context, ({ clientId, revoked }) =>
+    events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked }),
+  )
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
-  events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked })
 }
 
 function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {

@@ -1,6 +1,7 @@
 import { wireId } from '../base/ids.ts'
 import { markUserEnd } from '../bearer/end-grant.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import type { Consent, ConsentOwner } from '../store/store.ts'
 
@@ -8,8 +9,8 @@ import type { Consent, ConsentOwner } from '../store/store.ts'
 export interface Withdrawal {
   /** Whether there was a consent, or one that was withdrawn a moment ago, so that a retry after a lost answer gets the same. */
   readonly agreed: boolean
-  /** How many grants ended now. */
-  readonly revoked: number
+  /** How many grants ended now; null if the answer of the store was lost. */
+  readonly revoked: number | null
   /** The `client_id` of the app. */
   readonly clientId: string
 }
@@ -30,19 +31,30 @@ export async function consentsOf(owner: ConsentOwner, { store }: Pick<Context, '
 
 /**
  * Withdraws a user's consent to an app, and ends every grant of theirs with it. The consent goes first: a pending code cannot be
- * redeemed without it, so no grant is created after the others have ended. Rejects with StoreError; some of it may then have
- * happened, and the call can be retried.
+ * redeemed without it, so no grant is created after the others have ended.
+ *
+ * `announce` is called when something has ended, and also when that is unknown, so that the event is emitted at least once.
+ * Rejects with StoreError; some of it may then have happened, and the call can be retried.
  */
-export async function withdraw(userId: string, appId: string, context: Context): Promise<Withdrawal> {
+export async function withdraw(
+  userId: string,
+  appId: string,
+  context: Context,
+  announce: (withdrawal: Withdrawal) => void,
+): Promise<Withdrawal> {
   const { store } = context
-  const [agreed, app] = await Promise.all([
-    withdrawConsent({ userId }, appId, context),
-    store.apps.get(appId),
-    // A grant of the host's own needs no consent.
-    markUserEnd(userId, context),
-  ])
-  const revoked = await store.grants.revokeMany({ appId, userId })
-  return { agreed, revoked, clientId: app ? wireId(app) : appId }
+  const app = await store.apps.get(appId)
+  const clientId = app ? wireId(app) : appId
+  try {
+    // A grant of the host's own needs no consent, hence the mark.
+    const [agreed] = await Promise.all([withdrawConsent({ userId }, appId, context), markUserEnd(userId, context)])
+    const revoked = await store.grants.revokeMany({ appId, userId })
+    if (agreed || revoked > 0) announce({ agreed, revoked, clientId })
+    return { agreed, revoked, clientId }
+  } catch (error) {
+    if (isUnknownOutcome(error)) announce({ agreed: true, revoked: null, clientId })
+    throw error
+  }
 }
 
 /** How many times a withdrawal is tried when consent screens are answered concurrently. */

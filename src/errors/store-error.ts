@@ -2,6 +2,8 @@
 export class StoreError extends Error {
   /** Always `StoreError`. */
   override readonly name = 'StoreError'
+  /** The call that failed, such as `apps.save`. */
+  readonly operation: string
 
   constructor(
     operation: string,
@@ -11,5 +13,14 @@ export class StoreError extends Error {
     } = {},
   ) {
     super(`the store failed at ${operation}`, options)
+    this.operation = operation
   }
+}
+
+/** The calls that change nothing. */
+const READS = /\.(get|list|listTokens|find|peek)$/
+
+/** Tells whether an error leaves open if something was changed: the reply of a write was lost, or came too late. */
+export function isUnknownOutcome(error: unknown): boolean {
+  return error instanceof StoreError && !READS.test(error.operation)
 }

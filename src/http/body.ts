@@ -18,9 +18,9 @@ const MALFORMED: Body = { kind: 'unreadable', status: 400, reason: 'the body is 
  */
 export function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Readable, limit: number): Promise<Body> {
   const kind = mediaKind(message)
-  if (kind === undefined) return discard(stream, hasBody(message) ? WRONG_TYPE : NO_BODY)
-  if (Number(message.headers['content-length'] ?? 0) > limit) return discard(stream, TOO_LARGE)
-  return readStream(stream, limit, text => parseBody(kind, text))
+  if (kind === undefined) return hasBody(message) ? readStream(stream, 0, () => WRONG_TYPE, WRONG_TYPE) : discard(stream, NO_BODY)
+  if (Number(message.headers['content-length'] ?? 0) > limit) return readStream(stream, 0, () => TOO_LARGE, TOO_LARGE)
+  return readStream(stream, limit, text => parseBody(kind, text, limit), TOO_LARGE)
 }
 
 /**
@@ -32,11 +32,41 @@ export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unk
   if (kind === undefined) return hasBody(message) ? WRONG_TYPE : NO_BODY
   if (Number(message.headers['content-length'] ?? 0) > limit) return TOO_LARGE
   if (typeof parsed === 'string' || Buffer.isBuffer(parsed)) {
-    return parsed.length > limit ? TOO_LARGE : parseBody(kind, parsed.toString())
+    return parsed.length > limit ? TOO_LARGE : parseBody(kind, parsed.toString(), limit)
   }
   if (kind === 'form') return formFromFields(parsed, limit)
   // A chunked body has no length to look at.
-  return (JSON.stringify(parsed)?.length ?? 0) > limit ? TOO_LARGE : { kind: 'json', json: parsed }
+  return jsonBody(parsed, limit)
+}
+
+/** How deep JSON may be nested: no field of ours is an object of objects. */
+const MAX_DEPTH = 64
+
+/** Accepts parsed JSON of a limited size and depth. It is measured without recursion, which deep nesting would exhaust. */
+function jsonBody(json: unknown, limit: number): Body {
+  let size = 0
+  let level: readonly unknown[] = [json]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return MALFORMED
+    const below: unknown[] = []
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) {
+        size += String(value).length
+      } else if (Array.isArray(value)) {
+        size += 2 + value.length
+        if (size <= limit) for (const item of value) below.push(item)
+      } else {
+        size += 2
+        for (const [name, item] of Object.entries(value)) {
+          size += name.length + 4
+          below.push(item)
+        }
+      }
+      if (size > limit) return TOO_LARGE
+    }
+    level = below
+  }
+  return { kind: 'json', json }
 }
 
 /** Returns the unreadable body for an error of the host's own parser, by the `status` that body-parser sets on it. */
@@ -45,12 +75,12 @@ export function unreadableFrom(status: number): Body {
   return status === 415 ? WRONG_TYPE : MALFORMED
 }
 
-function parseBody(kind: 'form' | 'json', text: string): Body {
+function parseBody(kind: 'form' | 'json', text: string, limit: number): Body {
   if (kind === 'form') return { kind: 'form', form: new URLSearchParams(text) }
   // Clients that always send a content-type send it with an empty body too.
   if (text === '') return NO_BODY
   try {
-    return { kind: 'json', json: JSON.parse(text) }
+    return jsonBody(JSON.parse(text), limit)
   } catch {
     return MALFORMED
   }
@@ -116,21 +146,34 @@ function discard(stream: Readable, body: Body): Promise<Body> {
   return Promise.resolve(body)
 }
 
-function readStream(stream: Readable, limit: number, parse: (text: string) => Body): Promise<Body> {
+/** A body that is refused is read on up to this many bytes, for this long: a client that is still writing would miss the answer. */
+const DRAIN_BYTES = 16_777_216
+const DRAIN_MS = 5000
+
+/** Reads up to `limit` bytes and parses them. Anything longer becomes `refusal`, once it has ended or was drained. */
+function readStream(stream: Readable, limit: number, parse: (text: string) => Body, refusal: Body): Promise<Body> {
   // A stream that has ended or was destroyed emits no further event: waiting for one would never end.
-  if (stream.readableEnded || stream.destroyed) return Promise.resolve(MALFORMED)
+  if (stream.readableEnded || stream.destroyed) return Promise.resolve(limit === 0 ? refusal : MALFORMED)
   return new Promise(resolve => {
     let chunks: Buffer[] = []
     let size = 0
+    let draining: NodeJS.Timeout | undefined
+    const done = (body: Body) => {
+      clearTimeout(draining)
+      resolve(body)
+    }
     stream.on('data', (chunk: Buffer | string) => {
       size += chunk.length
       if (size <= limit) return chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
       chunks = []
-      // The rest is read and dropped: closing the connection while the client still writes would lose our answer.
-      resolve(TOO_LARGE)
+      draining ??= setTimeout(done, DRAIN_MS, refusal)
+      if (size > limit + DRAIN_BYTES) done(refusal)
     })
-    stream.on('end', () => resolve(parse((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString())))
-    stream.on('error', () => resolve(MALFORMED))
-    stream.on('close', () => resolve(MALFORMED))
+    stream.on('end', () => {
+      if (size > limit) done(refusal)
+      else done(parse((chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString()))
+    })
+    stream.on('error', () => done(MALFORMED))
+    stream.on('close', () => done(MALFORMED))
   })
 }

@@ -25,9 +25,16 @@ export interface Limits {
    * Counts one use of a limit. `key` says whose, in as many parts as it takes; it is hashed with the limit's name. It must
    * never be an address alone, behind which there may be a thousand users.
    *
+   * `waiting` counts the time against what the request may wait for the store in all; half of that is the most that is waited.
+   *
    * Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
    */
-  count(name: LimitName, key: readonly string[]): Promise<Readonly<Record<string, string>>>
+  count(name: LimitName, key: readonly string[], waiting: Waiting): Promise<Readonly<Record<string, string>>>
+}
+
+/** Runs a call within the time that one request may wait for the store. Rejects when that is over. */
+export interface Waiting {
+  wait<T>(operation: string, run: () => Promise<T>): Promise<T>
 }
 
 /** Where counts are kept, and for how long that store is waited for. */
@@ -52,14 +59,15 @@ export function createLimits({ log, now, rateLimiter, storeTimeoutMs }: LimitSet
     }),
   )
   return {
-    async count(name, key) {
+    async count(name, key, waiting) {
       const limiter = limiters.get(name)
       if (!limiter) throw new Error(`there is no limit ${name}`)
       const { local, of, points, shared } = limiter
       const hashed = sha256(JSON.stringify([name, ...key]))
       if (!shared) return headersOf(await consume(local, hashed), { of, points })
       try {
-        const counted = await withTimeout(() => consume(shared, hashed), storeTimeoutMs, 'the rate limiter')
+        const ask = () => withTimeout(() => consume(shared, hashed), storeTimeoutMs / 2, 'the rate limiter')
+        const counted = await waiting.wait('the rate limiter', ask)
         return headersOf(counted, { of, points: shared.points ?? points })
       } catch (cause) {
         if (cause instanceof RateLimitError) throw cause

@@ -1,5 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
+/**
+ * Returns the header that ends the connection after the answer, for a request whose body has not arrived in full: Node would go
+ * on reading it, however long it is. HTTP/2 ends the stream by itself, and has no such header.
+ */
+export function closing({ complete, httpVersionMajor }: Pick<IncomingMessage, 'complete' | 'httpVersionMajor'>): {
+  readonly connection?: 'close'
+} {
+  return complete || httpVersionMajor !== 1 ? {} : { connection: 'close' }
+}
+
 const NO_QUERY = new URLSearchParams()
 
 /** Splits a raw request target. Only origin-form and absolute-form reach a route (RFC 9112 §3.2). */

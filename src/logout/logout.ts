@@ -1,4 +1,3 @@
-import { reopen } from '../authorize/reopen.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { findClient } from '../clients/find-client.ts'
 import { withdraw } from '../connected-apps/withdraw.ts'
@@ -12,7 +11,7 @@ import type { Context } from '../options/context.ts'
 import { isNavigation, onwardPage } from '../pages/onward-page.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import type { OneTimeData } from '../store/store.ts'
+import type { OneTime, OneTimeData } from '../store/store.ts'
 import { carriesToken } from '../tokens/carries-token.ts'
 
 /** Ten minutes, for the user to decide on the host's page. */
@@ -39,7 +38,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
   // A request with one of our tokens has no principal either, but its user may well be signed in and would stay so.
   if (!principal && carriesToken(request, config.issuer))
     throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
-  if (!principal) return sendOn(back, pageSettingFor(request, services))
+  if (!principal) return sendOn(back, pageSettingFor(request, services), signedOutPage)
 
   const { appId, clientId, redirectUri, state } = back
   const logoutId = randomId(32)
@@ -59,27 +58,28 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
  * app and ends its grants. Then the browser goes back to the app, if the request had a `post_logout_redirect_uri`.
  */
 export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, services, store } = context
+  const { services, store } = context
   const params = readParams(request.query)
-  const taken = await store.oneTime.consume('logout', sha256(one(params, 'logout_id')), randomId(16))
-  if (!taken) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
-  if (taken.first && optional(params, 'end_grants') === 'true') {
-    try {
-      await endGrantsOfApp(taken.entry.data, context)
-    } catch (error) {
-      await reopen(taken.entry, config)
-      throw error
-    }
-  }
+  const entry = await store.oneTime.peek('logout', sha256(one(params, 'logout_id')))
+  if (!entry) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
+  if (optional(params, 'end_grants') === 'true') await endGrantsOfApp(entry, context)
   // The form of the host's logout page may have led here.
-  return sendOn(taken.entry.data, pageSettingFor(request, services), isNavigation(request) ? onwardPage : undefined)
+  return sendOn(entry.data, pageSettingFor(request, services), isNavigation(request) ? onwardPage : undefined)
 }
 
-async function endGrantsOfApp({ appId, orgId, userId }: OneTimeData['logout'], context: Context): Promise<void> {
-  if (appId === null) return
-  const { agreed, clientId, revoked } = await withdraw(userId, appId, context)
-  const at = context.config.now()
-  if (agreed || revoked > 0) context.events.emit({ type: 'consent_withdrawn', at, clientId, orgId, userId, revoked })
+/**
+ * Ends the grants of the app that asked, once. The mark that it was done is written afterwards, so that a request that is
+ * repeated because its answer was lost cannot find it and end nothing; ending twice does no harm.
+ */
+async function endGrantsOfApp({ data, expiresAt, id }: OneTime<'logout'>, context: Context): Promise<void> {
+  const { config, events, store } = context
+  const { appId, orgId, userId } = data
+  const markId = sha256(JSON.stringify(['logout', id]))
+  if (appId === null || (await store.oneTime.peek('ended', markId))) return
+  await withdraw(userId, appId, context, ({ clientId, revoked }) =>
+    events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked }),
+  )
+  await store.oneTime.put({ kind: 'ended', id: markId, expiresAt, data: { appId, orgId, userId } })
 }
 
 /** The app that asks, and where the browser goes afterwards. */
@@ -119,12 +119,22 @@ async function hintOf(params: Params, context: Context) {
 function sendOn(
   { redirectUri, state }: Pick<Return, 'redirectUri' | 'state'>,
   setting: PageSetting,
-  page?: typeof onwardPage,
+  page?: (uri: string, setting: PageSetting) => HttpResponse,
 ): HttpResponse {
-  if (redirectUri !== null) {
-    const uri = withParams(redirectUri, { state })
-    return page ? page(uri, setting) : redirect(302, uri)
-  }
-  const { signedOut, signedOutTitle } = setting.language.messages
-  return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>` })
+  if (redirectUri === null) return signedOutPage(null, setting)
+  const uri = withParams(redirectUri, { state })
+  return page ? page(uri, setting) : redirect(302, uri)
+}
+
+/**
+ * Tells a person that they are signed out, with a link to where they may go on. No redirect: where nobody was signed in, anyone
+ * may have made the link that led here (RFC 9700 §4.11.2).
+ */
+function signedOutPage(uri: string | null, setting: PageSetting): HttpResponse {
+  const { continueButton, signedOut, signedOutTitle } = setting.language.messages
+  const onward =
+    uri === null
+      ? ''
+      : `\n<div class="actions"><a class="button main" href="${escapeHtml(uri)}">${escapeHtml(continueButton)}</a></div>`
+  return renderPage(200, { ...setting, title: signedOutTitle, body: `<h1>${escapeHtml(signedOut)}</h1>${onward}` })
 }

@@ -78,9 +78,12 @@ async function answerSomeone<Native>(
   if (!principal) throw new ApiError('UNAUTHORIZED', 'sign in first')
   if (route.access === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
-  if (route.method !== 'GET' && isForged(request)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+  if (route.method !== 'GET') {
+    if (isForged(request, config)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+    if (route.errors === 'api') refuseForms(request)
+  }
   if (!route.limit) return route.flow(request, { ...context, principal })
-  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId])
+  const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId], context.store)
   try {
     const response = await route.flow(request, { ...context, principal })
     return { ...response, headers: { ...response.headers, ...headers } }
@@ -92,11 +95,24 @@ async function answerSomeone<Native>(
 }
 
 /**
- * Whether another site's page made a browser send this, with its user's cookies (Fetch Metadata).
+ * Whether another site's page made a browser send this, with its user's cookies: Fetch Metadata say so, or an `Origin` that is
+ * neither this server's nor one of the host's front ends.
  * A request with an Authorization header is its sender's own doing: no page can add one without being let in first.
  */
-function isForged({ headers }: HttpRequest): boolean {
-  return headers['sec-fetch-site'] === 'cross-site' && headers.authorization === undefined
+function isForged({ headers }: HttpRequest, { connectors, origin: own }: Config<never>): boolean {
+  const { authorization, host, origin } = headers
+  if (authorization !== undefined) return false
+  if (headers['sec-fetch-site'] === 'cross-site') return true
+  if (origin === undefined || origin === own || connectors?.baseUrls.includes(origin)) return false
+  // No page can choose the Host header of a request to another site.
+  return !URL.canParse(origin) || new URL(origin).host !== host
+}
+
+/** Refuses a body that an HTML form can send: pages of other sites can send no JSON without being let in first. */
+function refuseForms({ body }: HttpRequest): void {
+  if (body.kind === 'unreadable') throw new ApiError('VALIDATION_ERROR', body.reason, [], { status: body.status })
+  if (body.kind === 'form' && body.form.size > 0)
+    throw new ApiError('VALIDATION_ERROR', 'the body must be application/json', [], { status: 415 })
 }
 
 /** HEAD is answered only where it is harmless: a document. Everywhere else it would run a flow and hide its answer. */

@@ -91,6 +91,16 @@ export class DeadlineStore implements Store {
     })
   }
 
+  /** Runs another call within the same deadline. Rejects with StoreError if it fails, or the time is over. */
+  wait<T>(operation: string, run: () => Promise<T>): Promise<T> {
+    return this.#deadline.call(operation, run)
+  }
+
+  /** Whether the deadline is over, so that every further call is refused. */
+  get isOver(): boolean {
+    return this.#deadline.isOver
+  }
+
   release(): void {
     this.#deadline.cancel()
   }
@@ -137,6 +147,10 @@ class Deadline extends Waiting {
         failed(cause)
       }
     })
+  }
+
+  get isOver(): boolean {
+    return this.#expired
   }
 
   cancel(): void {

@@ -201,8 +201,8 @@ export interface OneTimeData {
   readonly consent: {
     /** The user who must decide. */
     readonly userId: string
-    /** The host's session in which the screen was opened; null if the host does not name sessions. */
-    readonly sessionId: string | null
+    /** A digest of the host's session in which the screen was opened; null if the host does not name sessions. */
+    readonly session: string | null
     /** The app that asks. */
     readonly appId: string
     /** The parameters of the request. */
@@ -262,8 +262,8 @@ export interface OneTimeData {
   readonly form: {
     /** The user to whom the form was shown. */
     readonly userId: string
-    /** The host's session; null if the host does not name sessions. */
-    readonly sessionId: string | null
+    /** A digest of the host's session; null if the host does not name sessions. */
+    readonly session: string | null
   }
   /** The record that a code of a sign-in provider has been tried. */
   readonly account_code: {

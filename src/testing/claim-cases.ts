@@ -20,7 +20,7 @@ export const claimCases: readonly StoreCase[] = [
     assert.equal(await oneTime.claim({ ...entry, data: { provider: 'another' } }, other), false)
     assert.deepEqual(await oneTime.peek('account_code', entry.id), entry, 'the first entry stays')
     assert.equal(
-      await oneTime.claim({ ...newEntry(), id: entry.id, kind: 'form', data: { userId: '', sessionId: null } }, other),
+      await oneTime.claim({ ...newEntry(), id: entry.id, kind: 'form', data: { userId: '', session: null } }, other),
       true,
     )
   }),

@@ -29,7 +29,7 @@ export const idCases: readonly StoreCase[] = [
     for (const kind of ['form', 'account_code'] as const) {
       for (const [index, id] of ids.entries()) {
         const common = { id, expiresAt: Date.now() + 600_000 }
-        if (kind === 'form') await oneTime.put({ ...common, kind, data: { userId: `${index}`, sessionId: null } })
+        if (kind === 'form') await oneTime.put({ ...common, kind, data: { userId: `${index}`, session: null } })
         else {
           const claimed = await oneTime.claim({ ...common, kind, data: { provider: `${index}` } }, newId())
           assert.ok(claimed, `the one-time id ${shown(id)} was taken for one that is there`)

@@ -301,6 +301,36 @@ everywhere('a page of another site cannot make an admin’s browser change anyth
   )
 })
 
+everywhere('a foreign Origin changes nothing, with or without a body of a form', async (t, host) => {
+  const { id } = await createApp(host)
+  const own = new URL(host.url).origin
+  const change = (path: string, headers: Record<string, string>, body?: string) =>
+    host.browse(`/oauth-clients/${id}${path}`, 'anna', { method: 'POST', headers, ...(body === undefined ? {} : { body }) })
+  for (const origin of [
+    'https://evil.example',
+    'null',
+    'https://issuer.example.evil.example',
+    `${own}0`,
+    'x',
+    'https://issuer.example:8443',
+  ])
+    for (const path of ['/suspend', '/revoke-all-tokens', '/regenerate-secret'])
+      t.equal((await change(path, { origin })).status, 403, `${origin} ${path}`)
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+    t.equal((await change('/suspend', { origin: 'https://evil.example', 'content-type': type }, 'a=b')).status, 403, type)
+    t.equal((await change('/suspend', { 'content-type': type }, 'a=b')).status, 415, type)
+  }
+  const deleted = await host.browse(`/oauth-clients/${id}`, 'anna', {
+    method: 'DELETE',
+    headers: { origin: 'https://evil.example' },
+  })
+  t.equal(deleted.status, 403)
+  t.equal((await api(host, 'GET', `/${id}`)).body.status, 'active', 'nothing has changed')
+  for (const origin of [own, 'https://issuer.example']) t.equal((await change('/suspend', { origin })).status, 200, origin)
+  const spa = { authorization: 'Bearer host-anna', origin: 'https://spa.example' }
+  t.equal((await host.send(`/oauth-clients/${id}/activate`, { method: 'POST', headers: spa })).status, 200)
+})
+
 everywhere('wrong methods are 405 with Allow, in the shape of this API', async (t, host) => {
   const { body, headers, status } = await api(host, 'PATCH', `/${'f'.repeat(24)}`)
   t.equal(status, 405)

@@ -1,5 +1,6 @@
 /** A Redis that fails, as an application sees it: 503 while it lasts, and nothing lost or used twice afterwards. */
 
+import { inspect } from 'node:util'
 import { redisStore } from 'authmount/stores/redis'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -96,6 +97,34 @@ t.test('killed and started again: 503 meanwhile, and what was used, rotated or r
     t.ok(host.events.some(({ type }) => type === 'refresh_reuse'))
   }
   for (const code of codes) t.equal((await host.redeem(app, code)).body.error, 'invalid_grant')
+})
+
+t.test('a server that refuses writes: 503, and the log has nothing of the records', async t => {
+  const { host, server } = await hostOver(t, [])
+  const app = await host.confidentialApp()
+  const admin = new Redis(server.port)
+  t.teardown(() => admin.disconnect())
+  const refusals = {
+    OOM: () => admin.config('SET', 'maxmemory', '1'),
+    NOREPLICAS: async () => {
+      await admin.config('SET', 'maxmemory', '0')
+      await admin.config('SET', 'min-replicas-to-write', '1')
+    },
+    READONLY: async () => {
+      await admin.config('SET', 'min-replicas-to-write', '0')
+      await admin.replicaof('127.0.0.1', '1')
+    },
+  }
+  for (const [code, refuse] of Object.entries(refusals)) {
+    await refuse()
+    host.logged.length = 0
+    assertUnavailable(t, await host.authorize(app, { state: 'the-state-of-the-app', login_hint: 'anna@secret.example' }), code)
+    const text = inspect(host.logged, { depth: null, maxStringLength: null, showHidden: true })
+    // The documented client reconnects on READONLY, until the time of the request is over.
+    t.match(text, new RegExp(`${code} |no answer within`))
+    for (const secret of ['session-of-anna', 'the-state-of-the-app', 'anna@secret', 'code_challenge'])
+      t.notMatch(text, secret, `${code}: ${secret}`)
+  }
 })
 
 t.test('a server that hangs: every request ends in time, and a retry gets on', async t => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
@@ -110,6 +111,69 @@ everyFramework('too much is 413, and costs nothing', async (t, host) => {
     'exactly 16 KiB',
   )
   t.equal((await host.clientCredentials(app)).status, 200, 'and the server goes on')
+})
+
+everyFramework('a body without an end is answered, and its connection closed', async (t, host) => {
+  for (const [path, type] of [
+    ['/oauth/token', FORM],
+    ['/oauth/token', 'text/plain'],
+    ['/oauth-clients', 'application/json'],
+  ] as const) {
+    const { hostname, port } = new URL(host.url)
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => {})
+    let text = ''
+    socket.on('data', chunk => {
+      text += chunk
+    })
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
+    let written = 0
+    while (!socket.destroyed && !text.includes('\r\n\r\n') && written < 100_000_000) {
+      written += chunk.length
+      if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close'), once(socket, 'data')])
+      await new Promise(setImmediate)
+    }
+    if (!socket.destroyed) await once(socket, 'close')
+    t.ok(written < 100_000_000, `${path}: not read for ever`)
+    // A reset of the connection may overtake the answer.
+    if (text !== '') t.match(text, /^HTTP\/1\.1 (413|415|401) [\s\S]*\r\nconnection: close\r\n/i, `${path} ${type}`)
+  }
+  const app = await host.confidentialApp()
+  t.equal((await host.clientCredentials(app)).headers.get('connection'), 'keep-alive', 'a good request keeps its connection')
+})
+
+everyFramework('JSON that is nested without end, or has lists without end, is refused in a few milliseconds', async (t, host) => {
+  const nested = `${'['.repeat(8000)}${']'.repeat(8000)}`
+  const deep = `${'{"a":'.repeat(2500)}1${'}'.repeat(2500)}`
+  for (const body of [nested, deep]) {
+    const answer = await host.send('/oauth/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    refused(t, answer, [400, 413], body.slice(0, 9))
+  }
+  const authorization = 'Bearer host-anna'
+  const send = (body: string, path = '/oauth-clients', method = 'POST') =>
+    host.send(path, { method, headers: { authorization, 'content-type': 'application/json' }, body })
+  for (const body of [nested, deep]) t.match(await send(body), { status: 400, body: { error: { code: 'VALIDATION_ERROR' } } })
+  const lists = {
+    numbers: JSON.stringify({ name: 'A', allowedGrantTypes: Array.from({ length: 30_000 }, () => 1) }),
+    scopes: JSON.stringify({ name: 'A', allowedScopes: Array.from({ length: 900 }, (_, index) => `s${index}`) }),
+    fields: JSON.stringify(Object.fromEntries(Array.from({ length: 6000 }, (_, index) => [`f${index}`, 1]))),
+  }
+  for (const [what, body] of Object.entries(lists)) {
+    const answer = await send(body)
+    t.equal(answer.status, 400, what)
+    t.ok(answer.text.length < 6000, `${what}: an answer of ${answer.text.length} characters`)
+    const { details } = answer.body.error as { details: { path: string; message: string }[] }
+    t.ok(details.length <= 20, what)
+    t.equal(new Set(details.map(({ message, path }) => path + message)).size, details.length, `${what}: each once`)
+  }
+  const names = Array.from({ length: 3800 }, (_, index) => (index + 676).toString(26))
+  const query = `/oauth-clients?${names.join('&')}`
+  const ms = await fastest(async () => {
+    const answer = await host.send(query, { headers: { authorization } })
+    t.ok(answer.text.length < 6000)
+  })
+  t.ok(ms < 20 * (await slowness()), `${ms.toFixed(1)} ms`)
 })
 
 everyFramework('a client that hangs up in the middle of a body harms nobody', async (t, host) => {

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { type Answer, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { type Answer, type Fields, REDIRECT_URI, VERIFIER } from '../support/client.ts'
 import { everyFramework } from '../support/everywhere.ts'
 import { USERS } from '../support/host.ts'
 
@@ -454,3 +454,46 @@ everyFramework('a browser that meets an error is shown a page, with everything e
   t.match(answer.headers.get('content-security-policy'), /default-src 'none'.*frame-ancestors 'none'/)
   t.notMatch(answer.text, /<script/)
 })
+
+everyFramework(
+  'nobody is sent to an app’s address before they have signed in, but for the answer to prompt=none',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const faults: readonly Fields[] = [
+      { response_type: 'token' },
+      { response_type: undefined },
+      { scope: 'bogus' },
+      { code_challenge_method: 'S512' },
+      { response_mode: 'nope' },
+      { response_mode: 'form_post', scope: 'bogus' },
+      { request: 'e30.e30.' },
+      { request_uri: 'https://evil.example/request' },
+      { prompt: 'none login' },
+      { prompt: 'nonesuch' },
+      { state: 'x'.repeat(5000) },
+      { resource: 'https://elsewhere.example' },
+    ]
+    for (const fields of faults) {
+      const what = JSON.stringify(fields).slice(0, 60)
+      const answer = await host.authorize(app, fields, null)
+      if (fields.prompt?.includes('none ')) {
+        t.equal(answer.params.error, 'invalid_request', what)
+        continue
+      }
+      t.equal(answer.location?.pathname, '/login', what)
+      t.notMatch(answer.text, 'app.example', what)
+      const signedIn = await host.browse(answer.params.returnTo ?? '', 'anna')
+      const direct = await host.authorize(app, fields)
+      t.equal(signedIn.status, direct.status, what)
+      t.strictSame(signedIn.params, direct.params, `${what}: afterwards the app hears of it`)
+    }
+    for (const name of ['state', 'scope', 'prompt', 'x']) {
+      const answer = await host.browse(`/oauth/authorize?${host.authorizeQuery(app)}&${name}=a&${name}=none`, null)
+      t.equal(answer.location?.pathname, '/login', name)
+      const signedIn = await host.browse(answer.params.returnTo ?? '', 'anna')
+      t.match(signedIn.params, { error: 'invalid_request', error_description: `${name} is given more than once` })
+    }
+    t.equal((await host.authorize(app, { prompt: 'none' }, null)).params.error, 'login_required')
+    t.equal((await host.authorize(app, { prompt: 'none', scope: 'bogus' }, null)).params.error, 'invalid_scope')
+  },
+)

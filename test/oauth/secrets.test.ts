@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
@@ -36,6 +37,7 @@ for (const { name, mount, connect } of settings) {
     const wrongCode = await host.approve(app)
     await host.redeem(app, wrongCode, { code_verifier: 'w'.repeat(43) })
     const granted = (await host.redeem(app, code)).body
+    await host.browse('/oauth/connected-apps', 'anna', { headers: { accept: 'text/html' } })
     const machine = (await host.clientCredentials(app)).body
     const refreshed = (await host.refresh(app, granted.refresh_token)).body
     const repeated = (await host.refresh(app, granted.refresh_token)).body
@@ -50,6 +52,7 @@ for (const { name, mount, connect } of settings) {
       'the client secret': app.clientSecret,
       'a verifier': VERIFIER,
       'the consent screen’s id': screen.params.consent_id,
+      'the session id of the host': 'session-of-anna',
       'a code': code,
       'a code that was not redeemed': wrongCode,
       'an access token': granted.access_token,
@@ -59,9 +62,13 @@ for (const { name, mount, connect } of settings) {
       'an access token of an app': machine.access_token,
     }
     t.ok(seen.length > 20)
-    const places = { store: seen.join('\n'), log: JSON.stringify(host.logged), events: JSON.stringify(host.events) }
+    const places = {
+      store: seen.join('\n'),
+      log: inspect(host.logged, { depth: null, maxStringLength: null, showHidden: true }),
+      events: JSON.stringify(host.events),
+    }
     for (const [what, secret] of Object.entries(secrets)) {
-      t.ok(typeof secret === 'string' && secret.length > 20, what)
+      t.ok(typeof secret === 'string' && secret.length >= 15, what)
       for (const [place, text] of Object.entries(places)) t.notOk(text.includes(String(secret)), `${what} is not in the ${place}`)
       // The secret half of a token, without the part that leads to its grant.
       const half = String(secret).split(/[._]/).at(-1) ?? ''
@@ -69,6 +76,57 @@ for (const { name, mount, connect } of settings) {
     }
   })
 }
+
+t.test(
+  'of an error the log receives name, message, code, stack and causes, and nothing that a driver keeps beside them',
+  async t => {
+    const secret = 'session-of-anna'
+    const command = { name: 'set', args: ['once:consent', JSON.stringify({ sessionId: secret })] }
+    const driver = Object.assign(new RangeError('OOM command not allowed'), {
+      code: 'OOM',
+      command,
+      request: { headers: { cookie: secret } },
+    })
+    const looping: Error & { self?: unknown } = new Error('looping')
+    looping.cause = looping
+    const values = [
+      driver,
+      new Error('outer', { cause: driver }),
+      new AggregateError([driver, new Error('other', { cause: driver })], 'all failed'),
+      Object.assign(new Error('own'), { toJSON: () => command, [Symbol.for('nodejs.util.inspect.custom')]: () => secret }),
+      { message: 'not an Error', command },
+      { command },
+      Object.defineProperty({}, 'message', {
+        get: () => {
+          throw driver
+        },
+      }),
+      looping,
+      () => secret,
+    ]
+    const heard: unknown[] = []
+    const store = memoryStore()
+    const thrown: { current: unknown } = { current: undefined }
+    const log = { error: (_message: string, cause?: unknown) => heard.push(cause), warn: () => {} }
+    const [[, mount] = []] = Object.entries(frameworks)
+    if (!mount) return t.fail('no framework')
+    const host = await startHost(mount, {
+      log,
+      store: { ...store, apps: { ...store.apps, get: () => Promise.reject(thrown.current) } },
+    })
+    t.teardown(host.close)
+    for (const value of values) {
+      thrown.current = value
+      t.equal((await host.authorize({ clientId: 'f'.repeat(24), clientSecret: null })).status, 503)
+      const said = heard.at(-1)
+      t.notMatch(inspect(said, { depth: null, showHidden: true }) + JSON.stringify(said), secret)
+    }
+    t.equal(heard.length, values.length)
+    const [cause] = heard as [Error]
+    t.match(cause, { name: 'RangeError', message: 'OOM command not allowed', code: 'OOM' })
+    t.match(cause.stack, /secrets\.test/)
+  },
+)
 
 for (const [framework, mount] of Object.entries(frameworks)) {
   t.test(`${framework}: whatever a store throws, the client hears the same fixed words`, async t => {

@@ -44,7 +44,9 @@ everyFramework(
     t.equal((await host.browse(asked.params.returnTo ?? '', null)).location?.href, done.location?.href, 'a reload is harmless')
 
     const nobody = await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI, state: 's' }, null)
-    t.equal(nobody.location?.href, `${REDIRECT_URI}?state=s`, 'there is nobody to sign out')
+    t.equal(nobody.status, 200, 'there is nobody to sign out, and nobody to redirect')
+    t.match(nobody.text, `href="${REDIRECT_URI}?state=s"`)
+    t.notMatch(nobody.text, /http-equiv="?refresh/i)
     const page = await ask(host, {}, null)
     t.equal(page.status, 200)
     t.match(page.text, /You are signed out/)
@@ -149,11 +151,10 @@ everyFramework(
     t.equal((await host.browse(`/oauth/logout?state=a&state=b`, 'anna')).status, 400)
     host.clock.advance(7200)
     const late = await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI }, null)
-    t.equal(late.location?.href, REDIRECT_URI, 'an expired hint is still a hint')
-    t.equal(
-      (await ask(host, { client_id: app.clientId, post_logout_redirect_uri: REDIRECT_URI }, null)).location?.href,
-      REDIRECT_URI,
-    )
+    t.match(late.text, `href="${REDIRECT_URI}"`, 'an expired hint is still a hint')
+    const named = await ask(host, { client_id: app.clientId, post_logout_redirect_uri: REDIRECT_URI }, null)
+    t.equal(named.location, undefined)
+    t.match(named.text, `href="${REDIRECT_URI}"`)
   },
   LOGOUT,
 )

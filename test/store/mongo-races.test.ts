@@ -13,13 +13,13 @@ if (urlOf('mongo')) {
   t.test('of claims over four connections one takes an expired entry over, whoever had claimed and consumed it', async t => {
     const { clock, db, stores } = await fourStores(t)
     for (let round = 0; round < 10; round++) {
-      const entry: OneTime<'form'> = { ...newConsent(), kind: 'form', data: { userId: 'old', sessionId: null } }
+      const entry: OneTime<'form'> = { ...newConsent(), kind: 'form', data: { userId: 'old', session: null } }
       const expired = { ...entry, expiresAt: clock.now() + 1000 }
       await stores[0]?.oneTime.claim(expired, 'old')
       await stores[1]?.oneTime.consume('form', entry.id, 'old')
       clock.advance(2)
       const claim = (index: number) => {
-        const own = { ...entry, expiresAt: clock.now() + 60_000, data: { userId: `${index >> 1}`, sessionId: null } }
+        const own = { ...entry, expiresAt: clock.now() + 60_000, data: { userId: `${index >> 1}`, session: null } }
         return stores[index % 4]?.oneTime.claim(own, `attempt ${index >> 1}`)
       }
       // Each attempt is sent twice at once, over two connections; the old claimer is back, too.

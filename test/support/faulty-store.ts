@@ -3,9 +3,9 @@ import type { StoreTimeout } from './store-timeout.ts'
 
 /**
  * How a store call goes wrong: it throws at once, rejects without having done anything, rejects although it was done,
- * never answers, or answers only when the request has been given up.
+ * never answers, answers only when the request has been given up, or hangs and goes on hanging with every later call.
  */
-export const faults = ['throws', 'rejects before', 'rejects after', 'never answers', 'answers late'] as const
+export const faults = ['throws', 'rejects before', 'rejects after', 'never answers', 'answers late', 'goes on hanging'] as const
 export type Fault = (typeof faults)[number]
 
 export class FaultyStore {
@@ -50,6 +50,7 @@ export class FaultyStore {
 
   #call(name: string, operation: () => Promise<unknown>): Promise<unknown> {
     this.calls.push(name)
+    if (this.fault === 'goes on hanging' && this.failAt > 0 && this.calls.length > this.failAt) return new Promise(() => {})
     if (this.calls.length !== this.failAt) return operation()
     const secret = new Error(`ECONNREFUSED 10.0.0.3:6379 at ${name}: db-password`)
     switch (this.fault) {
@@ -60,6 +61,7 @@ export class FaultyStore {
       case 'rejects after':
         return operation().then(() => Promise.reject(secret))
       case 'never answers':
+      case 'goes on hanging':
         setImmediate(() => this.#timeout.runOut())
         return new Promise(() => {})
       case 'answers late': {

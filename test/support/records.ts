@@ -10,6 +10,6 @@ export function newConsent(): OneTime<'consent'> {
     kind: 'consent',
     id: randomUUID(),
     expiresAt: Date.now() + 60_000,
-    data: { userId: 'anna', sessionId: null, appId: newAppId(), params: {}, scopes: ['read:records'], codeSalt: 'salt' },
+    data: { userId: 'anna', session: null, appId: newAppId(), params: {}, scopes: ['read:records'], codeSalt: 'salt' },
   }
 }

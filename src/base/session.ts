@@ -1,0 +1,9 @@
+import { sha256 } from './crypto.ts'
+
+/**
+ * Returns the name under which a session of the host is stored: a digest, since on many hosts the id of a session is all that
+ * its cookie holds, and a copy of the database must not sign anyone in. Null if the host does not name sessions.
+ */
+export function sessionName(sessionId: string | undefined): string | null {
+  return sessionId === undefined ? null : sha256(`session ${sessionId}`)
+}
