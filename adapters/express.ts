@@ -28,10 +28,12 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
     const { ip, method } = request
     const headers = readHeaders(request)
     const answered = await authmount.dispatch(endpoint, { method, params, query, headers, body, ip, native: request })
+    if (answered.headers['access-control-allow-origin'] !== undefined) takeOverCors(request, response)
     send(response, request.complete ? answered : { ...answered, headers: { ...answered.headers, ...closing(request) } })
   }
   const find = (request: Request): FoundEndpoint | undefined => authmount.find(splitUrl(request.originalUrl).path)
   const misplaced = warnOnce(authmount)
+  const takeOverCors = corsTaker(authmount)
 
   const route: RequestHandler = (request, response, next) => {
     misplaced(request.baseUrl)
@@ -120,6 +122,28 @@ function parserStatus(error: unknown): number | undefined {
   // A body that is not compressed as it says: refused like one that is.
   if (typeof code === 'string' && /^(Z_|ERR_ZLIB_|ERR_BROTLI|ERR__ERROR_FORMAT)/.test(code)) return 415
   return typeof type === 'string' && PARSER_ERROR.test(type) ? status : undefined
+}
+
+/**
+ * Makes a function that removes the CORS headers that middleware before the router has set on an answer with our own. Warns, once,
+ * if that middleware keeps out the page that asks: it also answers the preflights of our routes, which never reach the router.
+ */
+function corsTaker({ log }: Authmount<Request>): (request: Request, response: Response) => void {
+  let said = false
+  return (request, response) => {
+    const { origin } = request.headers
+    const theirs = response.getHeader('access-control-allow-origin')
+    // A list of origins sets no header for others, but `Vary`.
+    const shutOut =
+      theirs === undefined ? /\borigin\b/i.test(String(response.getHeader('vary') ?? '')) : theirs !== '*' && theirs !== origin
+    response.removeHeader('access-control-allow-credentials')
+    response.removeHeader('access-control-expose-headers')
+    if (said || origin === undefined || !shutOut) return
+    said = true
+    log.warn(
+      `cors() before authmountRouter answers the preflights of our routes, and not for ${origin}, which an app may use: put app.use(authmountRouter(authmount)) before app.use(cors(…))`,
+    )
+  }
 }
 
 /** Warns, once, if the router is mounted below a path: it then serves other URLs than the metadata name. */

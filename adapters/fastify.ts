@@ -1,6 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest, FastifySchema, HTTPMethods, RouteOptions } from 'fastify'
+import type {
+  FastifyContentTypeParser,
+  FastifyInstance,
+  FastifyRequest,
+  FastifySchema,
+  HTTPMethods,
+  onSendAsyncHookHandler,
+  RouteOptions,
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { NO_BODY, readBody, unreadableFrom } from '../src/http/body.ts'
 import { closing, readHeaders, splitUrl } from '../src/http/node-message.ts'
@@ -53,14 +61,22 @@ async function mount(app: FastifyInstance, { authmount, prefix = app.prefix }: A
     // Name the two media types that are read: Fastify finds exact names faster than the wildcard.
     child.addContentTypeParser(['application/x-www-form-urlencoded', 'application/json'], unread)
     child.addContentTypeParser('*', unread)
-    for (const endpoint of authmount.endpoints) child.route(routeOf(authmount, endpoint))
+    for (const endpoint of authmount.endpoints) {
+      if (!isShared(endpoint)) {
+        child.route(routeOf(authmount, endpoint, METHODS))
+        continue
+      }
+      const others = METHODS.filter(method => method !== 'OPTIONS')
+      child.route(routeOf(authmount, endpoint, others))
+      child.route({ ...routeOf(authmount, endpoint, ['OPTIONS']), onSend: ownPreflight(authmount, endpoint) })
+    }
   })
 }
 
 /** All methods that Fastify routes, so that a method an endpoint does not have gets our 405, not the framework's 404. */
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
 
-function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): RouteOptions {
+function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint, method: HTTPMethods[]): RouteOptions {
   const answer = async (request: FastifyRequest, body: Body): Promise<HttpResponse> => {
     const { ip, method, raw } = request
     const { query } = splitUrl(raw.url ?? '')
@@ -70,7 +86,7 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
     return raw.complete ? answered : { ...answered, headers: { ...answered.headers, ...closing(raw) } }
   }
   return {
-    method: METHODS,
+    method,
     url: endpoint.path,
     exposeHeadRoute: false,
     // Hidden from @fastify/swagger, which would document eight methods of every path; `authmount.openapi()` describes our routes.
@@ -85,6 +101,34 @@ function routeOf(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): Rout
       if (!error.code?.startsWith('FST_ERR_CTP_')) throw error
       return send(reply, await answer(request, unreadableFrom(error.statusCode ?? 400)))
     },
+  }
+}
+
+/** Tells whether pages of other origins may read answers of an endpoint. */
+function isShared({ routes }: Endpoint): boolean {
+  return [...routes.values()].some(({ cors }) => cors !== undefined)
+}
+
+/**
+ * Replaces the answer that a CORS hook of the host's gave to a preflight of ours: it knows the origins of the host, not those of
+ * the apps. Such a hook runs first and ends the request, so our handler never sees it.
+ */
+function ownPreflight(authmount: Authmount<FastifyRequest>, endpoint: Endpoint): onSendAsyncHookHandler {
+  return async (request, reply, payload) => {
+    const { headers } = request
+    if (headers.origin === undefined || headers['access-control-request-method'] === undefined) return payload
+    const answer = await authmount.dispatch(endpoint, {
+      method: 'OPTIONS',
+      params: {},
+      query: new URLSearchParams(),
+      headers: readHeaders(request.raw),
+      body: NO_BODY,
+      ip: request.ip,
+      native: request,
+    })
+    for (const name of Object.keys(reply.getHeaders()))
+      if (name.startsWith('access-control-') || name === 'content-length') reply.removeHeader(name)
+    return payloadOf(answer, reply)
   }
 }
 

@@ -60,7 +60,7 @@ export function createAuthmount<Native = unknown>(options: AuthmountOptions<Nati
 
   return {
     endpoints,
-    mountPath: config.mountPath,
+    mountPath: config.servedPath,
     log: config.log,
     find: endpointFinder(endpoints),
     dispatch: createDispatch(runtime),

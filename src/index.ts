@@ -1,5 +1,7 @@
 export type { NewApp } from './apps/app-input.ts'
-export type { AppOwner, RegisteredApp } from './apps/register-app.ts'
+export type { AppView } from './apps/app-view.ts'
+export type { AppOwner } from './apps/new-app.ts'
+export type { RegisteredApp } from './apps/registered-app.ts'
 export { createAuthmount } from './authmount.ts'
 export type { AuthmountEvent } from './base/events.ts'
 export type { Json, JsonObject } from './base/json.ts'

@@ -1,5 +1,6 @@
 import type { NewApp } from './apps/app-input.ts'
-import type { AppOwner, RegisteredApp } from './apps/register-app.ts'
+import type { AppOwner } from './apps/new-app.ts'
+import type { RegisteredApp } from './apps/registered-app.ts'
 import type { JsonObject } from './base/json.ts'
 import type { Log } from './base/log.ts'
 import type { ConnectorStatus, ConnectorToken } from './connectors/connector-tokens.ts'
@@ -29,8 +30,10 @@ export interface Authmount<Native = unknown> extends Guarding {
   /** Makes a guard for a protected route. Throws TypeError, where the route is defined, for a requirement that cannot be met. */
   guard(requirements?: TokenRequirements): TokenGuard
   /**
-   * Registers an app from the host's own code, as a set-up script would.
-   * Rejects with ApiError VALIDATION_ERROR that names every problem, or with StoreError.
+   * Registers an app from the host's own code, as a set-up script would. With a fixed `clientId` the call is idempotent: it
+   * creates the app, or sets the fields that are given and differ.
+   * Rejects with ApiError VALIDATION_ERROR that names every problem; with CONFLICT if the app with this `clientId` was deleted,
+   * is another organisation's or was not registered by the host, or is changed by others all the time; or with StoreError.
    */
   registerApp(app: NewApp, owner: AppOwner): Promise<RegisteredApp>
   /**

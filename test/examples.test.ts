@@ -65,7 +65,7 @@ for (const [framework, database] of starts) {
       const toLogin = await fetch(authorizeUrl, { redirect: 'manual' })
       t.match(toLogin.headers.get('location'), /^\/login\?returnTo=/)
 
-      const [, id = '', secret = ''] = /-u '(\w+):([\w-]+)'/.exec(text) ?? []
+      const [, id = '', secret = ''] = /-u '([\w-]+):([\w-]+)'/.exec(text) ?? []
       const origin = `http://localhost:${port}`
       const granted = await fetch(`${origin}/oauth/token`, {
         method: 'POST',
@@ -84,6 +84,7 @@ for (const [framework, database] of starts) {
       const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
       const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
       t.match(await listed.json(), { pagination: { total: 2 } })
+      const [, appId = ''] = /oauth-clients\/(\w+)\/revoke-all-tokens/.exec(text) ?? []
       const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
       const created = await fetch(`${origin}/oauth-clients`, {
         method: 'POST',
@@ -91,8 +92,30 @@ for (const [framework, database] of starts) {
         body: json,
       })
       t.equal(created.status, 201)
-      const revoked = await fetch(`${origin}/oauth-clients/${id}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
+      const revoked = await fetch(`${origin}/oauth-clients/${appId}/revoke-all-tokens`, { method: 'POST', headers: { cookie } })
       t.match(await revoked.json(), { count: 1 })
+
+      t.match(text, `${origin}/admin/oauth`)
+      t.equal((await fetch(`${origin}/admin/oauth/`, { headers: { cookie } })).status, 200, 'the console')
+
+      // The connector, as a browser goes through it: Contacts knows who is signed in there, and asks.
+      t.match(text, `${origin}/connections`)
+      const visit = (url: string | URL, init: RequestInit = {}) =>
+        fetch(url, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
+      t.match(await (await visit(`${origin}/connections`)).text(), 'Connect Contacts')
+      const begun = await visit(`${origin}/connectors/contacts/oauth/authorize`)
+      const { authorizationUrl } = (await begun.json()) as { authorizationUrl: string }
+      const screen = await visit(authorizationUrl)
+      const consentUrl = new URL(screen.headers.get('location') ?? '', authorizationUrl)
+      const consent = { consent_id: consentUrl.searchParams.get('consent_id') ?? '', consent: 'granted' }
+      const body = new URLSearchParams(consent)
+      const agreed = await visit(new URL('/oauth/authorize', authorizationUrl), { method: 'POST', body })
+      const connected = await visit(agreed.headers.get('location') ?? '')
+      const back = new URL(connected.headers.get('location') ?? '', origin)
+      t.equal(back.pathname, '/connections')
+      t.match(await (await visit(back)).text(), 'Carla Diaz')
+      await visit(`${origin}/connections/disconnect`, { method: 'POST' })
+      t.match(await (await visit(`${origin}/connections`)).text(), 'Connect Contacts')
 
       const login = await fetch(`${origin}/login`, {
         method: 'POST',

@@ -2,7 +2,15 @@ import type { Server } from 'node:http'
 import type { Authmount } from 'authmount'
 import { authmountConsole, authmountRouter, requireToken } from 'authmount/express'
 import express, { type Response } from 'express'
-import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
+import {
+  createAuthorization,
+  GRACE_SECONDS,
+  type HostSettings,
+  nameOfApp,
+  type SeededApps,
+  seedApps,
+} from '../host/authorization.ts'
+import { CONNECTOR, showConnections } from '../host/connections.ts'
 import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
@@ -14,7 +22,7 @@ import { playgroundFile, playgroundPage, type Served, whoIs } from '../playgroun
 export async function startExpress(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
-  graceSeconds = GRACE_SECONDS,
+  settings: HostSettings = {},
 ): Promise<{ readonly origin: string; readonly authmount: Authmount; readonly apps: SeededApps; readonly server: Server }> {
   const app = express()
   const server = app.listen(port, '127.0.0.1')
@@ -22,9 +30,12 @@ export async function startExpress(
   const address = server.address()
   const origin = `http://localhost:${typeof address === 'object' ? address?.port : port}`
 
-  const authmount = createAuthorization(origin, store, graceSeconds)
+  const authmount = createAuthorization(origin, store, settings)
   const apps = await seedApps(authmount, origin)
-  const walkthrough = describeWalkthrough(`Express, with its data in ${name},`, origin, apps)
+  const walkthrough = describeWalkthrough(`Express, with its data in ${name},`, origin, {
+    apps,
+    hasConnector: settings.contacts !== undefined,
+  })
 
   // authmount: the OAuth routes, in one line.
   app.use(authmountRouter(authmount))
@@ -58,12 +69,25 @@ export async function startExpress(
   })
   app.get('/sign-out', async (request, response) => {
     const { client_id: clientId, returnTo } = request.query
-    response.send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+    response.send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, apps, store)))
   })
   app.post('/sign-out', express.urlencoded({ extended: false }), (request, response) => {
     signOut(request.headers.cookie)
     response.redirect(303, afterSignOut(request.body ?? {}))
   })
+  const { contacts } = settings
+  if (contacts) {
+    app.get('/connections', async (request, response) => {
+      const user = sessionOf(request.headers.cookie)?.user
+      if (user) response.send(await showConnections(authmount, contacts, user, request.query.error))
+      else response.redirect('/login?returnTo=/connections')
+    })
+    app.post('/connections/disconnect', async (request, response) => {
+      const user = sessionOf(request.headers.cookie)?.user
+      if (user) await authmount.disconnect(CONNECTOR, { userId: user.id, orgId: user.orgId })
+      response.redirect(303, '/connections')
+    })
+  }
   app.get('/whoami', (request, response) => {
     const session = sessionOf(request.headers.cookie)
     if (session) response.json(whoIs(session.user))
@@ -78,7 +102,7 @@ export async function startExpress(
   // A page on which to walk through all of it.
   app.get('/playground', async (request, response) => {
     const user = sessionOf(request.headers.cookie)?.user ?? null
-    serve(response, await playgroundPage({ issuer: origin, graceSeconds, user }))
+    serve(response, await playgroundPage({ issuer: origin, graceSeconds: settings.graceSeconds ?? GRACE_SECONDS, user }))
   })
   app.get('/playground/:file', async (request, response, next) => {
     const file = await playgroundFile(request.params.file)

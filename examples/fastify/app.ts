@@ -1,7 +1,15 @@
 import formbody from '@fastify/formbody'
 import authmountPlugin, { authmountConsole } from 'authmount/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { createAuthorization, GRACE_SECONDS, nameOfApp, type SeededApps, seedApps } from '../host/authorization.ts'
+import {
+  createAuthorization,
+  GRACE_SECONDS,
+  type HostSettings,
+  nameOfApp,
+  type SeededApps,
+  seedApps,
+} from '../host/authorization.ts'
+import { CONNECTOR, showConnections } from '../host/connections.ts'
 import { afterSignOut, callbackPage, homePage, loginPage, safeReturnTo, signOutPage } from '../host/pages.ts'
 import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
@@ -13,12 +21,15 @@ import { playgroundFile, playgroundPage, whoIs } from '../playground/page.ts'
 export async function startFastify(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
-  graceSeconds = GRACE_SECONDS,
+  settings: HostSettings = {},
 ): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: FastifyInstance }> {
   const origin = `http://localhost:${port}`
-  const authmount = createAuthorization(origin, store, graceSeconds)
+  const authmount = createAuthorization(origin, store, settings)
   const apps = await seedApps(authmount, origin)
-  const walkthrough = describeWalkthrough(`Fastify, with its data in ${name},`, origin, apps)
+  const walkthrough = describeWalkthrough(`Fastify, with its data in ${name},`, origin, {
+    apps,
+    hasConnector: settings.contacts !== undefined,
+  })
   const app = Fastify({ forceCloseConnections: true })
 
   // authmount: the OAuth routes, in one line.
@@ -62,12 +73,25 @@ export async function startFastify(
   })
   app.get<{ Querystring: Record<string, unknown> }>('/sign-out', async (request, reply) => {
     const { client_id: clientId, returnTo } = request.query
-    return reply.type(html).send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, store)))
+    return reply.type(html).send(signOutPage(safeReturnTo(returnTo), await nameOfApp(clientId, apps, store)))
   })
   app.post<{ Body: Record<string, string | undefined> }>('/sign-out', async (request, reply) => {
     signOut(request.headers.cookie)
     return reply.redirect(afterSignOut(request.body ?? {}), 303)
   })
+  const { contacts } = settings
+  if (contacts) {
+    app.get<{ Querystring: { error?: string } }>('/connections', async (request, reply) => {
+      const user = sessionOf(request.headers.cookie)?.user
+      if (!user) return reply.redirect('/login?returnTo=/connections')
+      return reply.type(html).send(await showConnections(authmount, contacts, user, request.query.error))
+    })
+    app.post('/connections/disconnect', async (request, reply) => {
+      const user = sessionOf(request.headers.cookie)?.user
+      if (user) await authmount.disconnect(CONNECTOR, { userId: user.id, orgId: user.orgId })
+      return reply.redirect('/connections', 303)
+    })
+  }
   app.get('/whoami', async (request, reply) => {
     const session = sessionOf(request.headers.cookie)
     return session ? whoIs(session.user) : reply.code(401).send({ error: 'nobody is signed in' })
@@ -81,7 +105,7 @@ export async function startFastify(
   // A page on which to walk through all of it.
   app.get('/playground', async (request, reply) => {
     const user = sessionOf(request.headers.cookie)?.user ?? null
-    const { body, headers } = await playgroundPage({ issuer: origin, graceSeconds, user })
+    const { body, headers } = await playgroundPage({ issuer: origin, graceSeconds: settings.graceSeconds ?? GRACE_SECONDS, user })
     return reply.headers(headers).send(body)
   })
   app.get<{ Params: { file: string } }>('/playground/:file', async (request, reply) => {

@@ -1,14 +1,28 @@
 import { type Authmount, createAuthmount, type RegisteredApp, type Store } from 'authmount'
+import type { Provider } from 'authmount/connectors'
+import { CONNECTOR } from './connections.ts'
 import { sessionOf, userOf } from './users.ts'
 
-/** Everybody knows it: good for an example, and for nothing else. */
+/** Everybody knows them: good for an example, and for nothing else. */
 const EXAMPLE_KEY = 'b_6hJt0yrK3vZQeS1mUo8xWnPc5dGfLa2Tj7IiRk9E4'
+const EXAMPLE_SECRET = 'an-example-secret-that-everybody-knows'
 
 /** How long a retry of a refresh gets the same answer, unless the caller says otherwise. */
 export const GRACE_SECONDS = 10
 
+export interface HostSettings {
+  /** How long a retry of a refresh gets the same answer. Default {@link GRACE_SECONDS}. */
+  readonly graceSeconds?: number
+  /** The outside provider that users can connect. Default: none. */
+  readonly contacts?: Provider
+}
+
 /** The host's authorization server: its own users, its own scopes, and a store. */
-export function createAuthorization(origin: string, store: Store, graceSeconds = GRACE_SECONDS): Authmount {
+export function createAuthorization(
+  origin: string,
+  store: Store,
+  { contacts, graceSeconds = GRACE_SECONDS }: HostSettings = {},
+): Authmount {
   return createAuthmount({
     issuer: origin,
     store,
@@ -23,6 +37,17 @@ export function createAuthorization(origin: string, store: Store, graceSeconds =
       const user = userOf(userId)
       return user ? { name: user.name, preferred_username: user.id } : null
     },
+    // The other direction: accounts of the users at an outside provider.
+    ...(contacts && {
+      connectors: {
+        baseUrls: [origin],
+        successPath: '/connections',
+        errorPath: '/connections',
+        provider: (connectorId: string) => (connectorId === CONNECTOR ? contacts : null),
+      },
+      // The provider is on this machine too. Never so for one on the internet.
+      allowLoopbackProviders: true,
+    }),
     scopes: {
       profile: { description: 'See your name' },
       'read:records': { description: 'Read your records', category: 'Records' },
@@ -44,20 +69,31 @@ export interface SeededApps {
   readonly public: RegisteredApp
 }
 
+/** Registers two apps, at every start: the fixed `clientId` makes the calls idempotent. */
 export async function seedApps(authmount: Authmount, origin: string): Promise<SeededApps> {
   const owner = { orgId: 'acme', userId: 'anna' }
   const shared = { redirectUris: [`${origin}/callback`], allowedScopes: ['openid', 'profile', 'read:records', 'write:records'] }
   return {
     confidential: await authmount.registerApp(
-      { name: 'Quarterly Reports', description: 'Makes a report of your records.', ...shared },
+      {
+        clientId: 'quarterly-reports',
+        clientSecret: process.env.REPORTS_SECRET ?? EXAMPLE_SECRET,
+        name: 'Quarterly Reports',
+        description: 'Makes a report of your records.',
+        ...shared,
+      },
       owner,
     ),
-    public: await authmount.registerApp({ name: 'Pocket Records', isConfidential: false, ...shared }, owner),
+    public: await authmount.registerApp(
+      { clientId: 'pocket-records', name: 'Pocket Records', isConfidential: false, ...shared },
+      owner,
+    ),
   }
 }
 
 /** What to call an app to the user whom it wants signed out; null: it is not known. */
-export async function nameOfApp(clientId: unknown, store: Store): Promise<string | null> {
+export async function nameOfApp(clientId: unknown, seeded: SeededApps, store: Store): Promise<string | null> {
+  for (const { app } of Object.values(seeded)) if (app.clientId === clientId) return app.name
   if (typeof clientId !== 'string' || !/^[0-9a-f]{24}$/.test(clientId)) return null
   return (await store.apps.get(clientId))?.name ?? null
 }

@@ -19,6 +19,8 @@ export function homePage(user: User | null, authorizeUrl: string): string {
     ? `<p>You are ${escapeHtml(user.name)}.</p>
       <ul>
         <li><a href="/oauth/connected-apps">Connected apps</a>: what you have allowed</li>
+        <li><a href="/connections">Connections</a>: your accounts elsewhere that Records may use</li>
+        ${user.isAdmin ? '<li><a href="/admin/oauth">Apps</a> of your organisation, which you manage</li>' : ''}
         <li><a href="/sign-out">Sign out</a></li>
       </ul>`
     : '<p><a href="/login">Sign in</a></p>'
@@ -30,6 +32,30 @@ export function homePage(user: User | null, authorizeUrl: string): string {
     <a href="${escapeHtml(authorizeUrl)}">an app asks for access</a>.</p>
     ${who}`,
   )
+}
+
+/** An outside account: what it holds, or null while it is not connected. */
+export function connectionsPage({
+  contacts,
+  error,
+}: {
+  readonly contacts: readonly { readonly name: string; readonly phone: string }[] | null
+  readonly error: string | null
+}): string {
+  const failed = error === null ? '' : `<p role="alert" class="bad">That did not work: ${escapeHtml(error)}</p>`
+  const entries = (contacts ?? []).map(({ name, phone }) => `<li>${escapeHtml(name)}, ${escapeHtml(phone)}</li>`)
+  const connected = `<p>Your contacts, read with a token that is refreshed when it is due:</p>
+    <ul>${entries.join('')}</ul>
+    <form method="post" action="/connections/disconnect"><button class="main">Disconnect</button></form>`
+  const open = `<p>Connect your account at Contacts, another server on this machine, and Records can read your contacts.</p>
+    <button class="main" id="connect">Connect Contacts</button>
+    <script>
+      document.getElementById('connect').onclick = async () => {
+        const answer = await fetch('/connectors/contacts/oauth/authorize')
+        location.assign((await answer.json()).authorizationUrl)
+      }
+    </script>`
+  return page('Connections', `${failed}${contacts ? connected : open}<p><a href="/">Back</a></p>`)
 }
 
 /** Asks whether to sign out; `appName` is the app that wants it, if one does. */

@@ -9,7 +9,11 @@ export interface Walkthrough {
   readonly text: string
 }
 
-export function describeWalkthrough(framework: string, origin: string, apps: SeededApps): Walkthrough {
+export function describeWalkthrough(
+  framework: string,
+  origin: string,
+  { apps, hasConnector }: { readonly apps: SeededApps; readonly hasConnector: boolean },
+): Walkthrough {
   const verifier = randomBytes(32).toString('base64url')
   const redirectUri = `${origin}/callback`
   const query = new URLSearchParams({
@@ -36,7 +40,15 @@ Open the playground, and walk through it all in your browser:
 Manage your organisation's apps as its admin, after you have signed in as anna / anna-demo at ${origin}/login:
 
    ${origin}/admin/oauth
+${
+  hasConnector
+    ? `
+Connect an account elsewhere, as a user, once you have signed in (the other direction: here this host is the client):
 
+   ${origin}/connections
+`
+    : ''
+}
 Or walk by hand:
 
 1. Open this, sign in as anna / anna-demo, and allow the app:
@@ -58,7 +70,7 @@ Or walk by hand:
    curl -s -c /tmp/anna.jar ${origin}/login -d name=anna -d password=anna-demo
    curl -s -b /tmp/anna.jar ${origin}/oauth-clients
    curl -s -b /tmp/anna.jar ${origin}/oauth-clients -H 'Content-Type: application/json' -d '{"name":"My app","redirectUris":["${redirectUri}"],"allowedScopes":["read:records"]}'
-   curl -s -b /tmp/anna.jar -X POST ${origin}/oauth-clients/${apps.confidential.clientId}/revoke-all-tokens
+   curl -s -b /tmp/anna.jar -X POST ${origin}/oauth-clients/${apps.confidential.app.id}/revoke-all-tokens
 
 4. What clients discover:
 

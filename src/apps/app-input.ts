@@ -1,6 +1,10 @@
 import { z } from 'zod'
+import { provesItself } from '../clients/client-facts.ts'
+import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
+import type { App } from '../store/store.ts'
+import { originProblem } from './origin-rules.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 /** The host's options that limit apps. */
@@ -30,6 +34,11 @@ export interface NewApp {
    * An app with only `client_credentials` needs none.
    */
   readonly redirectUris?: readonly string[] | undefined
+  /**
+   * Up to 10 origins of its pages beside those of `redirectUris`, which may read the answers of the token, revocation and
+   * userinfo endpoints: `capacitor://localhost`, `chrome-extension://…`, or an https origin. Only for a public app. Default: none.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined
   /** The scopes it may ask for: at least one, each from the option `scopes`. */
   readonly allowedScopes: readonly string[]
   /**
@@ -56,16 +65,31 @@ export interface NewApp {
   readonly privacyPolicyUrl?: string | undefined
   /** The app's terms of service, linked on the consent page. An http or https URL. */
   readonly termsOfServiceUrl?: string | undefined
+  /**
+   * A fixed `client_id`, for seeds and imports: 1–2,048 printable ASCII characters, and not the id of a user. Calls with the same
+   * one are idempotent: the first creates the app, later ones set the fields that are given, as far as they differ. A deleted
+   * app is refused; a suspended one stays suspended. Only from your own code, not from the API. Default: a random one.
+   */
+  readonly clientId?: string | undefined
+  /**
+   * A fixed secret beside a fixed `clientId`: 32–255 printable ASCII characters, random ones. A later call with another secret
+   * replaces it at once. Only from your own code, not from the API. Default: a random one, made by the first call.
+   */
+  readonly clientSecret?: string | undefined
 }
+
+/** The fields of a new app, checked and with their defaults. */
+export type AppFields = z.output<ReturnType<typeof newAppSchema>>
 
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
-  const { allowedGrantTypes, description, redirectUris, url, ...fields } = appFields(rules, grants)
+  const { allowedGrantTypes, allowedOrigins, description, redirectUris, url, ...fields } = appFields(rules, grants)
   return z
     .strictObject({
       ...fields,
       description: description.default(''),
       redirectUris: redirectUris.default([]),
+      allowedOrigins: allowedOrigins.default([]),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
@@ -75,6 +99,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       termsOfServiceUrl: url.optional(),
     })
     .superRefine(checkRedirectsOfGrants)
+    .superRefine(checkOriginsOfKind)
 }
 
 /** Makes the schema of a change: omitted fields stay, and a URL of null is removed. */
@@ -84,14 +109,39 @@ export function appChangesSchema(rules: AppRules, grants: AppGrants) {
   return z.strictObject({ ...fields, ...links }).partial()
 }
 
+interface IssueSink {
+  addIssue(issue: { code: 'custom'; path: string[]; message: string }): void
+}
+
 /** Requires a redirect URI for the authorization_code grant. */
-export function checkRedirectsOfGrants(
+function checkRedirectsOfGrants(
   app: { readonly redirectUris: readonly string[]; readonly allowedGrantTypes: readonly string[] },
-  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+  context: IssueSink,
 ): void {
   if (app.redirectUris.length > 0 || !app.allowedGrantTypes.includes('authorization_code')) return
   const message = 'must have at least one entry for the authorization_code grant'
   context.addIssue({ code: 'custom', path: ['redirectUris'], message })
+}
+
+/** Keeps origins to public apps: the secret of another has no place in a page. */
+function checkOriginsOfKind(
+  { allowedOrigins, isConfidential }: { readonly allowedOrigins: readonly string[]; readonly isConfidential: boolean },
+  context: IssueSink,
+): void {
+  if (allowedOrigins.length === 0 || !isConfidential) return
+  const message = 'must be empty: only a public app (isConfidential: false) may run in a page'
+  context.addIssue({ code: 'custom', path: ['allowedOrigins'], message })
+}
+
+/** Checks the rules that involve several fields of a stored app. Throws ApiError VALIDATION_ERROR. */
+export function checkWholeApp(app: App): void {
+  const sink: IssueSink = {
+    addIssue({ message, path }) {
+      throw new ApiError('VALIDATION_ERROR', `not valid: ${path.join('.')} ${message}`, [{ path: path.join('.'), message }])
+    },
+  }
+  checkRedirectsOfGrants({ redirectUris: app.redirectUris, allowedGrantTypes: app.grantTypes }, sink)
+  checkOriginsOfKind({ allowedOrigins: app.allowedOrigins ?? [], isConfidential: provesItself(app) }, sink)
 }
 
 function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
@@ -103,6 +153,7 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .max(100, 'must have 1 to 100 characters'),
     description: z.string().max(500, 'must have at most 500 characters'),
     redirectUris: z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries'),
+    allowedOrigins: z.array(z.string().superRefine(checkOrigin)).max(10, 'must have at most 10 entries').overwrite(unique),
     allowedScopes: z
       .array(
         z.string().refine(name => scopes.has(name), 'is not a scope this server knows'),
@@ -125,6 +176,11 @@ function checkRedirectUri(schemes: readonly string[]): (uri: string, context: z.
     const message = redirectUriProblem(uri, schemes)
     if (message) context.addIssue({ code: 'custom', message })
   }
+}
+
+function checkOrigin(origin: string, context: z.RefinementCtx): void {
+  const message = originProblem(origin)
+  if (message) context.addIssue({ code: 'custom', message })
 }
 
 function seconds(low: number, high: number) {

@@ -11,6 +11,48 @@ export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 
 
 const instant = z.iso.datetime({ precision: 3 })
 
+/** An app as the API answers it. */
+export interface AppView {
+  /** The key of the app in the API: 24 lower-case hex digits. */
+  readonly id: string
+  /** A name for URLs and file names, which stays when the app is renamed. */
+  readonly slug: string
+  /** Its `client_id`; equal to `id` unless it was chosen. */
+  readonly clientId: string
+  /** The name that users see. */
+  readonly name: string
+  /** The description that users see. Absent if it is empty. */
+  readonly description?: string | undefined
+  /** The redirect URIs it has registered. */
+  readonly redirectUris: string[]
+  /** Origins of its pages beside those of its redirect URIs. Absent if there are none. */
+  readonly allowedOrigins?: string[] | undefined
+  /** Names of the grants it may use. */
+  readonly allowedGrantTypes: string[]
+  /** The scopes it may ask for. */
+  readonly allowedScopes: string[]
+  /** Whether it may get codes and tokens; `revoked` is a deleted app. */
+  readonly status: 'active' | 'suspended' | 'revoked'
+  /** Its logo. */
+  readonly logoUrl?: string | undefined
+  /** Its homepage. */
+  readonly homepageUrl?: string | undefined
+  /** Its privacy policy. */
+  readonly privacyPolicyUrl?: string | undefined
+  /** Its terms of service. */
+  readonly termsOfServiceUrl?: string | undefined
+  /** Whether it authenticates at the token endpoint. */
+  readonly isConfidential: boolean
+  /** The lifetime of its access tokens, in seconds. */
+  readonly accessTokenLifetime: number
+  /** The lifetime of its refresh tokens, in seconds. */
+  readonly refreshTokenLifetime: number
+  /** When it was registered, in ISO 8601. */
+  readonly createdAt: string
+  /** When it was last changed, in ISO 8601. */
+  readonly updatedAt: string
+}
+
 /** An app in the API: everything but its secrets. */
 export const appViewSchema = z.object({
   id: z.string(),
@@ -19,6 +61,7 @@ export const appViewSchema = z.object({
   name: z.string(),
   description: z.string().optional(),
   redirectUris: z.array(z.string()),
+  allowedOrigins: z.array(z.string()).optional(),
   allowedGrantTypes: z.array(z.string()),
   allowedScopes: z.array(z.string()),
   status: z.enum(['active', 'suspended', 'revoked']),
@@ -31,9 +74,7 @@ export const appViewSchema = z.object({
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
   updatedAt: instant,
-})
-export type AppView = z.output<typeof appViewSchema>
-
+}) satisfies z.ZodType<AppView>
 /** An app with the secret that was just made, which is shown only now. A public app has none. */
 export const appWithSecretSchema = appViewSchema.extend({ clientSecret: z.string().optional() })
 
@@ -46,6 +87,7 @@ export function viewApp(app: App): AppView {
     name: app.name,
     ...(app.description ? { description: app.description } : {}),
     redirectUris: [...app.redirectUris],
+    ...(app.allowedOrigins?.length ? { allowedOrigins: [...app.allowedOrigins] } : {}),
     allowedGrantTypes: [...app.grantTypes],
     allowedScopes: [...app.scopes],
     status: WIRE_STATUS[app.status],

@@ -8,7 +8,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus, OneTime } from '../store/store.ts'
-import { appChangesSchema, appGrants, checkRedirectsOfGrants, newAppSchema } from './app-input.ts'
+import { appChangesSchema, appGrants, checkWholeApp, newAppSchema } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -39,7 +39,7 @@ export async function listApps(request: HttpRequest, { principal, store }: Signe
 export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const fields = checkJson(newAppSchema(context.config, appGrants(context.services)), request)
   const { app, clientSecret } = await registerApp(fields, context.principal, context)
-  return json(201, { ...viewApp(app), clientSecret: clientSecret ?? undefined })
+  return json(201, { ...app, clientSecret: clientSecret ?? undefined })
 }
 
 /** GET /oauth-clients/{appId} */
@@ -68,7 +68,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
       for (const name of LINKS) {
         if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
       }
-      checkWhole({ ...current, ...changes })
+      checkWholeApp({ ...current, ...changes })
       return changes
     },
     announce,
@@ -164,6 +164,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.name !== undefined) changes.name = input.name
   if (input.description !== undefined) changes.description = input.description
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
+  if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
@@ -175,18 +176,6 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
     )
   }
   return changes
-}
-
-/** Checks the rules that involve several fields. */
-function checkWhole({ grantTypes, redirectUris }: App): void {
-  checkRedirectsOfGrants(
-    { redirectUris, allowedGrantTypes: grantTypes },
-    {
-      addIssue({ message, path }) {
-        throw new ApiError('VALIDATION_ERROR', 'the request is not valid', [{ path: path.join('.'), message }])
-      },
-    },
-  )
 }
 
 function conflict(field: string): ApiError {

@@ -1,80 +1,65 @@
 import { z } from 'zod'
-import { newAppId, wireId } from '../base/ids.ts'
+import { isClientId, newAppId } from '../base/ids.ts'
 import { makeSecret } from '../clients/authenticate/client-secret.ts'
 import type { ClientAuthentication } from '../clients/authenticate/method.ts'
 import { hasSecret, provesItself } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
-import type { App, AuthMethod } from '../store/store.ts'
+import type { AuthMethod } from '../store/store.ts'
 import { appGrants, type NewApp, newAppSchema } from './app-input.ts'
+import { type AppOwner, newApp } from './new-app.ts'
+import { registerFixedApp } from './register-fixed-app.ts'
+import { type RegisteredApp, registered } from './registered-app.ts'
+
+/** At least as long as 16 random bytes in hex. Secrets are hashed with SHA-256, which is no protection for a short one. */
+const SECRET_LENGTH = 32
 
 const ownerSchema = z.object({ orgId: z.string().min(1).max(255), userId: z.string().min(1).max(255) })
 
-const logoSchema = z.object({
-  logoUrl: z
-    .url({ protocol: /^https$/, message: 'must be an https URL' })
-    .max(2048)
-    .optional(),
-})
+/** Fields that only the host's code may set. */
+const hostFieldsSchema = z
+  .object({
+    logoUrl: z
+      .url({ protocol: /^https$/, message: 'must be an https URL' })
+      .max(2048)
+      .optional(),
+    clientId: z.string().refine(isClientId, 'must have 1 to 2,048 printable ASCII characters').optional(),
+    // RFC 6749 Appendix A.2.
+    clientSecret: z
+      .string()
+      .regex(/^[\x20-\x7e]*$/, 'must have printable ASCII characters only')
+      .min(SECRET_LENGTH, `must have at least ${SECRET_LENGTH} characters: take random ones`)
+      .max(255, 'must have at most 255 characters')
+      .optional(),
+  })
+  .refine(({ clientId, clientSecret }) => clientSecret === undefined || clientId !== undefined, {
+    path: ['clientSecret'],
+    message: 'needs a clientId beside it: without one, every call registers another app',
+  })
 
-/** The owner of a new app. */
-export interface AppOwner {
-  /** The organisation that manages it. 1–255 characters. */
-  readonly orgId: string
-  /** The user who registers it. 1–255 characters. */
-  readonly userId: string
-}
-
-/** A new app and its credentials. */
-export interface RegisteredApp {
-  /** Its `client_id`. */
-  readonly clientId: string
-  /** Its secret, which cannot be read again; null for an app without one. */
-  readonly clientSecret: string | null
-  /** The stored record. */
-  readonly app: App
-}
-
-/** Stores a new app. Rejects with ApiError VALIDATION_ERROR that names every problem, or with StoreError. */
-export async function registerApp(
-  { logoUrl: logo, tokenEndpointAuthMethod, ...input }: NewApp,
-  owner: AppOwner,
-  { config, services, store, events, now }: Omit<Context, 'principal'>,
-): Promise<RegisteredApp> {
-  const fields = checkInput(newAppSchema(config, appGrants(services)), input)
-  const { logoUrl } = checkInput(logoSchema, { logoUrl: logo })
-  const { orgId, userId } = checkInput(ownerSchema, owner)
-  const authMethod = authMethodOf(tokenEndpointAuthMethod, fields.isConfidential, services.clientAuthentication)
-  const secret = hasSecret({ authMethod }) ? makeSecret(now) : null
-  const { homepageUrl, privacyPolicyUrl, termsOfServiceUrl } = fields
-  const id = newAppId()
-  const profile = { slug: slugOf(fields.name, id), logoUrl, homepageUrl, privacyPolicyUrl, termsOfServiceUrl }
-  const app: App = {
-    id,
-    orgId,
-    createdBy: userId,
-    name: fields.name,
-    description: fields.description,
-    status: 'active',
-    origin: 'host',
-    authMethod,
-    secrets: secret ? [secret.stored] : [],
-    redirectUris: fields.redirectUris,
-    grantTypes: fields.allowedGrantTypes,
-    scopes: fields.allowedScopes,
-    accessTokenSeconds: fields.accessTokenLifetime,
-    refreshTokenSeconds: fields.refreshTokenLifetime,
-    profile: Object.fromEntries(Object.entries(profile).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
-    createdAt: now,
-    updatedAt: now,
-    epoch: 1,
-    version: 1,
+/**
+ * Stores a new app; with a fixed `clientId`, creates or updates the app that has it.
+ * Rejects with ApiError VALIDATION_ERROR that names every problem, CONFLICT for a `clientId` that cannot be taken, or with StoreError.
+ */
+export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<Context, 'principal'>): Promise<RegisteredApp> {
+  const { clientId, clientSecret, logoUrl, tokenEndpointAuthMethod, ...rest } = input
+  const { config, services } = context
+  const fields = checkInput(newAppSchema(config, appGrants(services)), rest)
+  const host = checkInput(hostFieldsSchema, { logoUrl, clientId, clientSecret })
+  const registration = {
+    fields: { ...fields, logoUrl: host.logoUrl },
+    authMethod: authMethodOf(tokenEndpointAuthMethod, fields.isConfidential, services.clientAuthentication),
+    owner: checkInput(ownerSchema, owner),
   }
+  if (host.clientId !== undefined)
+    return registerFixedApp({ ...registration, clientId: host.clientId, clientSecret: host.clientSecret, given: input }, context)
+
+  const secret = hasSecret(registration) ? makeSecret(context.now) : null
+  const app = newApp(registration, { id: newAppId(), secret, now: context.now })
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
-  if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
-  events.emit({ type: 'app_created', at: now, clientId: wireId(app), orgId, actorId: userId })
-  return { clientId: wireId(app), clientSecret: secret?.value ?? null, app }
+  if (!(await context.store.apps.save(app))) throw new Error('a new app id was already taken')
+  return registered(app, secret, context)
 }
 
 /** Finds the authentication method by its wire name. Throws ApiError VALIDATION_ERROR if this server does not have it. */
@@ -96,13 +81,4 @@ function authMethodOf(
       { path: 'tokenEndpointAuthMethod', message: message ?? '' },
     ])
   return method.name
-}
-
-/** Makes a name for URLs and file names. The end of the id keeps it unique among apps of one name. */
-function slugOf(name: string, id: string): string {
-  const words = name
-    .normalize('NFKD')
-    .toLowerCase()
-    .match(/[a-z0-9]+/g) ?? ['app']
-  return `${words.join('-').slice(0, 60)}-${id.slice(-6)}`
 }

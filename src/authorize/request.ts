@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { type Audience, readAudience } from '../bearer/audience.ts'
 import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
 import { findClient } from '../clients/find-client.ts'
@@ -134,7 +135,8 @@ function readRest(
   { config }: Pick<Context, 'config'>,
 ): AuthorizationRequest {
   const state = readState(params, repeated)
-  const mode = RESPONSE_MODES.find(mode => mode === params.get('response_mode')) ?? 'query'
+  const askedMode = params.get('response_mode') ?? modeInside(params.get('request'))
+  const mode = RESPONSE_MODES.find(mode => mode === askedMode) ?? 'query'
   try {
     if (state.problem) throw new OAuthError('invalid_request', state.problem)
     const [twice] = repeated
@@ -230,6 +232,19 @@ function refuseUnsupported(params: Params): void {
     throw new OAuthError('request_uri_not_supported', 'request_uri is not supported: send plain parameters')
   if (optional(params, 'registration') !== undefined)
     throw new OAuthError('registration_not_supported', 'registration is not supported')
+}
+
+/**
+ * Reads the `response_mode` of a request object, so that its refusal arrives where the client looks. Nothing is verified, and
+ * nothing else of it is read: a request with one is always refused.
+ */
+function modeInside(requestObject: string | undefined): unknown {
+  if (requestObject === undefined) return undefined
+  try {
+    return decodeJwt(requestObject).response_mode
+  } catch {
+    return undefined
+  }
 }
 
 function readPrompt(params: Params): ReadonlySet<Prompt> {

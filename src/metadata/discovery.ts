@@ -61,13 +61,14 @@ function describe({ config, services }: Context, keys: Keys | null): object {
 
 /**
  * Lists every path at which clients look for a document (RFC 8414 §3.1, §5; OpenID Connect Discovery §4):
- * at the root, inserted before the issuer's path, and appended to it or to the mount path.
+ * at the root, inserted before the issuer's path, and appended to it or to the mount path. Without what a proxy removes.
  */
 export function wellKnownPaths(
   name: string,
-  { issuer, origin, mountPath }: Pick<Config<never>, 'issuer' | 'origin' | 'mountPath'>,
+  { issuer, mountPath, origin, proxyPath }: Pick<Config<never>, 'issuer' | 'origin' | 'mountPath' | 'proxyPath'>,
 ): readonly string[] {
   const document = `/.well-known/${name}`
   const prefixes = [issuer.slice(origin.length), mountPath].filter(path => path !== '')
-  return [...new Set([document, ...prefixes.flatMap(path => [`${document}${path}`, `${path}${document}`])])]
+  const paths = [document, ...prefixes.flatMap(path => [`${document}${path}`, `${path}${document}`])]
+  return [...new Set(paths.map(path => (path.startsWith(`${proxyPath}/`) ? path.slice(proxyPath.length) : path)))]
 }

@@ -16,7 +16,7 @@ export function openapiDocument(
   const paths: Record<string, Record<string, Json>> = {}
   for (const { path, routes } of endpoints) {
     for (const [method, route] of routes) {
-      const name = path.startsWith(config.mountPath) ? path.slice(config.mountPath.length) : path
+      const name = path.startsWith(config.servedPath) ? path.slice(config.servedPath.length) : path
       const operation = operations[`${method} ${name}`]
       // A further path of the same discovery document.
       if (!operation) continue
@@ -29,7 +29,7 @@ export function openapiDocument(
   return {
     openapi: '3.1.0',
     info: { title: 'OAuth 2 authorization server', version: '1' },
-    servers: [{ url: config.origin }],
+    servers: [{ url: `${config.origin}${config.proxyPath}` }],
     paths,
     components: {
       securitySchemes: { login: { type: 'http', scheme: 'bearer', description: 'Whatever the host’s own login accepts.' } },

@@ -16,6 +16,10 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
   readonly authenticate: AuthmountOptions<Native>['authenticate']
   /** The issuer's origin. */
   readonly origin: string
+  /** The path of the routes as clients and browsers see it: `proxyPath` and the option `mountPath`. */
+  readonly mountPath: string
+  /** The path of the routes as requests arrive here: the option `mountPath`. */
+  readonly servedPath: string
   /** With `openid`, where there are keys. */
   readonly scopes: ReadonlyMap<string, Scope>
   readonly resources: readonly [string, ...string[]]
@@ -51,12 +55,18 @@ function configOf<Native>(values: OptionValues): Config<Native> {
   const { sealingKeys } = same
   const { idTokenSeconds } = lifetimes
   const { origin } = new URL(same.issuer)
+  const outside = <Url extends string | null>(url: Url) => (url?.startsWith('/') ? `${same.proxyPath}${url}` : url)
   const signing = signingSettings({ idTokenSeconds, keyRotation, sealingKeys, signingAlg, signingKeys })
   return {
     ...same,
     ...lifetimes,
     authenticate: same.authenticate as AuthmountOptions<Native>['authenticate'],
     origin,
+    mountPath: `${same.proxyPath}${same.mountPath}`,
+    servedPath: same.mountPath,
+    loginUrl: outside(same.loginUrl),
+    consentUrl: outside(same.consentUrl),
+    logoutUrl: outside(same.logoutUrl),
     scopes: signing ? withOpenid(same.scopes) : same.scopes,
     resources: resources ?? [origin],
     signing,

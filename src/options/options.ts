@@ -93,6 +93,13 @@ export interface AuthmountOptions<Native = unknown> {
    */
   readonly mountPath?: string | undefined
   /**
+   * The path that a proxy in front removes from every request, such as `/app` where `https://example.com/app/oauth/token` arrives
+   * as `/oauth/token`. It goes before the path of every advertised URL, redirect and form, and before `loginUrl`, `consentUrl` and
+   * `logoutUrl` that are paths. Default: none is removed.
+   * @see docs/operations.md#behind-a-proxy
+   */
+  readonly proxyPath?: string | undefined
+  /**
    * Where a browser that is not signed in goes: a path or an http(s) URL without a fragment. It gets `returnTo`, and for some
    * requests hints. Default `/login`.
    * @see docs/sign-in.md#what-a-client-can-ask-of-your-login

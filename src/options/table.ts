@@ -34,6 +34,7 @@ export const OPTIONS = {
   scopes: required(catalogue),
 
   mountPath: optional(mountPath, ''),
+  proxyPath: optional(mountPath, ''),
   loginUrl: optional(pageUrl, '/login'),
   consentUrl: optional(pageUrl, null),
   logoutUrl: optional(pageUrl, null),
@@ -109,6 +110,11 @@ export const RELATIONS: readonly Relation[] = [
   relation(['rotationGraceSeconds', 'storeTimeoutMs'], ({ rotationGraceSeconds, storeTimeoutMs }) =>
     rotationGraceSeconds > 0 && rotationGraceSeconds * 1000 < storeTimeoutMs + 1000
       ? 'rotationGraceSeconds must be 0, or at least a second longer than storeTimeoutMs'
+      : null,
+  ),
+  relation(['mountPath', 'proxyPath'], ({ mountPath, proxyPath }) =>
+    proxyPath !== '' && `${mountPath}/`.startsWith(`${proxyPath}/`)
+      ? `mountPath must be the path that arrives here, without ${quote(proxyPath)}, which proxyPath says a proxy removes; if none does, leave proxyPath out`
       : null,
   ),
   relation(['issuer', 'allowInsecureIssuer'], ({ allowInsecureIssuer, issuer }) =>

@@ -138,7 +138,7 @@ export function listEndpoints(config: Config<never>, grants: GrantRegistry): rea
     ...(config.signInProvider ? ACCOUNT_ROUTES : []),
   ]
   const named = config.signing ? [...DOCUMENTS, { name: JWKS_DOCUMENT, flow: jwks }] : DOCUMENTS
-  const routes = served.map(route => ({ ...route, path: `${config.mountPath}${route.path}` }))
+  const routes = served.map(route => ({ ...route, path: `${config.servedPath}${route.path}` }))
   const documents = named.flatMap(({ name, flow }) =>
     wellKnownPaths(name, config).map(
       (path): Route => ({ method: 'GET', path, flow, access: 'none', errors: 'oauth', cors: 'any' }),

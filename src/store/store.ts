@@ -111,6 +111,8 @@ export interface App {
   readonly keys?: AppKeys
   /** The redirect URIs it has registered. */
   readonly redirectUris: readonly string[]
+  /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
+  readonly allowedOrigins?: readonly string[]
   /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
   /** The scopes it may ask for. */

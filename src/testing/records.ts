@@ -18,6 +18,7 @@ export function newApp(fields: Partial<App> = {}): App {
     authMethod: 'client_secret',
     secrets: [{ hash: newId(), createdAt: 1, usableUntil: null }],
     redirectUris: ['https://app.example/cb?x=%20'],
+    allowedOrigins: ['capacitor://localhost'],
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,

@@ -428,6 +428,22 @@ module(
   async (t, suite) => {
     const { params } = await suite.ask({ request: requestObject(suite) }, 'anna')
     t.match(params, { error: 'request_not_supported', state: 'state-1', code: undefined })
+    const { body } = await suite.host.send('/.well-known/openid-configuration')
+    t.equal(body.request_parameter_supported, false)
+    t.equal(body.request_object_signing_alg_values_supported, undefined, 'no algorithm: none is read')
+    // The suite's form_post plan puts response_mode into the object, and expects the refusal by form.
+    const parts = (claims: object) =>
+      [{ alg: 'none' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    const posted = await suite.ask({ request: `${parts({ response_mode: 'form_post' }).join('.')}.` }, 'anna')
+    t.equal(posted.status, 200)
+    t.match(posted.text, /name="error" value="request_not_supported"/)
+    for (const request of [
+      'eyJ',
+      'a.b.c',
+      `${parts({ response_mode: ['form_post'] }).join('.')}.`,
+      `${parts({ response_mode: 'x' }).join('.')}.`,
+    ])
+      t.match((await suite.ask({ request }, 'anna')).params, { error: 'request_not_supported' }, request)
   },
 )
 

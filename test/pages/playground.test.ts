@@ -19,7 +19,7 @@ const GRACE_SECONDS = 3
 /** The example hosts, each with what ends it. */
 const HOSTS = {
   async express() {
-    const { origin, server } = await startExpress(await freePort(), await openStore({}), GRACE_SECONDS)
+    const { origin, server } = await startExpress(await freePort(), await openStore({}), { graceSeconds: GRACE_SECONDS })
     const close = () => {
       server.closeAllConnections()
       server.close()
@@ -27,7 +27,7 @@ const HOSTS = {
     return { origin, close }
   },
   async fastify() {
-    const { origin, server } = await startFastify(await freePort(), await openStore({}), GRACE_SECONDS)
+    const { origin, server } = await startFastify(await freePort(), await openStore({}), { graceSeconds: GRACE_SECONDS })
     return { origin, close: () => server.close() }
   },
 }

@@ -2,9 +2,10 @@ import { ApiError, createAuthmount, type NewApp } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import t from 'tap'
 
+const store = memoryStore()
 const authmount = createAuthmount({
   issuer: 'https://example.com',
-  store: memoryStore(),
+  store,
   authenticate: () => null,
   scopes: { read: { description: 'Read' }, write: { description: 'Write' } },
 })
@@ -26,8 +27,14 @@ t.test('an app is registered with safe defaults, and its secret is kept as a has
   const { app, clientId, clientSecret } = await authmount.registerApp(GOOD, OWNER)
   t.match(clientId, /^[0-9a-f]{24}$/)
   t.match(clientSecret, /^am_cs_[\w-]{43}$/)
+  t.match(app, { id: clientId, clientId, status: 'active', isConfidential: true })
   t.match(app, {
-    id: clientId,
+    accessTokenLifetime: 3600,
+    refreshTokenLifetime: 604_800,
+    allowedGrantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+  })
+  const stored = await store.apps.get(clientId)
+  t.match(stored, {
     orgId: 'o',
     createdBy: 'u',
     status: 'active',
@@ -36,12 +43,7 @@ t.test('an app is registered with safe defaults, and its secret is kept as a has
     epoch: 1,
     version: 1,
   })
-  t.match(app, {
-    accessTokenSeconds: 3600,
-    refreshTokenSeconds: 604_800,
-    grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
-  })
-  t.notMatch(JSON.stringify(app), String(clientSecret))
+  t.notMatch(JSON.stringify([app, stored]), String(clientSecret))
   t.equal((await authmount.registerApp({ ...GOOD, isConfidential: false }, OWNER)).clientSecret, null)
 })
 
@@ -91,7 +93,8 @@ t.test('each rule is enforced', async t => {
     { refreshTokenLifetime: 31_536_001 },
     { homepageUrl: 'javascript:alert(1)' },
     { privacyPolicyUrl: 'data:text/html,x' },
-    { clientId: 'x' },
+    { clientId: '' },
+    { clientSecret: 'x'.repeat(32) },
     { orgId: 'other' },
     { version: 7 },
   ]

@@ -60,7 +60,11 @@ export interface NewSecret {
 }
 
 export function makeSecret(now: EpochMs): NewSecret {
-  const value = newClientSecret()
+  return keepSecret(newClientSecret(), now)
+}
+
+/** Makes the record of a secret that the host chose. */
+export function keepSecret(value: string, now: EpochMs): NewSecret {
   return { value, stored: { hash: sha256(value), createdAt: now, usableUntil: null } }
 }
 

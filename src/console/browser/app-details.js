@@ -4,7 +4,7 @@ import { ask } from './ask.js'
 import { button, copyButton, h, time, webLink } from './dom.js'
 import { complain, tell } from './notices.js'
 import { go, heading, refresh } from './router.js'
-import { showSecret } from './show-secret.js'
+import { isSecretShown, showSecret } from './show-secret.js'
 import { tokenList } from './token-list.js'
 
 /** @typedef {import('./api.js').App} App */
@@ -42,6 +42,7 @@ function facts(app) {
   fact('Client ID', [h('span', { class: 'row' }, clientId, copyButton('Copy the client ID', clientId, tell))])
   fact('Kind', [app.isConfidential ? 'Confidential: it has a secret' : 'Public: it has no secret, and uses PKCE'])
   fact('Redirect URIs', app.redirectUris)
+  fact('Allowed origins', app.allowedOrigins ?? [])
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])
@@ -102,7 +103,7 @@ function askToRotate({ id, name }) {
     async done({ clientSecret }) {
       showSecret(name, clientSecret ?? '')
       await refresh()
-      tell('There is a new secret. Copy it now.')
+      tell(isSecretShown() ? 'There is a new secret. Copy it now.' : 'There is a new secret.')
     },
   })
 }

@@ -4,7 +4,7 @@ import { h, once } from './dom.js'
 import { choice, clearProblems, field, group, showProblems } from './form-fields.js'
 import { tell } from './notices.js'
 import { go, heading } from './router.js'
-import { showSecret } from './show-secret.js'
+import { isSecretShown, showSecret } from './show-secret.js'
 
 /** @typedef {import('./api.js').App} App */
 /** @typedef {import('./api.js').Scope} Scope */
@@ -37,7 +37,11 @@ export async function newAppForm() {
     const app = await api.create({ ...Object.fromEntries(given), isConfidential })
     if (app.clientSecret !== undefined) showSecret(app.name, app.clientSecret)
     await go(`#/apps/${app.id}`)
-    tell(app.clientSecret === undefined ? `${app.name} is created.` : `${app.name} is created. Copy its secret now.`)
+    tell(
+      app.clientSecret !== undefined && isSecretShown()
+        ? `${app.name} is created. Copy its secret now.`
+        : `${app.name} is created.`,
+    )
   }
   const form = appForm(NEW, scopes, { extra: [kind], verb: 'Create the app', back: '#/apps', save })
   return { title: 'Create an app', content: [allApps(), heading('Create an app'), form] }
@@ -80,7 +84,7 @@ const KINDS = [
  * }} use
  */
 function appForm(app, catalogue, { back, extra, save, verb }) {
-  const { allowedGrantTypes = [], allowedScopes = [], redirectUris = [] } = app
+  const { allowedGrantTypes = [], allowedOrigins = [], allowedScopes = [], isConfidential = false, redirectUris = [] } = app
   const box = (/** @type {string} */ type, /** @type {unknown} */ value) => h('input', { type, value: String(value ?? '') })
   const alert = h('p', { class: 'error', role: 'alert' })
   const submit = h('button', { class: 'main' }, verb)
@@ -91,6 +95,10 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     field(CAPTIONS.description, h('textarea', { rows: '2' }, app.description ?? '')),
     ...extra,
     field(CAPTIONS.redirectUris, h('textarea', { rows: '3', spellcheck: 'false' }, redirectUris.join('\n'))),
+    // What cannot be changed of a confidential app is not there.
+    ...(isConfidential
+      ? []
+      : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
@@ -122,6 +130,11 @@ const CAPTIONS = {
     name: 'redirectUris',
     label: 'Redirect URIs',
     hint: 'One on each line, exactly as the app sends it. None is needed with client credentials alone.',
+  },
+  allowedOrigins: {
+    name: 'allowedOrigins',
+    label: 'Allowed origins (optional)',
+    hint: 'Of a public app whose pages are elsewhere than its redirect URIs, such as capacitor://localhost. One on each line.',
   },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
@@ -176,6 +189,7 @@ function readFields(form) {
     name: text('name'),
     description: text('description'),
     redirectUris: text('redirectUris').split('\n'),
+    allowedOrigins: text('allowedOrigins').split('\n'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
@@ -196,7 +210,8 @@ function fieldsOf(app) {
   return {
     name: app.name,
     description: app.description ?? '',
-    redirectUris: app.redirectUris?.map(uri => uri.trim()).filter(uri => uri !== ''),
+    redirectUris: linesOf(app.redirectUris),
+    allowedOrigins: linesOf(app.allowedOrigins),
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
     accessTokenLifetime: app.accessTokenLifetime,
@@ -206,3 +221,5 @@ function fieldsOf(app) {
     termsOfServiceUrl: app.termsOfServiceUrl || null,
   }
 }
+
+const linesOf = (/** @type {readonly string[]} */ lines = []) => lines.map(line => line.trim()).filter(line => line !== '')

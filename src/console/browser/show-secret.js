@@ -1,7 +1,10 @@
 import { button, copyButton, h } from './dom.js'
-import { tell } from './notices.js'
+import { clearNotices, tell } from './notices.js'
 
 const place = /** @type {HTMLElement} */ (document.getElementById('secret'))
+
+/** Whether a new secret is still there to be copied. */
+export const isSecretShown = () => place.hasChildNodes()
 
 /**
  * Shows a new secret, for the only time that it can be seen. It stands above the views, whatever becomes of them, until
@@ -14,6 +17,8 @@ export function showSecret(name, secret) {
   const code = h('code', { id: 'client-secret', translate: 'no' }, secret)
   const saved = button('I have saved it', {}, () => {
     place.replaceChildren()
+    // What was said with it asks to copy it.
+    clearNotices()
     document.querySelector('h1')?.focus()
   })
   const labels = { 'aria-labelledby': 'secret-title', 'aria-describedby': 'secret-text' }
