@@ -215,6 +215,7 @@ export function describeOperations(
         200: z.object({ success: z.literal(true), authorizationUrl: text, state: text }),
         ...OF_APP,
         ...OF_PROVIDER,
+        429: apiError,
       },
     },
     'GET /connectors/oauth/callback': {
