@@ -81,10 +81,9 @@ export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens |
  * Makes tokens of a new grant and stores both. Rejects with `invalid_grant` where the grant's id is taken, or with StoreError.
  * The caller has checked the user with {@link isNamedLikeApp} before.
  */
-export async function createGrant(wanted: WantedTokens, context: Context): Promise<Issued> {
+export function createGrant(wanted: WantedTokens, context: Context): Promise<Issued> {
   const made = makeTokens(wanted, context)
-  // Opaque tokens are there at once: a turn of the event loop less for each token request.
-  return storeGrant(made instanceof Promise ? await made : made, context)
+  return made instanceof Promise ? made.then(made => storeGrant(made, context)) : storeGrant(made, context)
 }
 
 /** Stores a new grant and its tokens. Rejects with `invalid_grant` where the grant's id is taken, or with StoreError. */
