@@ -54,7 +54,7 @@ export function compareWith(
 
 function rowsOf(root: string, seconds: number): readonly Row[] {
   const env = { ...process.env, ROUNDS: '1', SECONDS: String(seconds), TSX_TSCONFIG_PATH: 'tsconfig.build.json' }
-  const args = ['--import', 'tsx', 'test/bench/rows.ts', '--json']
+  const args = ['--import', 'tsx', 'test/bench/run.ts', '--json']
   return JSON.parse(execFileSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' }))
 }
 
