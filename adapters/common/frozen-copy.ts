@@ -11,12 +11,18 @@ export function frozenCopy(value: Json): Json {
     if (Object.isFrozen(value) && value.every(item => typeof item === 'string')) return value
     return Object.freeze(value.map(item => frozenCopy(item)))
   }
+  if (Object.isFrozen(value) && isEmpty(value)) return value
   const copy: Record<string, Json> = { ...(value as JsonObject) }
-  let empty = true
   for (const name in copy) {
-    empty = false
     const item = copy[name]
-    if (typeof item === 'object' && item !== null) copy[name] = frozenCopy(item)
+    if (typeof item !== 'object' || item === null) continue
+    const own = frozenCopy(item)
+    if (own !== item) copy[name] = own
   }
-  return empty && Object.isFrozen(value) ? value : Object.freeze(copy)
+  return Object.freeze(copy)
+}
+
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false
+  return true
 }

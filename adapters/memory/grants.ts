@@ -9,17 +9,14 @@ import { lastExpiry } from '../common/records.ts'
 import { LiveCount } from './live-count.ts'
 import type { Sweeper } from './sweeper.ts'
 
-interface Entry {
-  readonly token: Token
-  spent: Spent | null
-}
-
 /** A grant and every token descended from it. */
 interface Family {
   readonly grant: Grant
-  entries: Entry[]
-  /** The entries by token id, once there are more than `INDEX_ABOVE`. */
-  index: Map<string, Entry> | undefined
+  tokens: Token[]
+  /** The tokens by id, once there are more than `INDEX_ABOVE`. */
+  index: Map<string, Token> | undefined
+  /** How refresh tokens were spent, by token id. Not a field of each token: most grants never spend one. */
+  spent: Map<string, Spent> | undefined
   /** When its last token expires. */
   expiresAt: EpochMs
   /** Above this many tokens, a rotation first removes those that have expired. */
@@ -49,23 +46,23 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
   /** Adds a grant. Throws, and changes nothing, if the store is full. */
   const remember = (family: Family): void => {
     const { appId, epoch, id, userId } = family.grant
-    sweeper.reserve(family.entries.length)
+    sweeper.reserve(family.tokens.length)
     const ofApp = getOrSet(byApp, appId, () => ({ families: new Map(), live: new Map() }))
     ofApp.families.set(id, family)
     if (userId !== null) getOrSet(byUser, userId, () => new Set()).add(family)
     const live = getOrSet(ofApp.live, epoch, () => new LiveCount())
-    for (const { token } of family.entries) live.add(token.expiresAt)
+    for (const { expiresAt } of family.tokens) live.add(expiresAt)
   }
   const forget = (family: Family): void => {
     const { appId, epoch, id, userId } = family.grant
     const ofApp = byApp.get(appId)
     if (!ofApp?.families.delete(id)) return
-    sweeper.release(family.entries.length)
+    sweeper.release(family.tokens.length)
     const own = userId === null ? undefined : byUser.get(userId)
     own?.delete(family)
     if (userId !== null && own?.size === 0) byUser.delete(userId)
     const live = ofApp.live.get(epoch)
-    for (const { spent, token } of family.entries) if (!spent) live?.remove(token.expiresAt)
+    for (const { expiresAt, id } of family.tokens) if (!family.spent?.has(id)) live?.remove(expiresAt)
     if (live?.empty) ofApp.live.delete(epoch)
     if (ofApp.families.size === 0) byApp.delete(appId)
   }
@@ -84,22 +81,25 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     const family = familyOf(grantId)
     return family && family.expiresAt > now() ? family : undefined
   }
-  const liveEntry = (ref: TokenRef): { readonly family: Family; readonly entry: Entry } | undefined => {
+  const liveToken = (ref: TokenRef): { readonly family: Family; readonly token: Token } | undefined => {
     const family = live(ref.grantId)
-    const entry = family && entryOf(family, ref.tokenId)
-    return family && entry && entry.token.expiresAt > now() ? { family, entry } : undefined
+    const token = family && tokenOf(family, ref.tokenId)
+    return family && token && token.expiresAt > now() ? { family, token } : undefined
   }
   const prune = (family: Family): void => {
-    if (family.entries.length <= family.pruneAbove) return
-    keep(family, ({ token }) => token.expiresAt > now())
-    family.pruneAbove = Math.max(PRUNE_ABOVE, 2 * family.entries.length)
+    if (family.tokens.length <= family.pruneAbove) return
+    keep(family, ({ expiresAt }) => expiresAt > now())
+    family.pruneAbove = Math.max(PRUNE_ABOVE, 2 * family.tokens.length)
   }
-  const keep = (family: Family, wanted: (entry: Entry) => boolean): void => {
-    const kept = family.entries.filter(wanted)
+  const keep = (family: Family, wanted: (token: Token) => boolean): void => {
+    const kept: Token[] = []
     const live = countOf(family.grant)
-    for (const entry of family.entries) if (!entry.spent && !wanted(entry)) live?.remove(entry.token.expiresAt)
-    sweeper.release(family.entries.length - kept.length)
-    family.entries = kept
+    for (const token of family.tokens) {
+      if (wanted(token)) kept.push(token)
+      else if (!family.spent?.delete(token.id)) live?.remove(token.expiresAt)
+    }
+    sweeper.release(family.tokens.length - kept.length)
+    family.tokens = kept
     family.index = indexOf(kept)
   }
   /** Adds tokens, and prolongs the grant. Throws, and changes nothing, if the store is full. */
@@ -107,12 +107,12 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     prune(family)
     sweeper.reserve(tokens.length)
     const count = countOf(family.grant)
-    for (const entry of tokens.map(newEntry)) {
-      family.entries.push(entry)
-      family.index?.set(entry.token.id, entry)
-      count?.add(entry.token.expiresAt)
+    for (const token of tokens.map(copyOfToken)) {
+      family.tokens.push(token)
+      family.index?.set(token.id, token)
+      count?.add(token.expiresAt)
     }
-    family.index ??= indexOf(family.entries)
+    family.index ??= indexOf(family.tokens)
     family.expiresAt = Math.max(family.expiresAt, lastExpiry(tokens))
   }
 
@@ -130,16 +130,14 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     async create(grant, tokens) {
       const known = byApp.get(grant.appId)?.families.get(grant.id)
       if (known && known.expiresAt > now())
-        return (
-          isDeepStrictEqual(known.grant, grant) &&
-          tokens.every(token => isDeepStrictEqual(entryOf(known, token.id)?.token, token))
-        )
+        return isDeepStrictEqual(known.grant, grant) && tokens.every(token => isDeepStrictEqual(tokenOf(known, token.id), token))
       if (known) forget(known)
-      const entries = tokens.map(newEntry)
+      const copies = tokens.map(copyOfToken)
       const family: Family = {
-        grant: frozenCopy(grant),
-        entries,
-        index: indexOf(entries),
+        grant: copyOfGrant(grant),
+        tokens: copies,
+        index: indexOf(copies),
+        spent: undefined,
         expiresAt: lastExpiry(tokens),
         pruneAbove: PRUNE_ABOVE,
       }
@@ -148,28 +146,29 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     },
 
     async find(ref) {
-      const found = liveEntry(ref)
-      return found && { grant: found.family.grant, token: found.entry.token, spent: found.entry.spent }
+      const found = liveToken(ref)
+      return found && { grant: found.family.grant, token: found.token, spent: found.family.spent?.get(ref.tokenId) ?? null }
     },
 
     async rotate({ grant, token }, next, replay) {
-      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
-      if (found?.entry.token.kind !== 'refresh') return 'missing'
-      const { entry, family } = found
-      if (entry.spent) return entry.spent.replay === replay ? 'rotated' : 'reused'
+      const found = liveToken({ grantId: grant.id, tokenId: token.id })
+      if (found?.token.kind !== 'refresh') return 'missing'
+      const { family } = found
+      const spent = family.spent?.get(token.id)
+      if (spent) return spent.replay === replay ? 'rotated' : 'reused'
       append(family, next)
-      countOf(family.grant)?.remove(entry.token.expiresAt)
-      entry.spent = Object.freeze({ at: now(), replay })
+      countOf(family.grant)?.remove(found.token.expiresAt)
+      family.spent = (family.spent ?? new Map()).set(token.id, Object.freeze({ at: now(), replay }))
       return 'rotated'
     },
 
     async add({ grant, token }, tokens) {
-      const found = liveEntry({ grantId: grant.id, tokenId: token.id })
-      if (found?.entry.token.kind !== 'refresh' || found.entry.spent) return 'missing'
+      const found = liveToken({ grantId: grant.id, tokenId: token.id })
+      if (found?.token.kind !== 'refresh' || found.family.spent?.has(token.id)) return 'missing'
       const { family } = found
       const fresh = new Map<string, Token>()
       for (const added of tokens) {
-        const known = entryOf(family, added.id)?.token ?? fresh.get(added.id)
+        const known = tokenOf(family, added.id) ?? fresh.get(added.id)
         if (!known) fresh.set(added.id, added)
         else if (!isDeepStrictEqual(known, added)) throw new Error('a token of this id is there, with other content')
       }
@@ -178,12 +177,12 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
     },
 
     async revokeToken(ref) {
-      const found = liveEntry(ref)
+      const found = liveToken(ref)
       if (!found) return false
       const { family } = found
-      keep(family, ({ token }) => token.id !== ref.tokenId)
-      family.expiresAt = family.entries.reduce((last, { token }) => Math.max(last, token.expiresAt), 0)
-      if (family.entries.length === 0) forget(family)
+      keep(family, ({ id }) => id !== ref.tokenId)
+      family.expiresAt = lastExpiry(family.tokens)
+      if (family.tokens.length === 0) forget(family)
       return true
     },
 
@@ -215,10 +214,10 @@ export function memoryGrants(sweeper: Sweeper): GrantStore {
       if (limit === 0 && !ofUser) return { items: [], total, next: null }
       const cursor = after === undefined ? undefined : parseCursor(after)
       const newest = new NewestTokens(limit + 1)
-      for (const { entries, grant } of candidates ?? []) {
+      for (const { grant, spent, tokens } of candidates ?? []) {
         if (!ofUser && grant.epoch !== query.epoch) continue
-        for (const { spent, token } of entries) {
-          if (token.expiresAt <= at || spent) continue
+        for (const token of tokens) {
+          if (token.expiresAt <= at || spent?.has(token.id)) continue
           if (ofUser) total++
           const item = { grant, token }
           if (!cursor || newerFirst(cursor, token) < 0) newest.offer(item)
@@ -252,14 +251,43 @@ function matches({ appId, epochBelow = Number.POSITIVE_INFINITY, orgId, userId }
   )
 }
 
-function entryOf({ entries, index }: Family, tokenId: string): Entry | undefined {
-  return index ? index.get(tokenId) : entries.find(({ token }) => token.id === tokenId)
+function tokenOf({ index, tokens }: Family, tokenId: string): Token | undefined {
+  return index ? index.get(tokenId) : tokens.find(({ id }) => id === tokenId)
 }
 
-function indexOf(entries: readonly Entry[]): Map<string, Entry> | undefined {
-  return entries.length > INDEX_ABOVE ? new Map(entries.map(entry => [entry.token.id, entry])) : undefined
+function indexOf(tokens: readonly Token[]): Map<string, Token> | undefined {
+  return tokens.length > INDEX_ABOVE ? new Map(tokens.map(token => [token.id, token])) : undefined
 }
 
-function newEntry(token: Token): Entry {
-  return { token: frozenCopy(token), spent: null }
+/** The number of fields that every grant and every token has: a record with more has optional fields, or unknown ones. */
+const GRANT_FIELDS = 8
+const TOKEN_FIELDS = 5
+
+/** Copies a grant. The usual fields are written out: a spread costs 0.6 µs more, for each token request. */
+function copyOfGrant(grant: Grant): Grant {
+  if (!hasFields(grant, GRANT_FIELDS)) return frozenCopy(grant)
+  const { appId, context, createdAt, epoch, id, orgId, scopes, userId } = grant
+  return Object.freeze({
+    id,
+    appId,
+    orgId,
+    userId,
+    scopes: frozenCopy(scopes),
+    createdAt,
+    epoch,
+    context: frozenCopy(context),
+  })
+}
+
+/** Copies a token, as {@link copyOfGrant} copies a grant. */
+function copyOfToken(token: Token): Token {
+  if (!hasFields(token, TOKEN_FIELDS)) return frozenCopy(token)
+  const { expiresAt, id, issuedAt, kind, scopes } = token
+  return Object.freeze({ id, kind, scopes: frozenCopy(scopes), issuedAt, expiresAt })
+}
+
+function hasFields(record: object, count: number): boolean {
+  let fields = 0
+  for (const _ in record) fields++
+  return fields === count
 }

@@ -123,18 +123,21 @@ async function sameAnswer(
   asked: AuthorizationRequest,
   { config, store }: Context,
 ): Promise<AnswerParams> {
-  const answered = new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
-    expired: true,
-  })
-  if (code === undefined) throw answered
+  if (code === undefined) throw alreadyAnswered()
   for (let looks = granted ? LOOKS : 1; looks > 0; looks--) {
     const entry = await store.oneTime.peek('code', sha256(code))
-    if (entry && (!granted || (await isRedeemed(entry.data, store)))) throw answered
+    if (entry && (!granted || (await isRedeemed(entry.data, store)))) throw alreadyAnswered()
     if (entry) return codeAnswer(code, asked, config)
     if (looks > 1) await sleep(LOOK_AFTER_MS)
   }
-  if (granted) throw answered
+  if (granted) throw alreadyAnswered()
   return deniedAnswer(asked, config)
+}
+
+function alreadyAnswered(): OAuthError {
+  return new OAuthError('invalid_request', 'this consent screen has already been answered: start again from the app', {
+    expired: true,
+  })
 }
 
 /** Tells whether a code has been redeemed: to return it once more would revoke its grant as a replay. Tokens are listed newest first. */

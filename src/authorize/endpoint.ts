@@ -58,18 +58,18 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
   const { sessionId, userId } = principal
-  const session = sessionName(sessionId)
-  await store.oneTime.put({
-    kind: 'consent',
-    id,
-    expiresAt,
-    data: { userId, session, appId: asked.app.id, params: requestJson(asked), scopes: asked.scopes, codeSalt: randomId(32) },
-  })
-  await store.oneTime.put({
-    kind: 'consent_lookup',
-    id: consentLookupId(userId, asked.params),
-    expiresAt,
-    data: { consentId: id },
-  })
+  const data = {
+    userId,
+    session: sessionName(sessionId),
+    appId: asked.app.id,
+    params: requestJson(asked),
+    scopes: asked.scopes,
+    codeSalt: randomId(32),
+  }
+  const lookupId = consentLookupId(userId, asked.params)
+  await Promise.all([
+    store.oneTime.put({ kind: 'consent', id, expiresAt, data }),
+    store.oneTime.put({ kind: 'consent_lookup', id: lookupId, expiresAt, data: { consentId: id } }),
+  ])
   return consentId
 }

@@ -37,9 +37,8 @@ export function toLogin({ config }: Context, path: string, query: URLSearchParam
  */
 export async function needsLogin(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<boolean> {
   const { now, principal } = context
-  const required = new TargetedError(asked, 'login_required', 'the user must sign in, and the request does not allow it to ask')
   if (!principal) {
-    if (asked.prompt.has('none')) throw required
+    if (asked.prompt.has('none')) throw loginRequired(asked)
     return true
   }
   const expected = await expectedUser(asked, context)
@@ -48,7 +47,7 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   const stale = asked.maxAgeSeconds !== null && age > asked.maxAgeSeconds * 1000
   const wanted = asked.prompt.has('login') || asked.prompt.has('select_account')
   if (!stranger && !stale && !wanted) return false
-  if (asked.prompt.has('none')) throw required
+  if (asked.prompt.has('none')) throw loginRequired(asked)
 
   const found = await proofOf(asked, proof, context)
   if (!found) return true
@@ -57,6 +56,10 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   if ((asked.prompt.has('login') || stale) && !isFresh(principal, found.sent, asked))
     throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
   return !(await spendLoginProof(found, context))
+}
+
+function loginRequired(asked: AuthorizationRequest): TargetedError {
+  return new TargetedError(asked, 'login_required', 'the user must sign in, and the request does not allow it to ask')
 }
 
 /** Tells whether the user signed in after being sent to the login. A host that reports neither `authTime` nor `sessionId` is trusted. */

@@ -45,7 +45,7 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     iss: config.issuer,
     jti: ref.jti,
     // An extension, which RFC 7662 §2.2 allows: a resource server has no other way to learn the organisation.
-    ...(served.length > 0 && { org_id: grant.orgId }),
+    org_id: served.length > 0 ? grant.orgId : undefined,
   })
 }
 

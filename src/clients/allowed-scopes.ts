@@ -30,6 +30,8 @@ function scopesToGrant(asked: string | undefined, allowed: readonly string[], { 
     if (scopes.length === 0) throw new OAuthError('invalid_scope', 'scope is required: this app has no default scope')
     return scopes
   }
+  // The usual request asks for all that it may have. Of an app that has no scope, an empty text is not one.
+  if (allowed.length > 0 && asked === allowed.join(' ')) return allowed
   const names = asked.split(' ').filter(name => name !== '')
   const scopes = known(names, allowed)
   if (scopes.length > 0) return scopes

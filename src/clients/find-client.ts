@@ -7,6 +7,7 @@ import type { App, AppStore } from '../store/store.ts'
  * `client_id` of its own must not be found by its id. Rejects with StoreError.
  */
 export function findClient(clientId: string, { apps }: { readonly apps: Pick<AppStore, 'get'> }): Promise<App | undefined> {
-  if (!isAppId(clientId) && !isClientId(clientId)) return Promise.resolve(undefined)
-  return apps.get(appIdOf(clientId)).then(app => (app && wireId(app) === clientId ? app : undefined))
+  const id = isAppId(clientId) ? clientId : isClientId(clientId) ? appIdOf(clientId) : undefined
+  if (id === undefined) return Promise.resolve(undefined)
+  return apps.get(id).then(app => (app && wireId(app) === clientId ? app : undefined))
 }

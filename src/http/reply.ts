@@ -5,6 +5,11 @@ export function json(status: number, body: object, headers?: Readonly<Record<str
   return { status, headers: headers ? { ...JSON_HEADERS, ...headers } : JSON_HEADERS, body: JSON.stringify(body) }
 }
 
+/** Makes the answer of {@link json} from a text that is JSON. */
+export function jsonText(status: number, body: string): HttpResponse {
+  return { status, headers: JSON_HEADERS, body }
+}
+
 /** Makes a page. `policy` is its Content-Security-Policy, which must allow everything the page does. */
 export function html(status: number, body: string, policy: string): HttpResponse {
   return { status, headers: { ...HTML_HEADERS, 'content-security-policy': policy }, body }

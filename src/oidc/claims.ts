@@ -18,14 +18,13 @@ const MAX_CLAIMS_CHARS = 4096
 /** Reads the `claims` parameter. Throws `invalid_request` unless it is a JSON object of objects. */
 export function readClaims(text: string | undefined): RequestedClaims {
   if (text === undefined) return NO_CLAIMS
-  const wrong = new OAuthError('invalid_request', 'claims must be a JSON object such as {"userinfo":{"email":null}}')
   if (text.length > MAX_CLAIMS_CHARS)
     throw new OAuthError('invalid_request', `claims is longer than ${MAX_CLAIMS_CHARS} characters`)
   const whole = parseObject(text)
-  if (!whole) throw wrong
+  if (!whole) throw wrongClaims()
   const member = (name: string): Readonly<Record<string, unknown>> => {
     const value = whole[name] ?? {}
-    if (!isObject(value)) throw wrong
+    if (!isObject(value)) throw wrongClaims()
     return value
   }
   const idToken = member('id_token')
@@ -64,6 +63,10 @@ export function claimsOfScopes(
   { scopes: catalogue }: Pick<Config<never>, 'scopes'>,
 ): readonly string[] {
   return scopes.flatMap(scope => catalogue.get(scope)?.claims ?? [])
+}
+
+function wrongClaims(): OAuthError {
+  return new OAuthError('invalid_request', 'claims must be a JSON object such as {"userinfo":{"email":null}}')
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

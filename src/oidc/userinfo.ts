@@ -15,15 +15,18 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) return renderChallenge(undefined, [], config)
   const { app, grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
-  const gone = new OAuthError('invalid_token', 'the access token has no user, or the user no longer exists')
-  if (grant.userId === null) throw gone
+  if (grant.userId === null) throw userGone()
   // A resource server of another origin that received a token for itself must not use it here as the app.
   const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
   if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found
   const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
   const claims = await claimsOf(grant.userId, { clientId: wireId(app), scopes, names: [...names] }, config)
-  if (!claims) throw gone
+  if (!claims) throw userGone()
   // Ours last: a host cannot change who this is (§5.3.2).
   return json(200, { ...claims, sub: grant.userId })
+}
+
+function userGone(): OAuthError {
+  return new OAuthError('invalid_token', 'the access token has no user, or the user no longer exists')
 }

@@ -48,7 +48,9 @@ const CHANGE = { 409: apiError, 429: apiError }
 const OF_PROVIDER = { 502: apiError }
 
 const accountError = z.object({ error: text, message: text, code: text, statusCode: z.int() })
-const ACCOUNT_ERRORS = Object.fromEntries([400, 401, 403, 404, 413, 415, 429, 500, 502, 503].map(status => [status, accountError]))
+const ACCOUNT_ERRORS = Object.fromEntries(
+  [400, 401, 403, 404, 413, 415, 429, 500, 502, 503].map(status => [status, accountError]),
+)
 
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
 const client = { client_id: text.optional(), client_secret: text.optional() }

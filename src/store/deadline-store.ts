@@ -120,18 +120,30 @@ class Deadline extends Waiting {
     this.#deadlines = deadlines
   }
 
+  /** Resolves as `run` does. Rejects with StoreError if the store fails or throws, or the time is over. */
   call<T>(operation: string, run: () => Promise<T>): Promise<T> {
-    return this.answer(operation, (resolve, failed) => run().then(resolve, failed))
+    return new Promise((resolve, reject) => {
+      if (!this.#began(operation, reject)) return
+      const answered = (value: T) => {
+        this.#ended()
+        resolve(value)
+      }
+      const failed = (cause: unknown) => {
+        this.#ended()
+        reject(new StoreError(operation, { cause }))
+      }
+      try {
+        run().then(answered, failed)
+      } catch (cause) {
+        failed(cause)
+      }
+    })
   }
 
-  /** Resolves as `ask` does. Rejects with StoreError if the store fails or throws, or the time is over. */
+  /** Like `call`, for two calls of the store that have one answer. */
   answer<T>(operation: string, ask: Ask<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call: Call = { operation, reject, before: this.#last }
-      if (this.#expired) return this.#reject(call)
-      if (this.#pending === 0) this.#deadlines.add(this, this.#left)
-      this.#pending++
-      this.#last = call
+      if (!this.#began(operation, reject)) return
       const answered = (value: T) => {
         this.#ended()
         resolve(value)
@@ -160,6 +172,19 @@ class Deadline extends Waiting {
   expire(): void {
     this.#expired = true
     for (let call = this.#last; call; call = call.before) this.#reject(call)
+  }
+
+  /** False, and the call is rejected, if the time is over already. */
+  #began(operation: string, reject: Call['reject']): boolean {
+    const call: Call = { operation, reject, before: this.#last }
+    if (this.#expired) {
+      this.#reject(call)
+      return false
+    }
+    if (this.#pending === 0) this.#deadlines.add(this, this.#left)
+    this.#pending++
+    this.#last = call
+    return true
   }
 
   #ended(): void {

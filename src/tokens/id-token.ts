@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { SignJWT } from 'jose'
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
+import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
 
 /** The contents of an ID token. */
@@ -32,15 +32,13 @@ export function mintIdToken(contents: IdTokenContents, key: SigningKey): Promise
     ...(nonce === null ? {} : { nonce }),
     ...(sid === null ? {} : { sid }),
     at_hash: tokenHash(accessToken, key),
+    iss: issuer,
+    sub: userId,
+    aud: clientId,
+    iat: at,
+    exp: at + lifetimeSeconds,
   }
-  return new SignJWT(payload)
-    .setProtectedHeader({ alg: key.alg, kid: key.kid })
-    .setIssuer(issuer)
-    .setSubject(userId)
-    .setAudience(clientId)
-    .setIssuedAt(at)
-    .setExpirationTime(at + lifetimeSeconds)
-    .sign(key.privateKey)
+  return signJwt(payload, undefined, key)
 }
 
 /** Computes `at_hash`: the left half of the hash of the algorithm, SHA-512 for Ed25519 (OpenID Connect Core §3.1.3.6). */

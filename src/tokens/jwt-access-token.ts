@@ -1,7 +1,7 @@
-import { SignJWT } from 'jose'
 import { randomId } from '../base/crypto.ts'
 import { GRANT_ID_SOURCE } from '../base/ids.ts'
 import type { Grant, Token } from '../store/store.ts'
+import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
 
 /** The contents of an access token. */
@@ -16,15 +16,18 @@ export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' |
 /** Signs a JWT access token, which resource servers verify by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
   const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
-  return new SignJWT({ client_id: clientId, scope: scopes.join(' '), org_id: grant.orgId })
-    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: JWT_TYPE })
-    .setIssuer(issuer)
-    .setSubject(grant.userId ?? clientId)
-    .setAudience(audience)
-    .setIssuedAt(Math.floor(issuedAt / 1000))
-    .setExpirationTime(Math.floor(expiresAt / 1000))
-    .setJti(`${grant.id}.${randomId(16)}`)
-    .sign(key.privateKey)
+  const claims = {
+    client_id: clientId,
+    scope: scopes.join(' '),
+    org_id: grant.orgId,
+    iss: issuer,
+    sub: grant.userId ?? clientId,
+    aud: audience,
+    iat: Math.floor(issuedAt / 1000),
+    exp: Math.floor(expiresAt / 1000),
+    jti: `${grant.id}.${randomId(16)}`,
+  }
+  return signJwt(claims, JWT_TYPE, key)
 }
 
 /**

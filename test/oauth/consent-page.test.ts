@@ -111,10 +111,7 @@ everyFramework(
 
 const POLICIES: readonly (readonly [given: string, sent: string])[] = [
   ["default-src 'self'; frame-ancestors *", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"],
-  [
-    "form-action 'self';base-uri 'self';frame-ancestors 'self';img-src *;",
-    "img-src *; frame-ancestors 'none'; base-uri 'none'",
-  ],
+  ["form-action 'self';base-uri 'self';frame-ancestors 'self';img-src *;", "img-src *; frame-ancestors 'none'; base-uri 'none'"],
   ["FRAME-ANCESTORS\t*; Form-Action 'self' https://a.example", "frame-ancestors 'none'; base-uri 'none'"],
   [
     "default-src 'self'; frame-ancestors *, form-action 'self', img-src *",

@@ -1,3 +1,4 @@
+import type { GrantedToken, Store, Token } from 'authmount'
 import { everywhere } from '../support/everywhere.ts'
 
 const STRICT = { rotationGraceSeconds: 0 }
@@ -97,6 +98,45 @@ everywhere(
   },
   STRICT,
 )
+
+/** A store whose successors were sealed otherwise than this version does. */
+const sealedAs =
+  (alter: (sealed: string) => string) =>
+  (store: Store): Store => ({
+    ...store,
+    grants: Object.assign(Object.create(store.grants), {
+      rotate: (found: GrantedToken, next: readonly Token[], replay: string) => store.grants.rotate(found, next, alter(replay)),
+    }),
+  })
+
+const UNANSWERABLE = {
+  'of the format before, a JWE': () =>
+    'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA',
+  'of a later version': (sealed: string) => `Ag${sealed.slice(2)}`,
+  'cut short': (sealed: string) => sealed.slice(0, 60),
+  altered: (sealed: string) => sealed.replace(/^(.{50})(.)/, (_, head, char) => head + (char === 'A' ? 'B' : 'A')),
+  empty: () => '',
+}
+for (const [which, alter] of Object.entries(UNANSWERABLE)) {
+  everywhere(
+    `a retry whose sealed successor is ${which} counts as reuse`,
+    async (t, host) => {
+      const app = await host.confidentialApp()
+      const { refresh } = await host.tokens(app)
+      const { body } = await host.refresh(app, refresh)
+      const retry = await host.refresh(app, refresh)
+      t.equal(retry.status, 400)
+      t.equal(retry.body.error, 'invalid_grant')
+      t.equal(await host.isActive(app, body.access_token), false)
+      t.match(
+        host.events.find(({ type }) => type === 'refresh_reuse'),
+        { clientId: app.clientId, userId: 'anna' },
+      )
+      t.match(host.logged, [[/the successor of a refresh token cannot be opened/]])
+    },
+    { wrap: sealedAs(alter) },
+  )
+}
 
 everywhere('asking for less narrows the access token, not the grant', async (t, host) => {
   const app = await host.confidentialApp()

@@ -21,7 +21,7 @@ export const clientCredentials: TokenGrant = {
     const { epoch, id: appId, orgId } = app
     const { now } = context
     const grant = { id: newGrantId(appId), appId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
-    return createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
+    return await createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
   },
 }
 

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { wireId } from '../../base/ids.ts'
-import { audienceOf } from '../../bearer/audience.ts'
+import { type Audience, audienceOf } from '../../bearer/audience.ts'
 import { endFound } from '../../bearer/end-grant.ts'
 import { scopesOfRefresh, stillAllowed } from '../../clients/allowed-scopes.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { one } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, FoundToken, Grant, Spent } from '../../store/store.ts'
-import { openSuccessor, sealSuccessor } from '../../tokens/sealed-successor.ts'
+import { openSuccessor, type Successor, sealSuccessor } from '../../tokens/sealed-successor.ts'
 import { tokenRef } from '../../tokens/token-ref.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
@@ -35,7 +35,7 @@ export const refreshToken: TokenGrant = {
 
     const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, refreshable: true, renewed: true }, context)
     // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
-    const outcome = await context.store.grants.rotate(found, tokens, await sealSuccessor(value, issued))
+    const outcome = await context.store.grants.rotate(found, tokens, sealSuccessor(value, issued))
     if (outcome === 'missing') throw invalidGrant()
     if (outcome === 'reused') {
       const lost = await find(value, app, context)
@@ -72,23 +72,39 @@ async function repeat(
   const graceMs = config.rotationGraceSeconds * 1000
   // Read the clock again: one that was read before a concurrent spend would give a negative age.
   if (graceMs > 0 && config.now() - spent.at <= graceMs) {
-    const { accessToken, refreshToken } = await openSuccessor(value, spent.replay)
-    const [refresh, access] = await Promise.all([findToken(refreshToken, context), findToken(accessToken, context)])
-    // An absent successor was revoked since: there is nothing to return, and no grant to revoke.
-    if (!refresh || (!refresh.spent && !access)) throw invalidGrant()
-    if (!refresh.spent && access) {
-      // The access token has been issued, so its audience cannot change any more.
-      if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
-        throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
-      const expiresInSeconds = Math.ceil((access.token.expiresAt - config.now()) / 1000)
-      return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, renewed: true }
-    }
+    const successor = openSuccessor(value, spent.replay)
+    const answered = successor && (await answerAgain(successor, { grant, app, asked }, context))
+    if (answered) return answered
+    if (!successor)
+      config.log.error(
+        'the successor of a refresh token cannot be opened: another version of authmount sealed it, or it is damaged',
+      )
   }
   const { id: grantId, orgId, userId } = grant
   await endFound({ grantId }, grant, context, ended => {
     if (ended) events.emit({ type: 'refresh_reuse', at: now, clientId: wireId(app), grantId, orgId, userId })
   })
   throw invalidGrant()
+}
+
+/**
+ * Returns the tokens that a refresh was answered with; undefined if its refresh token has been used since. Rejects with
+ * `invalid_grant` if they were revoked, or with `invalid_target` if the retry is for another resource.
+ */
+async function answerAgain(
+  { accessToken, refreshToken }: Successor,
+  { app, asked, grant }: { readonly app: App; readonly asked: Audience; readonly grant: Grant },
+  context: Context,
+): Promise<Issued | undefined> {
+  const [refresh, access] = await Promise.all([findToken(refreshToken, context), findToken(accessToken, context)])
+  // An absent successor was revoked since: there is nothing to return, and no grant to revoke.
+  if (!refresh || (!refresh.spent && !access)) throw invalidGrant()
+  if (refresh.spent || !access) return undefined
+  // The access token has been issued, so its audience cannot change any more.
+  if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
+    throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
+  const expiresInSeconds = Math.ceil((access.token.expiresAt - context.config.now()) / 1000)
+  return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, renewed: true }
 }
 
 async function findToken(token: string | undefined, { store }: Context): Promise<FoundToken | undefined> {
