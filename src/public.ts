@@ -77,7 +77,7 @@ export interface Authmount<Native = unknown> extends Guarding {
     /** Whether the provider revoked the tokens. */
     readonly revoked: boolean
   }>
-  /** Reads the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
+  /** Makes the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
   console(): AppsConsole
   /** Makes the OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
