@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import commonjs from '@rollup/plugin-commonjs'
-import json from '@rollup/plugin-json'
+import * as commonjs from '@rollup/plugin-commonjs'
+import * as json from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { build, transform } from 'esbuild'
 import { rollup } from 'rollup'
@@ -18,7 +18,7 @@ type Bundler = (entry: string, file: string) => Promise<unknown>
 
 const BUNDLERS: Readonly<Record<string, Bundler>> = {
   esbuild: (entry, file) =>
-    build({ entryPoints: [entry], outfile: file, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent' }),
+    build({ entryPoints: [entry], outfile: file, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', tsconfigRaw: {} }),
 
   webpack: (entry, file) =>
     new Promise((resolve, reject) => {
@@ -30,9 +30,9 @@ const BUNDLERS: Readonly<Record<string, Bundler>> = {
     }),
 
   rollup: async (entry, file) => {
-    const plugins = [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs(), json()]
+    const plugins = [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs.default(), json.default()]
     const bundle = await rollup({ input: entry, plugins, onLog: () => {} })
-    await bundle.write({ file, format: 'cjs' })
+    await bundle.write({ file, format: 'cjs', inlineDynamicImports: true })
     await bundle.close()
   },
 }

@@ -7,8 +7,8 @@ import { copyOf, outputOf, type Packed, ROOT, run } from './packed.ts'
 /** Each compiler, by its folder in node_modules, with the kinds of module under which CommonJS is written. */
 const COMPILERS: Readonly<Record<string, readonly string[]>> = {
   'typescript-5.7': ['node16', 'nodenext'],
-  typescript: ['node16', 'node18', 'node20', 'nodenext'],
-  'typescript-7': ['node16', 'node18', 'node20', 'nodenext'],
+  typescript: ['node16', 'node20', 'nodenext'],
+  'typescript-7': ['node16', 'node20', 'nodenext'],
 }
 
 /** CommonJS hosts: in TypeScript, and at run time. */
