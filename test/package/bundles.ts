@@ -3,22 +3,26 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import * as commonjs from '@rollup/plugin-commonjs'
-import * as json from '@rollup/plugin-json'
-import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { build, transform } from 'esbuild'
-import { rollup } from 'rollup'
 import type { Test } from 'tap'
 import webpack from 'webpack'
 import { SCRIPTS } from '../../src/console/scripts.ts'
-import { outputOf, type Packed } from './packed.ts'
+import { outputOf, type Packed, ROOT } from './packed.ts'
 
 /** Makes one file of a host and everything it imports. */
 type Bundler = (entry: string, file: string) => Promise<unknown>
 
 const BUNDLERS: Readonly<Record<string, Bundler>> = {
   esbuild: (entry, file) =>
-    build({ entryPoints: [entry], outfile: file, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', tsconfigRaw: {} }),
+    build({
+      entryPoints: [entry],
+      outfile: file,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      logLevel: 'silent',
+      tsconfigRaw: {},
+    }),
 
   webpack: (entry, file) =>
     new Promise((resolve, reject) => {
@@ -29,11 +33,12 @@ const BUNDLERS: Readonly<Record<string, Bundler>> = {
       })
     }),
 
+  // By its command: the types of its plugins do not fit those of ES modules.
   rollup: async (entry, file) => {
-    const plugins = [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs.default(), json.default()]
-    const bundle = await rollup({ input: entry, plugins, onLog: () => {} })
-    await bundle.write({ file, format: 'cjs', inlineDynamicImports: true })
-    await bundle.close()
+    const plugins = ['node-resolve={exportConditions:["node"]}', 'commonjs', 'json'].flatMap(plugin => ['--plugin', plugin])
+    const options = ['--file', file, '--format', 'cjs', '--inlineDynamicImports', '--silent', ...plugins]
+    const { failed, text } = await outputOf('node_modules/.bin/rollup', [entry, ...options], ROOT)
+    if (failed) throw new Error(text)
   },
 }
 
