@@ -5,6 +5,7 @@ import t from 'tap'
 import { testBundles } from './package/bundles.ts'
 import { testCommonjs } from './package/commonjs.ts'
 import { testImportCost } from './package/import-cost.ts'
+import { testOwnRequest } from './package/own-request.ts'
 import { outputOf, pack, ROOT, run } from './package/packed.ts'
 import { runsOn } from './support/places.ts'
 
@@ -40,6 +41,7 @@ t.test('the published package', { skip: !runsOn('package') && 'left out of this 
 
   testCommonjs(t, packed)
   testBundles(t, packed)
+  testOwnRequest(t, packed)
   testImportCost(t, packed)
 
   const docs = (await readdir(join(ROOT, 'docs'))).filter(name => name.endsWith('.md'))

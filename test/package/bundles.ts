@@ -9,7 +9,10 @@ import webpack from 'webpack'
 import { SCRIPTS } from '../../src/console/scripts.ts'
 import { outputOf, type Packed, ROOT } from './packed.ts'
 
-/** Makes one file of a host and everything it imports. */
+/**
+ * Makes one file of a host and everything it imports. The tsconfig.json of this repository must stay out of it: it maps the name
+ * of the package to the sources.
+ */
 type Bundler = (entry: string, file: string) => Promise<unknown>
 
 const BUNDLERS: Readonly<Record<string, Bundler>> = {
@@ -27,7 +30,8 @@ const BUNDLERS: Readonly<Record<string, Bundler>> = {
   webpack: (entry, file) =>
     new Promise((resolve, reject) => {
       const output = { path: dirname(file), filename: basename(file) }
-      webpack({ entry, output, target: 'node', mode: 'production', optimization: { minimize: false } }, (error, stats) => {
+      const options = { mode: 'production', target: 'node', optimization: { minimize: false } } as const
+      webpack({ ...options, entry, output, resolve: { tsconfig: false } }, (error, stats) => {
         if (error || stats?.hasErrors()) reject(error ?? new Error(stats?.toString()))
         else resolve(undefined)
       })
