@@ -11,6 +11,9 @@ const ROOT = resolve(import.meta.dirname, '..')
 const PAGE = resolve(ROOT, 'test/public-surface.md')
 const PRINTER = ts.createPrinter({ removeComments: true })
 
+/** The types of our own flows. The type of a route refers to them, and no host meets them. */
+const INSIDE = new Set(['Config', 'Context', 'Services'])
+
 if (process.argv[1] === import.meta.filename) writeFileSync(PAGE, publicSurface())
 
 /** The report as it was written last. */
@@ -87,7 +90,7 @@ function reachable(
     if (ts.isIdentifier(node)) {
       const named = checker.getSymbolAtLocation(node)
       const symbol = named && resolved(named, checker)
-      if (symbol && !seen.has(symbol)) {
+      if (symbol && !seen.has(symbol) && !INSIDE.has(symbol.name)) {
         seen.add(symbol)
         const isTopLevel = symbol.flags & (ts.SymbolFlags.Type | ts.SymbolFlags.Variable | ts.SymbolFlags.Function)
         const isMember = symbol.flags & (ts.SymbolFlags.TypeParameter | ts.SymbolFlags.FunctionScopedVariable)
