@@ -24,8 +24,8 @@ export function testCommonjs(t: Test, { folder: project }: Packed): void {
         t.test(`${compiler}, module ${module}`, async t => {
           const compilerOptions = {
             ...{ module, target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noEmit: true, types: ['node'] },
-            // The declarations of this package are checked, too.
-            ...{ esModuleInterop: true, skipLibCheck: false },
+            // Once by each compiler, the declarations of the package are checked, too: it takes most of the time.
+            ...{ esModuleInterop: true, skipLibCheck: module !== 'node16' },
           }
           const file = join(folder, `tsconfig.${module}.json`)
           await writeFile(file, JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
