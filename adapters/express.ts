@@ -6,12 +6,16 @@ import type { Authmount } from '../src/public.ts'
 import type { Endpoint, FoundEndpoint } from '../src/server/routes.ts'
 import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
+/** What `requireToken` adds to a request. */
+export interface RequestWithToken {
+  /** The contents of the request's access token. Set by `requireToken`; undefined on routes without it. */
+  oauth?: TokenInfo
+}
+
 declare global {
   namespace Express {
-    interface Request {
-      /** The contents of the request's access token. Set by `requireToken`; undefined on routes without it. */
-      oauth?: TokenInfo
-    }
+    // By inheritance, because a host may then declare `oauth` itself: without the `?`, or with members of its own.
+    interface Request extends RequestWithToken {}
   }
 }
 
@@ -59,7 +63,10 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
  * Makes middleware that lets a request pass only with an access token that has all of `scopes`; `req.oauth` then has the
  * contents of the token. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 if the store does not answer.
  */
-export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): RequestHandler {
+export function requireToken<Scope extends string>(
+  authmount: Guarding<Scope>,
+  requirements: TokenRequirements<NoInfer<Scope>> = {},
+): RequestHandler {
   if (typeof authmount?.guard !== 'function')
     throw new TypeError("requireToken takes the server first: requireToken(authmount, { scopes: ['read:records'] })")
   const guard = authmount.guard(requirements)

@@ -17,15 +17,22 @@ import type { Authmount } from '../src/public.ts'
 import type { Endpoint } from '../src/server/routes.ts'
 import type { Guarding, TokenInfo, TokenRequirements } from '../src/tokens/token-guard.ts'
 
+/** What `requireToken` adds to a request. */
+export interface RequestWithToken {
+  /** The contents of the request's access token. Set by `requireToken`; null on routes without it. */
+  oauth: TokenInfo | null
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Calls {@link requireToken} for the server that was registered first. */
+    /**
+     * Calls {@link requireToken} for the server that was registered first. The compiler does not know which server that is: it
+     * checks the names of scopes in the function `requireToken` alone.
+     */
     requireToken(requirements?: TokenRequirements): TokenPreHandler
   }
-  interface FastifyRequest {
-    /** The contents of the request's access token. Set by `requireToken`; null on routes without it. */
-    oauth: TokenInfo | null
-  }
+  // By inheritance, because a host may then declare `oauth` itself: without null, or with members of its own.
+  interface FastifyRequest extends RequestWithToken {}
 }
 
 /** Options of the plugin. */
@@ -159,7 +166,10 @@ export type TokenPreHandler = (
  * Makes a preHandler that lets a request pass only with an access token that has all of `scopes`; `request.oauth` then has the
  * contents of the token. Answers 401 or 403 with a `WWW-Authenticate` challenge (RFC 6750 §3), or 503 if the store does not answer.
  */
-export function requireToken(authmount: Guarding, requirements: TokenRequirements = {}): TokenPreHandler {
+export function requireToken<Scope extends string>(
+  authmount: Guarding<Scope>,
+  requirements: TokenRequirements<NoInfer<Scope>> = {},
+): TokenPreHandler {
   requireServer(authmount)
   const guard = authmount.guard(requirements)
   return (request, reply) => {

@@ -22,8 +22,15 @@ import { Deadlines } from './store/deadlines.ts'
 import { createGrantRegistry, type GrantRegistry } from './token/registry.ts'
 import { createKeySource } from './tokens/keys.ts'
 
-/** Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work. */
-export function createAuthmount<Native = unknown>(options: AuthmountOptions<Native>): Authmount<Native> {
+/**
+ * Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work.
+ *
+ * TypeScript infers the names of the scopes from the option `scopes`, and the request type of your framework from the parameter
+ * of `authenticate`: `authenticate: ({ native }: HttpRequest<express.Request>) => …`.
+ */
+export function createAuthmount<Native = unknown, Scope extends string = string>(
+  options: AuthmountOptions<Native, Scope>,
+): Authmount<Native, Scope> {
   const config = readConfig(options)
   const events = createEvents(config.onEvent, config.log)
   const grants = createGrantRegistry(config.grants)

@@ -10,8 +10,11 @@ import type { HttpRequest, HttpResponse } from './http/types.ts'
 import type { Endpoint, FoundEndpoint } from './server/routes.ts'
 import type { Guarding, TokenGuard, TokenInfo, TokenRequirements } from './tokens/token-guard.ts'
 
-/** An authorization server, ready to be mounted. `Native` is the request type of the framework it will be mounted on. */
-export interface Authmount<Native = unknown> extends Guarding {
+/**
+ * An authorization server, ready to be mounted. `Native` is the request type of the framework it will be mounted on, `Scope` the
+ * names of its scopes.
+ */
+export interface Authmount<Native = unknown, Scope extends string = string> extends Guarding<Scope> {
   /** Every path it serves. */
   readonly endpoints: readonly Endpoint[]
   /** The path below which its routes are, as in the options; empty at the root. */
@@ -26,9 +29,9 @@ export interface Authmount<Native = unknown> extends Guarding {
    * Checks an access token (without the word `Bearer`).
    * Rejects with OAuthError `invalid_token` or `insufficient_scope`, or with StoreError when the store does not answer.
    */
-  checkToken(token: string, requirements?: TokenRequirements): Promise<TokenInfo>
+  checkToken(token: string, requirements?: TokenRequirements<Scope>): Promise<TokenInfo>
   /** Makes a guard for a protected route. Throws TypeError, where the route is defined, for a requirement that cannot be met. */
-  guard(requirements?: TokenRequirements): TokenGuard
+  guard(requirements?: TokenRequirements<Scope>): TokenGuard
   /**
    * Registers an app from the host's own code, as a set-up script would. With a fixed `clientId` the call is idempotent: it
    * creates the app, or sets the fields that are given and differ.
@@ -80,7 +83,7 @@ export interface Authmount<Native = unknown> extends Guarding {
     /** Whether the provider revoked the tokens. */
     readonly revoked: boolean
   }>
-  /** Reads the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
+  /** Makes the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
   console(): AppsConsole
   /** Makes the OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject

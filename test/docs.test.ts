@@ -37,6 +37,22 @@ t.test('every relative link leads to a file, and to a heading of it', async t =>
   }
 })
 
+t.test('the links of the README work on the page of npm, which resolves them by the repository', async t => {
+  const { bugs, homepage, repository } = JSON.parse(await read('package.json'))
+  const web = repository.url.replace(/^git\+(https:.*)\.git$/, '$1')
+  t.match(web, /^https:\/\/github\.com\/[\w-]+\/[\w-]+$/)
+  t.equal(homepage, `${web}#readme`)
+  t.equal(bugs, `${web}/issues`)
+  const hrefs = [...withoutCode(page('README.md')).matchAll(/\]\(([^)\s]+)\)/g)].map(([, href = '']) => href)
+  t.ok(hrefs.length > 20)
+  // From the root of the repository or within the page; the test above looks whether they are there.
+  const wrong = hrefs.filter(href => !/^(https:\/\/|#|(docs|examples|test)\/|[A-Z]+(\.md)?$)/.test(href))
+  t.strictSame(wrong, [])
+  const files = await readdir(ROOT)
+  const asTyped = hrefs.filter(href => /^[\w.-]/.test(href) && !href.includes(':')).map(href => href.split(/[/#]/)[0] ?? '')
+  for (const first of asTyped) t.ok(files.includes(first), `${first}, in the case in which it is written`)
+})
+
 t.test('every page is on the front page, and in the sidebar', async t => {
   const sidebar = await read('docs/.vitepress/config.ts')
   for (const path of docs) {
@@ -110,7 +126,7 @@ t.test('the messages of the troubleshooting page are those of the code', async t
 })
 
 /** Said by Node, TypeScript and browsers. */
-const OTHERS = ['app.requireToken is not', 'Cannot find module', "No 'Access-Control"]
+const OTHERS = ['app.requireToken is not', 'Must use import to load', 'Cannot find module', "No 'Access-Control"]
 
 for (const framework of ['express', 'fastify']) {
   t.test(`what “Get started” says works on ${framework}: a third-party app reads the API for a user`, async t => {

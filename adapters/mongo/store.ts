@@ -20,6 +20,23 @@ export interface MongoStoreOptions {
 }
 
 /**
+ * The part of the driver's `Db` by which the store takes it: the `Db` of the driver 6 or 7 is one, and so is the `Db` of
+ * mongoose 8 and later, which have a driver of their own.
+ */
+export interface MongoDatabase {
+  /** The name of the database. */
+  readonly databaseName: string
+  /** Returns a collection. */
+  collection(
+    name: string,
+    options?: object,
+  ): {
+    /** The name of the collection. */
+    readonly collectionName: string
+  }
+}
+
+/**
  * Makes a store in a MongoDB database (4.4 or later), through the host's own `Db`, whose client it never closes.
  *
  * Every atomic method is one operation on one document, so a single server without transactions is enough. Reads go to the
@@ -27,18 +44,20 @@ export interface MongoStoreOptions {
  * role `readWrite`. Methods reject with the driver's errors, and for a document that this version cannot read, which they do
  * not change.
  */
-export function mongoStore(db: Db, options: MongoStoreOptions = {}): Store {
+export function mongoStore(db: MongoDatabase, options: MongoStoreOptions = {}): Store {
   if (typeof db !== 'object' || db === null || !('collection' in db))
     throw new TypeError(
       "mongoStore needs a database of the driver: mongoStore(client.db('app')), or mongoose.connection.getClient().db()",
     )
   const { prefix = 'authmount_', now = Date.now } = options
-  const ready = runOnce(() => createIndexes(db, prefix))
+  // Typed by one driver from here on; the methods in use are the same in all of them.
+  const driver = db as Db
+  const ready = runOnce(() => createIndexes(driver, prefix))
   const context: MongoContext = {
     now,
     async collection<D extends StoredDocument>(name: CollectionName) {
       await ready()
-      return db.collection<D>(prefix + name, {
+      return driver.collection<D>(prefix + name, {
         readConcern: { level: 'majority' },
         readPreference: 'primary',
         writeConcern: { w: 'majority' },

@@ -22,12 +22,25 @@ export interface RedisStoreOptions {
 }
 
 /**
+ * The part of an ioredis client by which the store takes it: `Redis` and `Cluster` of ioredis 5 and of ioredis 6 have it. A
+ * client of the package redis does not.
+ */
+export interface IoredisClient {
+  /** Whether the client is connected. */
+  readonly status: string
+  /** Runs a script by its digest. */
+  evalsha(sha1: string, numberOfKeys: number, ...args: string[]): Promise<unknown>
+  /** Collects commands that are sent together. */
+  pipeline(): object
+}
+
+/**
  * Makes a store in Redis 6.2 or later, standalone or Cluster, through the host's own ioredis client, which it never closes.
  *
  * Every atomic method is one Lua script on one slot. Redis itself removes expired records. Methods reject with the errors of
  * ioredis, and for a record that this version cannot read, which they do not change.
  */
-export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): Store {
+export function redisStore(redis: IoredisClient, options: RedisStoreOptions = {}): Store {
   if (typeof redis?.evalsha !== 'function')
     throw new TypeError(
       'redisStore needs a client of ioredis: redisStore(new Redis(url)). The package redis (node-redis) is another one',
@@ -35,8 +48,10 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
   const { prefix = 'authmount', waitForReplicas: wait, warn = console.warn, now: clock = Date.now } = options
   // The host's clock may return fractions of a millisecond, and records have whole ones.
   const now = () => Math.floor(clock())
-  const context: RedisContext = { redis, prefix, wait, now }
-  warnOfSettings(redis, warn)
+  // Typed by one version from here on; the methods in use are the same in both.
+  const client = redis as RedisClient
+  const context: RedisContext = { redis: client, prefix, wait, now }
+  warnOfSettings(client, warn)
   return {
     apps: redisApps(context),
     oneTime: redisOneTime(context),

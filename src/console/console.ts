@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { html } from '../http/reply.ts'
 import type { HttpResponse } from '../http/types.ts'
@@ -7,6 +6,7 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { escapeHtml } from '../pages/page.ts'
 import { CONSOLE_STYLE } from './console-style.ts'
+import { SCRIPTS } from './scripts.ts'
 
 /** A request for a file of the console. */
 export interface ConsoleRequest {
@@ -27,13 +27,13 @@ export interface AppsConsole {
 /** The parts of the server that the page shows. */
 type Shown = Pick<Services, 'grants' | 'theme'>
 
-/** Reads the files of the console. Throws if they are not next to this module, such as in a server that is bundled into one file. */
+/** Makes the page and the answers with its files. */
 export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPath'>, services: Shown): AppsConsole {
   const { theme } = services
   const page = consolePage(config, services)
   const files = new Map([
     ['/console.css', asset('text/css', theme.style + CONSOLE_STYLE)],
-    ...SCRIPTS.map(name => [`/${name}`, asset('text/javascript', readScript(name))] as const),
+    ...[...SCRIPTS].map(([name, text]) => [`/${name}`, asset('text/javascript', text)] as const),
   ])
   return {
     paths: ['/', ...files.keys()],
@@ -45,26 +45,6 @@ export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPat
       return { ...file, status: 304, body: '' }
     },
   }
-}
-
-/** The page's modules: `console.js` is the one it loads. */
-const SCRIPTS = [
-  'console.js',
-  'api.js',
-  'app-details.js',
-  'app-form.js',
-  'app-list.js',
-  'ask.js',
-  'dom.js',
-  'form-fields.js',
-  'notices.js',
-  'router.js',
-  'show-secret.js',
-  'token-list.js',
-] as const
-
-function readScript(name: string): string {
-  return readFileSync(new URL(`./browser/${name}`, import.meta.url), 'utf8')
 }
 
 function consolePage(

@@ -60,7 +60,7 @@ export type RenderedPage =
  *
  * Declared here, with what each is for; `table.ts` says what each accepts. The compiler holds the two together.
  */
-export interface AuthmountOptions<Native = unknown> {
+export interface AuthmountOptions<Native = unknown, Scope extends string = string> {
   // Required: nothing here has a safe default.
   /**
    * The issuer identifier (RFC 8414 §2), and the origin of every advertised URL, whatever a request's `Host` header says:
@@ -83,7 +83,7 @@ export interface AuthmountOptions<Native = unknown> {
    * Every scope this server can grant, at least one.
    * @see docs/options.md#scopes
    */
-  readonly scopes: Readonly<Record<string, ScopeDefinition>>
+  readonly scopes: Readonly<Record<Scope, ScopeDefinition>>
 
   // Where things are.
   /**

@@ -18,10 +18,10 @@ export interface TokenInfo {
   readonly expiresAt: EpochMs
 }
 
-/** The requirements of a protected route on an access token. */
-export interface TokenRequirements {
+/** The requirements of a protected route on an access token. `Scope` is the names of the scopes that there are. */
+export interface TokenRequirements<Scope extends string = string> {
   /** The scopes it must have, all of them. Default: none, so any valid token passes. */
-  readonly scopes?: readonly string[] | undefined
+  readonly scopes?: readonly Scope[] | undefined
   /** The member of the option `resources` to which the route belongs: a token for another one is refused, and a 401 names it. Default: the first. */
   readonly resource?: string | undefined
 }
@@ -48,10 +48,10 @@ export type TokenGuard = (request: GuardedRequest) => Promise<
     }
 >
 
-/** Anything that can guard a route: an authorization server, or a verifier of its tokens. */
-export interface Guarding {
+/** Anything that can guard a route: an authorization server, or a verifier of its tokens. `Scope` is the names of its scopes. */
+export interface Guarding<Scope extends string = string> {
   /** Makes a guard for a protected route. Throws TypeError, where the route is defined, for a requirement that cannot be met. */
-  guard(requirements?: TokenRequirements): TokenGuard
+  guard(requirements?: TokenRequirements<Scope>): TokenGuard
 }
 
 /**
