@@ -33,13 +33,16 @@ export async function copyOf(name: string, to: string): Promise<void> {
   await writeFile(to, await readFile(join(import.meta.dirname, name), 'utf8'))
 }
 
+/** For programs as a user starts them: without what tap puts into each process. */
+export const CLEAN: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '' }
+
 /** What a program prints, whether it succeeds or fails. */
 export async function outputOf(
   command: string,
   args: readonly string[],
   cwd: string,
 ): Promise<{ failed: boolean; text: string }> {
-  return run(command, [...args], { cwd, maxBuffer: 1e8 }).then(
+  return run(command, [...args], { cwd, env: CLEAN, maxBuffer: 1e8 }).then(
     ({ stdout, stderr }) => ({ failed: false, text: stdout + stderr }),
     ({ stdout, stderr }: { stdout: string; stderr: string }) => ({ failed: true, text: stdout + stderr }),
   )
