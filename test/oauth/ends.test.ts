@@ -4,7 +4,7 @@ import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
-import { FaultyStore, faults } from '../support/faulty-store.ts'
+import { FaultyStore, lastingFaults } from '../support/faulty-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { SEALING_KEY } from '../support/sign-in.ts'
 import { StoreTimeout } from '../support/store-timeout.ts'
@@ -136,7 +136,7 @@ for (const { name: setting, mount, connect } of settings) {
       const calls = [...store.calls]
       t.equal(host.events.filter(({ type }) => type === flow.event).length, 1, 'once where nothing fails')
       for (const [index, call] of calls.entries()) {
-        for (const fault of faults.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
+        for (const fault of lastingFaults.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
           const what = `${call} ${fault}`
           const { run, tokens } = await flow.prepare(host, await newApp())
           host.events.length = 0

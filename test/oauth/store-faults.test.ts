@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
-import { type Fault, FaultyStore, faults } from '../support/faulty-store.ts'
+import { type Fault, FaultyStore, lastingFaults } from '../support/faulty-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { StoreTimeout } from '../support/store-timeout.ts'
 
@@ -187,7 +187,7 @@ for (const { name: setting, mount, connect } of settings) {
       t.ok(calls.length > 0)
       for (const [index, call] of calls.entries()) {
         // Over a server, what matters is what it did although nobody heard of it; the others never reach it.
-        for (const fault of faults.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
+        for (const fault of lastingFaults.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
           const { holds, run } = await flow.prepare(host, await host.confidentialApp())
           const answer = await store.during(index + 1, fault, run)
           const what = `${call} ${fault}`

@@ -5,8 +5,10 @@ import type { StoreTimeout } from './store-timeout.ts'
  * How a store call goes wrong: it throws at once, rejects without having done anything, rejects although it was done,
  * never answers, answers only when the request has been given up, or hangs and goes on hanging with every later call.
  */
-export const faults = ['throws', 'rejects before', 'rejects after', 'never answers', 'answers late', 'goes on hanging'] as const
-export type Fault = (typeof faults)[number]
+export const faults = ['throws', 'rejects before', 'rejects after', 'never answers', 'answers late'] as const
+/** With the one after which no call answers any more. */
+export const lastingFaults = [...faults, 'goes on hanging'] as const
+export type Fault = (typeof lastingFaults)[number]
 
 export class FaultyStore {
   readonly store: Store
