@@ -33,6 +33,7 @@ export type {
 export type { Lifetimes } from './options/lifetimes.ts'
 export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
 export type { OutboundSettings } from './options/outbound.ts'
+export type { RateLimitSetting, RateLimits } from './options/rate-limits.ts'
 export type { ScopeDefinition } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'

@@ -53,8 +53,11 @@ export async function getApp(request: HttpRequest, context: SignedInContext): Pr
  */
 export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const input = checkJson(appChangesSchema(context.config, appGrants(context.services)), request)
-  const changed = Object.keys(input)
-  const announce = (app: App) => context.events.emit({ type: 'app_updated', ...actor(context), clientId: wireId(app), changed })
+  const announce = (app: App, before: App) => {
+    const [old, now] = [viewApp(before), viewApp(app)]
+    const changed = FIELDS.filter(name => !isDeepStrictEqual(old[name], now[name]))
+    if (changed.length > 0) context.events.emit({ type: 'app_updated', ...actor(context), clientId: wireId(app), changed })
+  }
   let seen: App | undefined
   const app = await changeApp(
     request,
@@ -134,7 +137,9 @@ export async function suspendApp(request: HttpRequest, context: SignedInContext)
     request,
     context,
     () => ({ status: 'suspended' }),
-    ended => context.events.emit({ type: 'app_suspended', ...actor(context), clientId: wireId(ended) }),
+    (app, { status }) => {
+      if (status !== 'suspended') context.events.emit({ type: 'app_suspended', ...actor(context), clientId: wireId(app) })
+    },
   )
   return json(200, viewApp(app))
 }
@@ -145,7 +150,9 @@ export async function activateApp(request: HttpRequest, context: SignedInContext
     request,
     context,
     () => ({ status: 'active' }),
-    active => context.events.emit({ type: 'app_activated', ...actor(context), clientId: wireId(active) }),
+    (app, { status }) => {
+      if (status !== 'active') context.events.emit({ type: 'app_activated', ...actor(context), clientId: wireId(app) })
+    },
   )
   return json(200, viewApp(app))
 }
@@ -156,6 +163,21 @@ export function actor({ config, principal }: SignedInContext): { at: number; org
 }
 
 type Changes = z.output<ReturnType<typeof appChangesSchema>>
+
+/** The fields that a change may have. */
+const FIELDS = [
+  'name',
+  'description',
+  'redirectUris',
+  'allowedOrigins',
+  'allowedGrantTypes',
+  'allowedScopes',
+  'accessTokenLifetime',
+  'refreshTokenLifetime',
+  'homepageUrl',
+  'privacyPolicyUrl',
+  'termsOfServiceUrl',
+] as const satisfies readonly (keyof Changes)[]
 
 const LINKS = ['homepageUrl', 'privacyPolicyUrl', 'termsOfServiceUrl'] as const
 

@@ -23,7 +23,7 @@ const ATTEMPTS = 5
 
 /**
  * Applies a change to the app a request names. If a concurrent write comes first, retries on the new record; `change` throws if
- * the two changes conflict. `announce` is called with the changed app, also if the store's answer was lost, so that the event is
+ * the two changes conflict. `announce` is called with the app after and before, also if the store's answer was lost, so that the event is
  * emitted at least once.
  * Rejects with ApiError NOT_FOUND, CONFLICT after five tries, or the error of `change`.
  */
@@ -31,7 +31,7 @@ export async function changeApp(
   request: HttpRequest,
   context: SignedInContext,
   change: (app: App) => Partial<App>,
-  announce: (app: App) => void,
+  announce: (app: App, before: App) => void,
 ): Promise<App> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const app = await findApp(request, context)
@@ -39,10 +39,10 @@ export async function changeApp(
     try {
       if (!(await context.store.apps.save(next))) continue
     } catch (error) {
-      if (isUnknownOutcome(error)) announce(next)
+      if (isUnknownOutcome(error)) announce(next, app)
       throw error
     }
-    announce(next)
+    announce(next, app)
     return next
   }
   throw new ApiError('CONFLICT', 'the app is being changed by others at the same time: try again')

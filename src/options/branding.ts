@@ -12,7 +12,7 @@ export interface Branding {
   readonly logoUrl?: string | undefined
   /** The main button's colour, as `#rrggbb`; the text on it is black or white, whichever can be read. Default `#1d4ed8`. */
   readonly accentColor?: string | undefined
-  /** Added after the pages' own style. It can load nothing. Default: none. */
+  /** Added after the pages' own style. It can load nothing but from the logo's origin. Default: none. */
   readonly css?: string | undefined
 }
 

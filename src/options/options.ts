@@ -122,7 +122,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly branding?: Branding | undefined
   /**
    * Draws the consent page instead: its form posts `consent_id` and `consent` to `action`. A Content-Security-Policy may come
-   * with it; `frame-ancestors` and `base-uri` are added, and `form-action` must not be in it: Chromium holds that against every
+   * with it; its `frame-ancestors` and `base-uri` are replaced, and `form-action` is taken out: Chromium holds that against every
    * redirect that follows the form. Default: the built-in page.
    * @see docs/pages.md#draw-the-consent-page-yourself
    */

@@ -31,7 +31,6 @@ const POINTS = number([1, 1_000_000], 'times')
 const SECONDS = number([1, 86_400], 'seconds')
 
 const setting: Kind<RateLimitSetting | false, Allowance | null> = {
-  range: 'points in seconds, or false',
   read(value, place) {
     if (value === false) return null
     if (!isPlainObject(value)) return place.refuse(`must be { points, seconds } or false, not ${quote(value)}`)
