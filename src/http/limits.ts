@@ -6,7 +6,7 @@ import { withTimeout } from '../base/timeout.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { OptionsError } from '../errors/options-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
-import { Addresses } from './address.ts'
+import { addressKey, type Callers, noteAddress } from './address.ts'
 import { isRateLimiterResult, memoryLimiter, type RateLimit, type RateLimiter, type RateLimiterResult } from './rate-limiter.ts'
 
 /** How much is allowed: `points` within `seconds`. */
@@ -52,6 +52,8 @@ type Headers = Readonly<Record<string, string>>
  * `waiting` counts the time against what the request may wait for the store in all; half of that is the most that is waited.
  */
 export interface Limits {
+  /** Who calls, and whether failures of anyone have used up a limit: what a request of a healthy server looks at. */
+  readonly callers: Callers & { exhausted: boolean }
   /**
    * Counts one use. Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
    */
@@ -97,9 +99,8 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
       return [[name, { id, of, points, local: memoryLimiter(limit, now), shared }] as const]
     }),
   )
-  const addresses = new Addresses()
+  const callers = { first: undefined, several: false, exhausted: false }
   const exhausted = new TtlCache<EpochMs>(MAX_EXHAUSTED)
-  /** Until when any key may be exhausted, so that a request of a healthy server hashes no key. */
   let exhaustedUntil = 0
   let told = false
 
@@ -135,24 +136,25 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
   }
 
   return {
+    callers,
     count,
     async countFrom(name, ip, waiting) {
-      addresses.note(ip)
-      const address = addresses.keyOf(ip)
+      noteAddress(callers, ip)
+      const address = addressKey(ip, callers)
       if (address === null) await countUntold(name, [], ip)
       else await count(name, [address], waiting)
     },
     checkFailures(name, key, ip) {
-      addresses.note(ip)
-      if (exhaustedUntil === 0) return
-      const address = addresses.keyOf(ip)
       const at = now()
-      if (address === null || at >= exhaustedUntil) return
+      callers.exhausted &&= at < exhaustedUntil
+      const address = callers.exhausted ? addressKey(ip, callers) : null
+      if (address === null) return
       const until = exhausted.get(hashOf(LIMITS[name].id, [address, ...key]), at)
       if (until !== undefined) throw tooMany(LIMITS[name].of, until - at)
     },
     async countFailure(name, key, ip, waiting) {
-      const address = addresses.keyOf(ip)
+      noteAddress(callers, ip)
+      const address = addressKey(ip, callers)
       if (address === null) return countUntold(name, key, ip)
       try {
         await count(name, [address, ...key], waiting)
@@ -161,6 +163,7 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
         const until = now() + error.retryAfterSeconds * 1000
         exhausted.set(hashOf(LIMITS[name].id, [address, ...key]), until, until)
         exhaustedUntil = Math.max(exhaustedUntil, until)
+        callers.exhausted = true
         throw error
       }
     },

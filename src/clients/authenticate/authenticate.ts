@@ -1,4 +1,5 @@
 import { OAuthError } from '../../errors/oauth-error.ts'
+import { noteAddress } from '../../http/address.ts'
 import { optional, type Params } from '../../http/params.ts'
 import type { HttpRequest } from '../../http/types.ts'
 import type { Context } from '../../options/context.ts'
@@ -22,13 +23,17 @@ export async function authenticateClient(
 ): Promise<App> {
   const { method, presented } = presentedBy({ headers, params }, services.clientAuthentication)
   const { clientId } = presented
-  services.limits.checkFailures('clientFailures', [clientId], ip)
+  const { limits } = services
+  const { callers } = limits
+  // Most requests come from an address that was seen before, and find that nobody has failed too often.
+  if (ip !== callers.first && !callers.several) noteAddress(callers, ip)
+  if (callers.exhausted) limits.checkFailures('clientFailures', [clientId], ip)
   const app = await findClient(presented.clientId, store)
   const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, now)
   // Most methods are synchronous: `await` only a promise, since `await` defers each token request by a microtask.
   const isProven = proven === true || (typeof proven !== 'boolean' && (await proven))
   if (isProven && app?.status === 'active' && app.authMethod === method.name) return app
-  await services.limits.countFailure('clientFailures', [clientId], ip, store)
+  await limits.countFailure('clientFailures', [clientId], ip, store)
   throw clientRefused()
 }
 
