@@ -71,7 +71,10 @@ async function read(path: string): Promise<{ readonly path: string; readonly pla
 async function tap(paths: readonly string[]): Promise<number> {
   await configureTap()
   // A log shows what failed, a terminal also how far it is. In CI a test that is skipped fails: it proves nothing.
-  const defaults = [process.stdout.isTTY ? '--reporter=terse' : '--reporter=min', ...(process.env.CI ? ['--fail-skip'] : [])]
+  // Some tests over memory wait for seconds of a real clock, and leave the processors to others.
+  const jobs = command === 'all' ? [] : ['--jobs=4']
+  const reporter = process.stdout.isTTY ? '--reporter=terse' : '--reporter=min'
+  const defaults = [reporter, ...jobs, ...(process.env.CI ? ['--fail-skip'] : [])]
   const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(',') }
   return child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
 }

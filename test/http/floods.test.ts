@@ -11,7 +11,7 @@ import { SEALING_KEY } from '../support/sign-in.ts'
 
 /** The limits as they are by default. */
 const DEFAULTS: HostOptions = { rateLimits: {} }
-const FLOOD = 700
+const FLOOD = 560
 
 /** Express behind a proxy that it trusts: the caller's address is in X-Forwarded-For. */
 const behindProxy: Mount = async authmount => {

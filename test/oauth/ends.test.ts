@@ -4,10 +4,13 @@ import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
-import { FaultyStore, lastingFaults } from '../support/faulty-store.ts'
+import { type Fault, FaultyStore } from '../support/faulty-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { SEALING_KEY } from '../support/sign-in.ts'
 import { StoreTimeout } from '../support/store-timeout.ts'
+
+/** What a repetition may meet. test/oauth/store-faults.test.ts has every fault of every flow. */
+const FAULTS: readonly Fault[] = ['rejects before', 'rejects after', 'never answers', 'goes on hanging']
 
 interface Prepared {
   readonly run: () => Promise<Answer>
@@ -136,7 +139,7 @@ for (const { name: setting, mount, connect } of settings) {
       const calls = [...store.calls]
       t.equal(host.events.filter(({ type }) => type === flow.event).length, 1, 'once where nothing fails')
       for (const [index, call] of calls.entries()) {
-        for (const fault of lastingFaults.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
+        for (const fault of FAULTS.filter(fault => fault === 'rejects after' || setting.endsWith('memory'))) {
           const what = `${call} ${fault}`
           const { run, tokens } = await flow.prepare(host, await newApp())
           host.events.length = 0
