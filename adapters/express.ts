@@ -53,8 +53,7 @@ export function authmountRouter(authmount: Authmount<Request>): (RequestHandler 
     const found = find(request)
     const status = parserStatus(error)
     if (!found || status === undefined) return next(error)
-    const body = found.endpoint.bodyLimits.get(request.method) ? unreadableFrom(status) : NO_BODY
-    answer(request, response, found, body).catch(next)
+    answer(request, response, found, unreadableFrom(status)).catch(next)
   }
   return [route, unreadable]
 }

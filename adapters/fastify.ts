@@ -147,6 +147,7 @@ function streamOf({ body, raw }: FastifyRequest): Readable {
 interface GuardedReply {
   code(status: number): unknown
   headers(values: Record<string, string>): unknown
+  removeHeader?(name: string): unknown
   /** `never`, because a host may have narrowed what its own replies carry. */
   send(body: never): unknown
 }
@@ -218,6 +219,8 @@ function send(reply: GuardedReply, response: HttpResponse): unknown {
 /** Sets status and headers, and returns the payload, to send or to return from an async handler. */
 function payloadOf({ status, headers, body }: HttpResponse, reply: GuardedReply): string | undefined {
   reply.code(status)
+  // What the host's CORS has set goes with an origin of its own.
+  if ('access-control-allow-origin' in headers) reply.removeHeader?.('access-control-allow-credentials')
   reply.headers(headers)
   return status === 304 ? undefined : body
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId, wireId } from '../base/ids.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import { checkJson, checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -91,7 +92,12 @@ export async function deleteApp(request: HttpRequest, context: SignedInContext):
     announce(attempt)
     return deleted
   }
-  await changeApp(request, context, ({ epoch }) => ({ status: 'deleted', epoch: epoch + 1, secrets: [] }), announce)
+  try {
+    await changeApp(request, context, ({ epoch }) => ({ status: 'deleted', epoch: epoch + 1, secrets: [] }), announce)
+  } catch (error) {
+    if (!isUnknownOutcome(error)) await endDeletion(request, attempt, context)
+    throw error
+  }
   await endDeletion(request, attempt, context)
   return deleted
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isClientId, newAppId } from '../base/ids.ts'
+import { appIdOf, isClientId, newAppId } from '../base/ids.ts'
 import { makeSecret } from '../clients/authenticate/client-secret.ts'
 import type { ClientAuthentication } from '../clients/authenticate/method.ts'
 import { hasSecret, provesItself } from '../clients/client-facts.ts'
@@ -45,7 +45,8 @@ const hostFieldsSchema = z
 export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<Context, 'principal'>): Promise<RegisteredApp> {
   const { clientId, clientSecret, logoUrl, tokenEndpointAuthMethod, ...rest } = input
   const { config, services } = context
-  const fields = checkInput(newAppSchema(config, appGrants(services)), rest)
+  const stored = typeof clientId === 'string' && isClientId(clientId) ? await storedFields(clientId, context) : {}
+  const fields = checkInput(newAppSchema(config, appGrants(services)), { ...stored, ...withoutUndefined(rest) })
   const host = checkInput(hostFieldsSchema, { logoUrl, clientId, clientSecret })
   const registration = {
     fields: { ...fields, logoUrl: host.logoUrl },
@@ -60,6 +61,18 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
   if (!(await context.store.apps.save(app))) throw new Error('a new app id was already taken')
   return registered(app, secret, context)
+}
+
+/** Returns the fields of the app that has this `clientId` already by which the others are checked; none if there is no such app. */
+async function storedFields(clientId: string, { store }: Pick<Context, 'store'>): Promise<Partial<NewApp>> {
+  const app = await store.apps.get(appIdOf(clientId))
+  if (!app) return {}
+  const { grantTypes, redirectUris } = app
+  return { allowedGrantTypes: grantTypes, isConfidential: provesItself(app), redirectUris }
+}
+
+function withoutUndefined(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
 /** Finds the authentication method by its wire name. Throws ApiError VALIDATION_ERROR if this server does not have it. */

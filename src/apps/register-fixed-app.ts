@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { appIdOf, isAppId, wireId } from '../base/ids.ts'
 import { keepSecret, makeSecret, type NewSecret } from '../clients/authenticate/client-secret.ts'
-import { hasSecret } from '../clients/client-facts.ts'
+import { hasSecret, provesItself } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
@@ -44,7 +44,12 @@ async function create(registration: FixedRegistration, context: CallContext): Pr
   const secret = secretToSet({ authMethod: registration.authMethod, secrets: [] }, clientSecret, now)
   const named = isAppId(clientId) ? {} : { clientId }
   const app = newApp(registration, { id: appIdOf(clientId), ...named, secret, now })
-  return (await store.apps.save(app)) ? registered(app, secret, context) : undefined
+  try {
+    return (await store.apps.save(app)) ? registered(app, secret, context) : undefined
+  } catch (error) {
+    if (isUnknownOutcome(error)) registered(app, secret, context)
+    throw error
+  }
 }
 
 /** Sets the fields that are given and differ. Undefined if another write came first. */
@@ -89,7 +94,10 @@ function checkSameApp(current: App, { clientId, owner }: FixedRegistration): voi
 /** Returns the app with the fields that the caller gave. The status stays, and so do the slug and who registered it. */
 function withGivenFields(current: App, { authMethod, fields, given }: FixedRegistration): App {
   const or = <T>(name: keyof NewApp, value: T, stored: T): T => (given[name] === undefined ? stored : value)
-  const method = or('tokenEndpointAuthMethod', authMethod, or('isConfidential', authMethod, current.authMethod))
+  const keepsMethod =
+    given.tokenEndpointAuthMethod === undefined &&
+    (given.isConfidential === undefined || given.isConfidential === provesItself(current))
+  const method = keepsMethod ? current.authMethod : authMethod
   const { allowedOrigins, ...kept } = current
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {

@@ -46,7 +46,7 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
 
   try {
     // A screen was counted when it was opened.
-    if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId], store)
+    if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
     await recordConsent({ userId: principal.userId }, asked, context)
     const params = await issueCode(asked, { ...context, principal }, code)
     events.emit({ type: 'consent_granted', ...by })

@@ -34,14 +34,14 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
-    await services.limits.count('codes', [principal.orgId, principal.userId], store)
+    await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
     const answer = await issueCode(asked, { ...context, principal })
     return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
-  await countScreen({ ...context, principal })
+  await countScreen(['consent', asked.app.id], { ...context, principal })
   const consentId = await openConsent(asked, principal, context)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))

@@ -1,6 +1,5 @@
 import { markUserEnd } from '../bearer/end-grant.ts'
 import { findClient } from '../clients/find-client.ts'
-import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import { consentsOf, withdraw } from './withdraw.ts'
 
@@ -16,14 +15,17 @@ export async function endUserGrants(userId: string, clientId: string | undefined
   const announce = (revoked: number | null) =>
     events.emit({ type: 'user_grants_ended', at: config.now(), userId, clientId: clientId ?? null, revoked })
   try {
-    const ends = await Promise.all(appIds.map(appId => withdraw(userId, appId, context, () => {})))
-    const ended = ends.reduce((sum, { revoked }) => sum + (revoked ?? 0), 0)
+    const ends = await Promise.allSettled(appIds.map(appId => withdraw(userId, appId, context, () => {})))
+    const ended = ends.reduce((sum, end) => sum + (end.status === 'fulfilled' ? (end.value.revoked ?? 0) : 0), 0)
+    const failed = ends.find(end => end.status === 'rejected')
+    if (failed) throw failed.reason
     // Grants without a consent, such as those of a grant of the host's own.
     const revoked = ended + (clientId === undefined ? await endOthers(userId, context) : 0)
     announce(revoked)
     return revoked
   } catch (error) {
-    if (isUnknownOutcome(error)) announce(null)
+    // Some may have ended, whichever call failed.
+    announce(null)
     throw error
   }
 }

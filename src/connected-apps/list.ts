@@ -1,10 +1,7 @@
 import { z } from 'zod'
 import { viewApp } from '../apps/app-view.ts'
-import { countScreen } from '../authorize/count-screen.ts'
 import { toLogin } from '../authorize/login.ts'
-import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId } from '../base/ids.ts'
-import { sessionName } from '../base/session.ts'
 import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -18,6 +15,7 @@ import { en } from '../pages/messages/en.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App, Consent } from '../store/store.ts'
+import { isOwnForm, makeForm } from './form.ts'
 import { consentsOf, withdraw } from './withdraw.ts'
 
 const instant = z.iso.datetime({ precision: 3 })
@@ -70,17 +68,9 @@ async function connectedApps(context: SignedInContext): Promise<readonly Connect
   return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
 }
 
-/** An hour, for the user to read the page. */
-const FORM_MS = 3_600_000
-
 async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, now, principal, services, store } = context
-  const formId = randomId(32)
-  const data = { userId: principal.userId, session: sessionName(principal.sessionId) }
-  if (apps.length > 0) {
-    await countScreen(context)
-    await store.oneTime.put({ kind: 'form', id: sha256(formId), expiresAt: now + FORM_MS, data })
-  }
+  const { config, services, store } = context
+  const formId = apps.length > 0 ? await makeForm(context) : ''
   const removedId = request.query.get('removed') ?? ''
   // The parameter is in the URL, so a link could claim that an app was removed: say so only if it is not in the list.
   const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)
@@ -105,10 +95,8 @@ export async function disconnectApp(request: HttpRequest, context: SignedInConte
 
 /** POST /oauth/connected-apps/{appId}: the same for the page, because HTML forms cannot send DELETE. */
 export async function removeApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, principal, store } = context
-  const entry = await store.oneTime.peek('form', sha256(one(requireForm(request), 'form_id')))
-  const { session, userId } = entry?.data ?? {}
-  if (userId !== principal.userId || session !== sessionName(principal.sessionId))
+  const { config } = context
+  if (!(await isOwnForm(one(requireForm(request), 'form_id'), context)))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
   const appId = request.params.appId ?? ''
   // A form that is sent twice finds nothing the second time: the outcome is the same.

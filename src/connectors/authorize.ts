@@ -38,7 +38,7 @@ export async function authorizeConnector(request: HttpRequest, context: SignedIn
   const authorizationUrl = await upstreams.authorizationUrl(provider, { redirectUri, state, codeChallenge, nonce })
   const binding = connectors.unboundCallbacks ? null : browserCookie(state, STATE_SECONDS, config)
 
-  await context.services.limits.count('screens', [principal.orgId, principal.userId], store)
+  await context.services.limits.count('screens', [principal.orgId, principal.userId, 'connector'], store)
   const { orgId, userId } = principal
   await store.oneTime.put({
     kind: 'connector_state',

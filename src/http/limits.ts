@@ -6,7 +6,7 @@ import { withTimeout } from '../base/timeout.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { OptionsError } from '../errors/options-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
-import { addressKey, type Callers, noteAddress } from './address.ts'
+import { addressKey } from './address.ts'
 import { isRateLimiterResult, memoryLimiter, type RateLimit, type RateLimiter, type RateLimiterResult } from './rate-limiter.ts'
 
 /** How much is allowed: `points` within `seconds`. */
@@ -52,8 +52,8 @@ type Headers = Readonly<Record<string, string>>
  * `waiting` counts the time against what the request may wait for the store in all; half of that is the most that is waited.
  */
 export interface Limits {
-  /** Who calls, and whether failures of anyone have used up a limit: what a request of a healthy server looks at. */
-  readonly callers: Callers & { exhausted: boolean }
+  /** Whether failures of anyone have used up a limit: all that a request of a healthy server looks at. */
+  readonly state: { exhausted: boolean }
   /**
    * Counts one use. Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
    */
@@ -99,7 +99,7 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
       return [[name, { id, of, points, local: memoryLimiter(limit, now), shared }] as const]
     }),
   )
-  const callers = { first: undefined, several: false, exhausted: false }
+  const state = { exhausted: false }
   const exhausted = new TtlCache<EpochMs>(MAX_EXHAUSTED)
   let exhaustedUntil = 0
   let told = false
@@ -130,31 +130,29 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
     if (!limiter || told || (await consume(limiter.local, hashOf(limiter.id, ['?', ...key]))).allowed) return
     told = true
     log.warn(
-      `too many ${limiter.of}, and every request comes from ${ip ?? 'an unknown address'}: limits by address are off. Behind a proxy, ` +
+      `too many ${limiter.of}, from ${ip ?? 'an unknown address'}: a private address is not limited. Behind a proxy, ` +
         "let the framework read the client's address: trust proxy in Express, trustProxy in Fastify",
     )
   }
 
   return {
-    callers,
+    state,
     count,
     async countFrom(name, ip, waiting) {
-      noteAddress(callers, ip)
-      const address = addressKey(ip, callers)
+      const address = addressKey(ip)
       if (address === null) await countUntold(name, [], ip)
       else await count(name, [address], waiting)
     },
     checkFailures(name, key, ip) {
       const at = now()
-      callers.exhausted &&= at < exhaustedUntil
-      const address = callers.exhausted ? addressKey(ip, callers) : null
+      state.exhausted &&= at < exhaustedUntil
+      const address = state.exhausted ? addressKey(ip) : null
       if (address === null) return
       const until = exhausted.get(hashOf(LIMITS[name].id, [address, ...key]), at)
       if (until !== undefined) throw tooMany(LIMITS[name].of, until - at)
     },
     async countFailure(name, key, ip, waiting) {
-      noteAddress(callers, ip)
-      const address = addressKey(ip, callers)
+      const address = addressKey(ip)
       if (address === null) return countUntold(name, key, ip)
       try {
         await count(name, [address, ...key], waiting)
@@ -163,7 +161,7 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
         const until = now() + error.retryAfterSeconds * 1000
         exhausted.set(hashOf(LIMITS[name].id, [address, ...key]), until, until)
         exhaustedUntil = Math.max(exhaustedUntil, until)
-        callers.exhausted = true
+        state.exhausted = true
         throw error
       }
     },

@@ -41,7 +41,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
     throw new OAuthError('invalid_request', 'send the browser here without a token: a token is not a login')
   if (!principal) return sendOn(back, pageSettingFor(request, services), signedOutPage)
 
-  await countScreen({ ...context, principal })
+  await countScreen(['logout'], { ...context, principal })
   const { appId, clientId, redirectUri, state } = back
   const logoutId = randomId(32)
   await store.oneTime.put({

@@ -15,9 +15,9 @@ export interface RateLimitSetting {
 export interface RateLimits {
   /** Changes to apps, by organisation and admin. Default 10 in 60 seconds. */
   readonly appChanges?: RateLimitSetting | false | undefined
-  /** Consent screens, logouts, pages of connected apps and connector flows, by user. Default 100 in 600 seconds. */
+  /** Consent screens (by app), logouts and connector flows, by user; without `sealingKeys` pages of connected apps as well. Default 100 in 600 seconds. */
   readonly screens?: RateLimitSetting | false | undefined
-  /** Authorization codes, by user. Default 120 in 60 seconds. */
+  /** Authorization codes, by user and app. Default 120 in 60 seconds. */
   readonly codes?: RateLimitSetting | false | undefined
   /** Logins that leave a record, because there are no `sealingKeys`, by address. Default 100 in 600 seconds. */
   readonly logins?: RateLimitSetting | false | undefined

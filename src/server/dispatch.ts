@@ -2,7 +2,7 @@ import type { Events } from '../base/events.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { empty, json } from '../http/reply.ts'
-import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Body, HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context, Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
@@ -40,6 +40,8 @@ async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, 
     const context: Context = { config, services, events, store, principal: null, now: config.now() }
     let response: HttpResponse
     try {
+      // The host's parser failed at a body that the route does not read, and with it every middleware after that was skipped.
+      if (request.body.kind === 'unreadable' && !endpoint.bodyLimits.get(request.method)) throw unreadable(request.body)
       response = await (route.access === 'none' ? route.flow(request, context) : answerSomeone(route, request, context, runtime))
     } catch (error) {
       response = renderError(error, request, {
@@ -79,8 +81,10 @@ async function answerSomeone<Native>(
   if (route.access === 'admin' && !principal.isAdmin)
     throw new ApiError('FORBIDDEN', 'only an admin of the organisation may do this')
   if (route.method !== 'GET') {
-    if (isForged(request, config)) throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
-    if (route.errors === 'api') refuseForms(request)
+    const isForm = route.errors !== 'api'
+    if (isCrossSite(request) || (!isForm && isForeign(request, config)))
+      throw new ApiError('FORBIDDEN', 'a page of another site may not do this')
+    if (!isForm) refuseForms(request)
   }
   if (!route.limit) return route.flow(request, { ...context, principal })
   const headers = await services.limits.count(route.limit, [principal.orgId, principal.userId], context.store)
@@ -95,15 +99,21 @@ async function answerSomeone<Native>(
 }
 
 /**
- * Whether another site's page made a browser send this, with its user's cookies: Fetch Metadata say so, or an `Origin` that is
- * neither this server's nor one of the host's front ends.
+ * Whether another site's page made a browser send this, with its user's cookies (Fetch Metadata).
  * A request with an Authorization header is its sender's own doing: no page can add one without being let in first.
  */
-function isForged({ headers }: HttpRequest, { connectors, origin: own }: Config<never>): boolean {
+function isCrossSite({ headers }: HttpRequest): boolean {
+  return headers['sec-fetch-site'] === 'cross-site' && headers.authorization === undefined
+}
+
+/**
+ * The same by the `Origin`, which is neither this server's nor that of a front end of the host's. Not for forms: from a page that
+ * sends no referrer a form has the origin `null`, and what proves a form of ours is in it.
+ */
+function isForeign({ headers }: HttpRequest, { connectors, origin: own }: Config<never>): boolean {
   const { authorization, host, origin } = headers
-  if (authorization !== undefined) return false
-  if (headers['sec-fetch-site'] === 'cross-site') return true
-  if (origin === undefined || origin === own || connectors?.baseUrls.includes(origin)) return false
+  if (authorization !== undefined || origin === undefined) return false
+  if (origin === own || connectors?.baseUrls.includes(origin)) return false
   // No page can choose the Host header of a request to another site.
   return !URL.canParse(origin) || new URL(origin).host !== host
 }
@@ -113,6 +123,10 @@ function refuseForms({ body }: HttpRequest): void {
   if (body.kind === 'unreadable') throw new ApiError('VALIDATION_ERROR', body.reason, [], { status: body.status })
   if (body.kind === 'form' && body.form.size > 0)
     throw new ApiError('VALIDATION_ERROR', 'the body must be application/json', [], { status: 415 })
+}
+
+function unreadable({ reason, status }: Extract<Body, { kind: 'unreadable' }>): OAuthError {
+  return new OAuthError('invalid_request', reason, { status })
 }
 
 /** HEAD is answered only where it is harmless: a document. Everywhere else it would run a flow and hide its answer. */

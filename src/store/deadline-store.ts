@@ -72,6 +72,7 @@ export class DeadlineStore implements Store {
     let missing = 2
     return this.#deadline.answer('apps.get and grants.find', (resolve, failed, reject) => {
       const arrived = () => {
+        if (missing < 0) return
         missing--
         if (missing > 0) return
         try {
@@ -80,14 +81,20 @@ export class DeadlineStore implements Store {
           reject(error)
         }
       }
+      // Both may fail, and the call ends once.
+      const lost = (cause: unknown) => {
+        if (missing < 0) return
+        missing = -1
+        failed(cause)
+      }
       apps.get(appId).then(value => {
         app = value
         arrived()
-      }, failed)
+      }, lost)
       grants.find(ref).then(value => {
         found = value
         arrived()
-      }, failed)
+      }, lost)
     })
   }
 

@@ -14,6 +14,23 @@ async function survivors(host: TestHost, answers: readonly { readonly body: Reco
 const rounds = (t: Test, count: number) => (t.name.includes('memory:') ? count : count / 5)
 
 everywhere(
+  'of several deletions at once one is answered, and afterwards there is no such app',
+  async (t, host) => {
+    for (let round = 0; round < 10; round++) {
+      const app = await createApp(host)
+      const answers = await Promise.all(Array.from({ length: 4 }, () => api(host, 'DELETE', `/${app.id}`)))
+      t.ok(answers.some(({ status }) => status === 200))
+      t.strictSame(
+        answers.filter(({ status }) => ![200, 404, 409].includes(status)),
+        [],
+      )
+      t.equal((await api(host, 'DELETE', `/${app.id}`)).status, 404, 'no mark is left behind')
+    }
+  },
+  UNLIMITED,
+)
+
+everywhere(
   'a deleted app is gone for good, with everything it had',
   async (t, host) => {
     const app = await createApp(host)

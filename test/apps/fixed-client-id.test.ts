@@ -144,3 +144,19 @@ everyFramework('what cannot be taken is refused, with the reason', async (t, hos
   t.equal(answer.status, 400, 'the API takes neither')
   t.match(answer.text, /clientId is not a field that can be set here; clientSecret is not/)
 })
+
+everyFramework('a later call may leave out whatever the stored app has', async (t, host) => {
+  await seed(host, { isConfidential: false, clientSecret: undefined, allowedGrantTypes: ['authorization_code'] })
+  const { clientId, name, allowedScopes } = SEED
+  const again = await host.authmount.registerApp({ clientId, name, allowedScopes }, OWNER)
+  t.match(again.app, {
+    redirectUris: ['https://app.example/cb'],
+    allowedGrantTypes: ['authorization_code'],
+    isConfidential: false,
+  })
+  const open = await host.authmount.registerApp(
+    { clientId, name, allowedScopes, allowedOrigins: ['capacitor://localhost'] },
+    OWNER,
+  )
+  t.strictSame(open.app.allowedOrigins, ['capacitor://localhost'], 'a public app is known to be one')
+})

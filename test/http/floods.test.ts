@@ -58,6 +58,11 @@ for (const keys of [{}, { sealingKeys: [SEALING_KEY], signingAlg: 'ES256' }] as 
       refused(t, await flood(() => host.authorize(app)), 'consent screens')
       t.equal((await host.authorize(app, { prompt: 'login' })).status, 'sealingKeys' in keys ? 302 : 302)
       await othersAreServed(t, host, 'after consent screens')
+      const other = await host.confidentialApp()
+      const { access } = await host.tokens(other)
+      t.equal(await host.records(access), 200, 'the same user is served for another app')
+      const page = await host.browse('/oauth/connected-apps', 'anna', { headers: { accept: 'text/html' } })
+      t.equal(page.status, 200, 'and may see what they have allowed')
       host.clock.advance(601)
       t.ok((await host.authorize(app)).params.consent_id, 'and then again')
     },
@@ -106,7 +111,6 @@ t.test('wrong secrets are refused after a while, and a right one from elsewhere 
       { grant_type: 'client_credentials' },
       { headers: { 'x-forwarded-for': ip } },
     )
-  await from('198.51.100.7')
   const answers = await flood(() => from('203.0.113.9', app, 'wrong'), 100)
   refused(t, answers, 'wrong secrets')
   t.equal(answers.filter(({ status }) => status === 401).length, 60)
@@ -125,14 +129,14 @@ t.test('wrong secrets are refused after a while, and a right one from elsewhere 
 })
 
 everyFramework(
-  'where every caller has one private address nobody is refused by it, and the log says once what to set',
+  'a private address is not limited, and the log says once what to set',
   async (t, host) => {
     const app = await host.confidentialApp()
     const answers = await flood(() => host.clientCredentials({ ...app, clientSecret: 'wrong' }), 200)
     t.ok(answers.every(({ status }) => status === 401))
     t.equal((await host.clientCredentials(app)).status, 200)
     t.equal(host.logged.length, 1)
-    t.match(JSON.stringify(host.logged), /trust proxy in Express, trustProxy in Fastify/)
+    t.match(JSON.stringify(host.logged), /too many attempts have failed, from .*trust proxy in Express, trustProxy in Fastify/)
   },
   DEFAULTS,
 )

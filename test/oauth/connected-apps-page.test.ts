@@ -1,6 +1,13 @@
 /** Connected apps as a page: what a browser shows the signed-in user, and its one button. */
 import { everyFramework, everywhere } from '../support/everywhere.ts'
-import type { TestHost } from '../support/host.ts'
+import type { HostOptions, TestHost } from '../support/host.ts'
+import { SEALING_KEY } from '../support/sign-in.ts'
+
+/** Without sealing keys the form is a record, with them a sealed value. */
+const KEYS: Readonly<Record<string, HostOptions>> = {
+  '': {},
+  ' (sealed)': { sealingKeys: [SEALING_KEY], signingAlg: 'ES256' },
+}
 
 const html = { headers: { accept: 'text/html' } }
 const open = (host: TestHost, user: string | null, path = '/oauth/connected-apps') => host.browse(path, user, html)
@@ -12,53 +19,65 @@ const remove = (host: TestHost, clientId: string, formId: string, user: string |
     headers: { accept: 'text/html', ...headers },
   })
 
-everywhere('a user sees what they have allowed, and takes it back with a button', async (t, host) => {
-  const [app, other] = [await host.confidentialApp({ name: '<b>Tax</b>' }), await host.confidentialApp({ name: 'Other' })]
-  const [tokens, kept] = [await host.tokens(app), await host.tokens(other)]
-  const page = await open(host, 'anna')
-  t.equal(page.status, 200)
-  t.match(page.text, '&lt;b&gt;Tax&lt;/b&gt;')
-  t.match(page.text, 'Read your records')
-  t.match(page.headers.get('content-security-policy'), /default-src 'none'.*form-action 'self'.*frame-ancestors 'none'/)
+for (const [kind, options] of Object.entries(KEYS)) {
+  everywhere(
+    `a user sees what they have allowed, and takes it back with a button${kind}`,
+    async (t, host) => {
+      const [app, other] = [await host.confidentialApp({ name: '<b>Tax</b>' }), await host.confidentialApp({ name: 'Other' })]
+      const [tokens, kept] = [await host.tokens(app), await host.tokens(other)]
+      const page = await open(host, 'anna')
+      t.equal(page.status, 200)
+      t.match(page.text, '&lt;b&gt;Tax&lt;/b&gt;')
+      t.match(page.text, 'Read your records')
+      t.match(page.headers.get('content-security-policy'), /default-src 'none'.*form-action 'self'.*frame-ancestors 'none'/)
 
-  const removed = await remove(host, app.clientId, formIdOf(page.text), 'anna')
-  t.equal(removed.status, 303)
-  const after = await open(host, 'anna', `${removed.location?.pathname}${removed.location?.search}`)
-  t.match(after.text, /&lt;b&gt;Tax&lt;\/b&gt;<\/bdi> can no longer act for you/)
-  const lie = await open(host, 'anna', `/oauth/connected-apps?removed=${other.clientId}`)
-  t.notMatch(lie.text, 'can no longer act for you', 'a link cannot say so of an app that is still there')
-  t.equal(await host.records(tokens.access), 401)
-  t.equal(await host.records(kept.access), 200)
-  t.equal((await remove(host, app.clientId, formIdOf(page.text), 'anna')).status, 303, 'twice is once')
-})
-
-everywhere('nobody else’s page can press the button', async (t, host) => {
-  const app = await host.confidentialApp()
-  const { access } = await host.tokens(app)
-  await host.tokens(app, {}, 'bert')
-  const own = formIdOf((await open(host, 'anna')).text)
-  const berts = formIdOf((await open(host, 'bert')).text)
-  t.ok(own && berts)
-  const refused = [
-    await remove(host, app.clientId, '', 'anna'),
-    await remove(host, app.clientId, 'forged', 'anna'),
-    await remove(host, app.clientId, berts, 'anna'),
-    await remove(host, app.clientId, own, 'bert'),
-    await remove(host, app.clientId, own, 'anna', { 'sec-fetch-site': 'cross-site' }),
-    await remove(host, app.clientId, own, null),
-  ]
-  t.strictSame(
-    refused.map(({ status }) => status),
-    [400, 403, 403, 403, 403, 401],
+      // As Chromium sends it: the page has no referrer, and so its form has no origin.
+      const sent = { origin: 'null', 'sec-fetch-site': 'same-origin' }
+      const removed = await remove(host, app.clientId, formIdOf(page.text), 'anna', sent)
+      t.equal(removed.status, 303)
+      const after = await open(host, 'anna', `${removed.location?.pathname}${removed.location?.search}`)
+      t.match(after.text, /&lt;b&gt;Tax&lt;\/b&gt;<\/bdi> can no longer act for you/)
+      const lie = await open(host, 'anna', `/oauth/connected-apps?removed=${other.clientId}`)
+      t.notMatch(lie.text, 'can no longer act for you', 'a link cannot say so of an app that is still there')
+      t.equal(await host.records(tokens.access), 401)
+      t.equal(await host.records(kept.access), 200)
+      t.equal((await remove(host, app.clientId, formIdOf(page.text), 'anna')).status, 303, 'twice is once')
+    },
+    options,
   )
-  for (const { headers, text } of refused) {
-    t.match(headers.get('content-type'), 'text/html')
-    t.match(text, 'This did not work')
-  }
-  t.equal(await host.records(access), 200)
-  host.clock.advance(3700)
-  t.equal((await remove(host, app.clientId, own, 'anna')).status, 403)
-})
+
+  everywhere(
+    `nobody else’s page can press the button${kind}`,
+    async (t, host) => {
+      const app = await host.confidentialApp()
+      const { access } = await host.tokens(app)
+      await host.tokens(app, {}, 'bert')
+      const own = formIdOf((await open(host, 'anna')).text)
+      const berts = formIdOf((await open(host, 'bert')).text)
+      t.ok(own && berts)
+      const refused = [
+        await remove(host, app.clientId, '', 'anna'),
+        await remove(host, app.clientId, 'forged', 'anna'),
+        await remove(host, app.clientId, berts, 'anna'),
+        await remove(host, app.clientId, own, 'bert'),
+        await remove(host, app.clientId, own, 'anna', { 'sec-fetch-site': 'cross-site' }),
+        await remove(host, app.clientId, own, null),
+      ]
+      t.strictSame(
+        refused.map(({ status }) => status),
+        [400, 403, 403, 403, 403, 401],
+      )
+      for (const { headers, text } of refused) {
+        t.match(headers.get('content-type'), 'text/html')
+        t.match(text, 'This did not work')
+      }
+      t.equal(await host.records(access), 200)
+      host.clock.advance(3700)
+      t.equal((await remove(host, app.clientId, own, 'anna')).status, 403)
+    },
+    options,
+  )
+}
 
 everywhere('who is not signed in goes to the login; a client that is no browser is told', async (t, host) => {
   const page = await open(host, null)

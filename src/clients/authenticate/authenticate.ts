@@ -1,5 +1,4 @@
 import { OAuthError } from '../../errors/oauth-error.ts'
-import { noteAddress } from '../../http/address.ts'
 import { optional, type Params } from '../../http/params.ts'
 import type { HttpRequest } from '../../http/types.ts'
 import type { Context } from '../../options/context.ts'
@@ -24,10 +23,7 @@ export async function authenticateClient(
   const { method, presented } = presentedBy({ headers, params }, services.clientAuthentication)
   const { clientId } = presented
   const { limits } = services
-  const { callers } = limits
-  // Most requests come from an address that was seen before, and find that nobody has failed too often.
-  if (ip !== callers.first && !callers.several) noteAddress(callers, ip)
-  if (callers.exhausted) limits.checkFailures('clientFailures', [clientId], ip)
+  if (limits.state.exhausted) limits.checkFailures('clientFailures', [clientId], ip)
   const app = await findClient(presented.clientId, store)
   const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, now)
   // Most methods are synchronous: `await` only a promise, since `await` defers each token request by a microtask.
