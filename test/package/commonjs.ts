@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { ENTRIES } from '../../tools/entries.ts'
-import { CLEAN, copyOf, outputOf, type Packed, ROOT, run } from './packed.ts'
+import { copyOf, outputOf, type Packed, ROOT, runClean } from './packed.ts'
 
 /** Each compiler, by its folder in node_modules, with the kinds of module under which CommonJS is written. */
 const COMPILERS: Readonly<Record<string, readonly string[]>> = {
@@ -47,7 +47,7 @@ export function testCommonjs(t: Test, { folder: project }: Packed): void {
          return Object.keys(imported).every(key => imported[key] === required[key]) && Object.keys(imported).length > 0 ? [] : [name]
        })).then(different => console.log(JSON.stringify(different.flat())))`,
     )
-    const { stderr, stdout } = await run(process.execPath, ['all.cjs'], { cwd: folder, env: CLEAN })
+    const { stderr, stdout } = await runClean(process.execPath, ['all.cjs'], folder)
     t.same(JSON.parse(stdout), [])
     t.equal(stderr, '')
   })

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { slowness } from '../support/fastest.ts'
-import { CLEAN, type Packed, run } from './packed.ts'
+import { type Packed, runClean } from './packed.ts'
 
 const ROUNDS = 9
 const MOST_MS = 200
@@ -26,7 +26,7 @@ export function testImportCost(t: Test, { folder }: Packed): void {
   t.test(`import 'authmount' costs at most ${MOST_MS} ms and ${MOST_MB} MB`, async t => {
     const costOf = async (code: string): Promise<Cost> => {
       const args = ['--expose-gc', '--input-type=module', '--eval', code + PROBE]
-      return JSON.parse((await run(process.execPath, args, { cwd: folder, env: CLEAN })).stdout)
+      return JSON.parse((await runClean(process.execPath, args, folder)).stdout)
     }
     // In turns, each with the speed of the machine at that moment. The first round fills the caches of the disk.
     const rounds: Cost[] = []

@@ -33,8 +33,13 @@ export async function copyOf(name: string, to: string): Promise<void> {
   await writeFile(to, await readFile(join(import.meta.dirname, name), 'utf8'))
 }
 
-/** For programs as a user starts them: without what tap puts into each process. */
-export const CLEAN: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '' }
+/**
+ * Runs a program as a user starts it: without what tap puts into NODE_OPTIONS of each process, also where the environment that is
+ * given has none. `env` takes it away again.
+ */
+export function runClean(command: string, args: readonly string[], cwd: string): Promise<{ stdout: string; stderr: string }> {
+  return run('env', ['NODE_OPTIONS=', command, ...args], { cwd, maxBuffer: 1e8 })
+}
 
 /** What a program prints, whether it succeeds or fails. */
 export async function outputOf(
@@ -42,7 +47,7 @@ export async function outputOf(
   args: readonly string[],
   cwd: string,
 ): Promise<{ failed: boolean; text: string }> {
-  return run(command, [...args], { cwd, env: CLEAN, maxBuffer: 1e8 }).then(
+  return runClean(command, args, cwd).then(
     ({ stdout, stderr }) => ({ failed: false, text: stdout + stderr }),
     ({ stdout, stderr }: { stdout: string; stderr: string }) => ({ failed: true, text: stdout + stderr }),
   )
