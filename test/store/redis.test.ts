@@ -299,7 +299,7 @@ t.test('a decision counts once enough replicas have it', async t => {
   const primary = await RedisProcess.start('--repl-diskless-sync-delay', '0')
   const replica = await RedisProcess.start('--replicaof', '127.0.0.1', String(primary.port))
   t.teardown(() => Promise.all([primary.remove(), replica.remove()]))
-  const options = { waitForReplicas: { count: 1, timeoutMs: 300 } }
+  const options = { waitForReplicas: { count: 1, timeoutMs: 700 } }
   const { redis, store } = await connectedRedis(t, primary.port, options)
   const { apps, consents, grants, oneTime } = store
   await redis.set('seen', 'by the replica')
