@@ -81,6 +81,21 @@ export interface NewApp {
 /** The fields of a new app, checked and with their defaults. */
 export type AppFields = z.output<ReturnType<typeof newAppSchema>>
 
+/** The schemas of one server. Making them costs a millisecond, more than the rest of a registration. */
+const SCHEMAS = new WeakMap<AppRules, ReturnType<typeof makeSchemas>>()
+
+function makeSchemas(config: AppRules, services: Pick<Services, 'grants'>) {
+  const grants = appGrants(services)
+  return { newApp: newAppSchema(config, grants), changes: appChangesSchema(config, grants) }
+}
+
+/** Returns the schemas of new apps and of changes that hold on this server. */
+export function appSchemas(config: AppRules, services: Pick<Services, 'grants'>): ReturnType<typeof makeSchemas> {
+  const schemas = SCHEMAS.get(config) ?? makeSchemas(config, services)
+  SCHEMAS.set(config, schemas)
+  return schemas
+}
+
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
   const { allowedGrantTypes, allowedOrigins, description, redirectUris, url, ...fields } = appFields(rules, grants)

@@ -9,7 +9,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus, OneTime } from '../store/store.ts'
-import { appChangesSchema, appGrants, checkWholeApp, newAppSchema } from './app-input.ts'
+import { type appChangesSchema, appSchemas, checkWholeApp } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -38,7 +38,7 @@ export async function listApps(request: HttpRequest, { principal, store }: Signe
 
 /** POST /oauth-clients */
 export async function createApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const fields = checkJson(newAppSchema(context.config, appGrants(context.services)), request)
+  const fields = checkJson(appSchemas(context.config, context.services).newApp, request)
   const { app, clientSecret } = await registerApp(fields, context.principal, context)
   return json(201, { ...app, clientSecret: clientSecret ?? undefined })
 }
@@ -53,7 +53,7 @@ export async function getApp(request: HttpRequest, context: SignedInContext): Pr
  * answered 409.
  */
 export async function updateApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const input = checkJson(appChangesSchema(context.config, appGrants(context.services)), request)
+  const input = checkJson(appSchemas(context.config, context.services).changes, request)
   const announce = (app: App, before: App) => {
     const [old, now] = [viewApp(before), viewApp(app)]
     const changed = FIELDS.filter(name => !isDeepStrictEqual(old[name], now[name]))

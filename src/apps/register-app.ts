@@ -7,7 +7,7 @@ import { ApiError } from '../errors/api-error.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
 import type { AuthMethod } from '../store/store.ts'
-import { appGrants, type NewApp, newAppSchema } from './app-input.ts'
+import { appSchemas, type NewApp } from './app-input.ts'
 import { type AppOwner, newApp } from './new-app.ts'
 import { registerFixedApp } from './register-fixed-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -46,7 +46,7 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
   const { clientId, clientSecret, logoUrl, tokenEndpointAuthMethod, ...rest } = input
   const { config, services } = context
   const stored = typeof clientId === 'string' && isClientId(clientId) ? await storedFields(clientId, context) : {}
-  const fields = checkInput(newAppSchema(config, appGrants(services)), { ...stored, ...withoutUndefined(rest) })
+  const fields = checkInput(appSchemas(config, services).newApp, { ...stored, ...withoutUndefined(rest) })
   const host = checkInput(hostFieldsSchema, { logoUrl, clientId, clientSecret })
   const registration = {
     fields: { ...fields, logoUrl: host.logoUrl },
