@@ -184,7 +184,7 @@ everywhere(
   'of tokens issued while an app is deleted, none works afterwards',
   async (t, host) => {
     let live = 0
-    for (let round = 0; round < rounds(t, 120); round++) {
+    for (let round = 0; round < rounds(t, 60); round++) {
       const app = await createApp(host)
       const [deleted, ...issued] = await Promise.all([
         api(host, 'DELETE', `/${app.id}`),
@@ -205,7 +205,7 @@ everywhere(
     const app = await createApp(host)
     let live = 0
     let lost = 0
-    for (let round = 0; round < rounds(t, 120); round++) {
+    for (let round = 0; round < rounds(t, 60); round++) {
       const early = await host.clientCredentials(app)
       const racing: TestApp = app
       const [revoked] = await Promise.all([api(host, 'POST', `/${app.id}/revoke-all-tokens`), host.clientCredentials(racing)])
