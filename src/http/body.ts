@@ -20,7 +20,7 @@ export function readBody(message: Pick<IncomingMessage, 'headers'>, stream: Read
   const kind = mediaKind(message)
   if (kind === undefined) return hasBody(message) ? readStream(stream, 0, () => WRONG_TYPE, WRONG_TYPE) : discard(stream, NO_BODY)
   if (Number(message.headers['content-length'] ?? 0) > limit) return readStream(stream, 0, () => TOO_LARGE, TOO_LARGE)
-  return readStream(stream, limit, text => parseBody(kind, text, limit), TOO_LARGE)
+  return readStream(stream, limit, text => parseBody(kind, text), TOO_LARGE)
 }
 
 /**
@@ -32,7 +32,7 @@ export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unk
   if (kind === undefined) return hasBody(message) ? WRONG_TYPE : NO_BODY
   if (Number(message.headers['content-length'] ?? 0) > limit) return TOO_LARGE
   if (typeof parsed === 'string' || Buffer.isBuffer(parsed)) {
-    return parsed.length > limit ? TOO_LARGE : parseBody(kind, parsed.toString(), limit)
+    return parsed.length > limit ? TOO_LARGE : parseBody(kind, parsed.toString())
   }
   if (kind === 'form') return formFromFields(parsed, limit)
   // A chunked body has no length to look at.
@@ -42,8 +42,11 @@ export function adoptBody(message: Pick<IncomingMessage, 'headers'>, parsed: unk
 /** How deep JSON may be nested: no field of ours is an object of objects. */
 const MAX_DEPTH = 64
 
-/** Accepts parsed JSON of a limited size and depth. It is measured without recursion, which deep nesting would exhaust. */
-function jsonBody(json: unknown, limit: number): Body {
+/**
+ * Accepts parsed JSON of a limited depth, and of a limited size where its text was not measured. It is measured without
+ * recursion, which deep nesting would exhaust.
+ */
+function jsonBody(json: unknown, limit = Number.POSITIVE_INFINITY): Body {
   let size = 0
   let level: readonly unknown[] = [json]
   for (let depth = 0; level.length > 0; depth++) {
@@ -75,12 +78,12 @@ export function unreadableFrom(status: number): Body {
   return status === 415 ? WRONG_TYPE : MALFORMED
 }
 
-function parseBody(kind: 'form' | 'json', text: string, limit: number): Body {
+function parseBody(kind: 'form' | 'json', text: string): Body {
   if (kind === 'form') return { kind: 'form', form: new URLSearchParams(text) }
   // Clients that always send a content-type send it with an empty body too.
   if (text === '') return NO_BODY
   try {
-    return jsonBody(JSON.parse(text), limit)
+    return jsonBody(JSON.parse(text))
   } catch {
     return MALFORMED
   }

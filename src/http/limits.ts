@@ -18,7 +18,7 @@ export interface Allowance {
 interface NamedLimit extends Allowance {
   /** Its name in the host's database. */
   readonly id: string
-  /** The noun of the refusal: too many of these. */
+  /** What the refusal says after “too many”. */
   readonly of: string
 }
 
@@ -26,9 +26,9 @@ interface NamedLimit extends Allowance {
 export const LIMITS = {
   /** Changes to apps, by organisation and admin. */
   appChanges: { id: 'app_changes', points: 10, seconds: 60, of: 'changes' },
-  /** Records that wait for a user's answer, by user. */
+  /** Records that wait for a user's answer, by user, each kind for itself; consent screens also by app. */
   screens: { id: 'screens', points: 100, seconds: 600, of: 'pages were opened' },
-  /** Authorization codes, by user. */
+  /** Authorization codes, by user and app. */
   codes: { id: 'codes', points: 120, seconds: 60, of: 'codes were issued' },
   /** Records of browsers that were sent to the login, by address. */
   logins: { id: 'logins', points: 100, seconds: 600, of: 'logins were begun' },
