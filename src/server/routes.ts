@@ -1,6 +1,7 @@
 import { listScopes } from '../apps/app-scopes.ts'
 import { listTokens, revokeAllTokens } from '../apps/app-tokens.ts'
-import { activateApp, createApp, deleteApp, getApp, listApps, suspendApp, updateApp } from '../apps/apps.ts'
+import { activateApp, createApp, getApp, listApps, suspendApp, updateApp } from '../apps/apps.ts'
+import { deleteApp } from '../apps/delete-app.ts'
 import { regenerateSecret } from '../apps/regenerate-secret.ts'
 import { decideConsent } from '../authorize/consent.ts'
 import { showConsent } from '../authorize/consent-screen.ts'
