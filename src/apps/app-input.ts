@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { provesItself } from '../clients/client-facts.ts'
+import { redirectUriProblem } from '../clients/redirect-uri-rules.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { originProblem } from './origin-rules.ts'
-import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 /** The host's options that limit apps. */
 type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
