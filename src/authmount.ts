@@ -4,7 +4,7 @@ import { findBearer, tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
 import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
-import { createDocuments, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/metadata-document.ts'
+import { createDocumentReader, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/document-reader.ts'
 import { endUserGrants } from './connected-apps/end-user-grants.ts'
 import { ConnectorTokens } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
@@ -111,7 +111,7 @@ function createServices(
   const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
   return {
     clientAuthentication: createClientAuthentication(config),
-    documents: clients?.documents ? createDocuments(documentClient(config)) : null,
+    documents: clients?.documents ? createDocumentReader(documentClient(config)) : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),

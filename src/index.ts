@@ -39,8 +39,9 @@ export type {
   IssueOrder,
 } from './options/grants.ts'
 export type { Lifetimes } from './options/lifetimes.ts'
-export type { AuthmountOptions, ClaimsRequest, Principal, RenderedPage } from './options/options.ts'
+export type { AuthmountOptions, ClaimsRequest, RenderedPage } from './options/options.ts'
 export type { OutboundSettings } from './options/outbound.ts'
+export type { Principal } from './options/principal.ts'
 export type { RateLimitSetting, RateLimits } from './options/rate-limits.ts'
 export type { ScopeDefinition } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'

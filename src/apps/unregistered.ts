@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isAppId, wireId } from '../base/ids.ts'
 import { type Decision, decideAdmission, findAdmission, MAX_PENDING, pendingOf } from '../clients/admission.ts'
-import { isSelfRegistered } from '../clients/client-facts.ts'
+import { isSelfRegistered } from '../clients/find-client.ts'
 import { hostOf } from '../clients/self-registered.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { checkQuery } from '../http/check-input.ts'

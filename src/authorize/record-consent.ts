@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/time.ts'
 import { consentsCountSince } from '../clients/admission.ts'
-import { isSelfRegistered } from '../clients/client-facts.ts'
+import { isSelfRegistered } from '../clients/find-client.ts'
 import { keptUntil } from '../clients/self-registered.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context, SignedInContext } from '../options/context.ts'

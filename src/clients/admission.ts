@@ -5,7 +5,7 @@ import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import type { AdmissionState, App, Consent, ConsentOwner, Grant } from '../store/store.ts'
-import { isSelfRegistered } from './client-facts.ts'
+import { isSelfRegistered } from './find-client.ts'
 import { describeUnknown, hostOf, keptUntil } from './self-registered.ts'
 
 /*

@@ -1,7 +1,7 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
-import { isSelfRegistered } from './client-facts.ts'
+import { isSelfRegistered } from './find-client.ts'
 
 type Rules = Pick<Config<never>, 'clients' | 'scopes'>
 type Scopes = Pick<Config<never>, 'clients' | 'defaultScopes' | 'scopes'>

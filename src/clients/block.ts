@@ -2,7 +2,7 @@ import { appIdOf, isClientId, wireId } from '../base/ids.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { type Decider, type Decision, decideAdmission } from './admission.ts'
-import { isSelfRegistered } from './client-facts.ts'
+import { isSelfRegistered } from './find-client.ts'
 import { isDocumentUrl } from './metadata-document.ts'
 import { selfRegisteredApp } from './self-registered.ts'
 

@@ -1,4 +1,5 @@
 import type { App } from '../store/store.ts'
+import { isSelfRegistered } from './find-client.ts'
 
 /* Facts that follow from an app's registration. Each has its own function, even where two have the same answer today. */
 
@@ -18,11 +19,6 @@ export function hasSecret({ authMethod }: Authenticated): boolean {
 /** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). */
 export function mustUsePkce(app: Authenticated): boolean {
   return !provesItself(app)
-}
-
-/** Tells whether nobody here registered the app: it registered itself, or is known by a document of its own. */
-export function isSelfRegistered({ origin }: Pick<App, 'origin'>): boolean {
-  return origin === 'registered' || origin === 'metadata'
 }
 
 /** Tells whether an app may have tokens for itself (RFC 6749 §4.4): it authenticates, and the host or an admin registered it. */

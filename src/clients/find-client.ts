@@ -11,3 +11,8 @@ export function findClient(clientId: string, { apps }: { readonly apps: Pick<App
   if (id === undefined) return Promise.resolve(undefined)
   return apps.get(id).then(app => (app && wireId(app) === clientId ? app : undefined))
 }
+
+/** Tells whether nobody here registered the app: it registered itself, or is known by a document of its own. */
+export function isSelfRegistered({ origin }: Pick<App, 'origin'>): boolean {
+  return origin === 'registered' || origin === 'metadata'
+}

@@ -2,7 +2,7 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { findClient } from './find-client.ts'
-import { isDocumentUrl } from './metadata-document.ts'
+import { isDocumentUrl, readDocument } from './metadata-document.ts'
 
 /** Thrown for a client whose document is read only once somebody has signed in: strangers make this server call nobody. */
 export class SignInFirst extends OAuthError {}
@@ -24,5 +24,5 @@ export async function findRequestingClient(clientId: string, mayRead: boolean, c
   if (app && (app.status !== 'active' || !mayRead || !principal || now < (app.freshUntil ?? 0))) return app
   if (!principal)
     throw new SignInFirst('login_required', 'nobody is signed in, and this client is not known yet', { status: 400 })
-  return mayRead ? services.documents.read(clientId, app, { ...context, principal }) : app
+  return mayRead ? readDocument(clientId, app, services.documents, { ...context, principal }) : app
 }

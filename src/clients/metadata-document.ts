@@ -2,14 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { appIdOf, wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
-import { TtlCache } from '../base/ttl-cache.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
 import type { SignedInContext } from '../options/context.ts'
-import type { Outbound } from '../outbound/outbound.ts'
-import { OutboundError } from '../outbound/outbound-url.ts'
 import type { App } from '../store/store.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
+import type { DocumentReader, Outcome } from './document-reader.ts'
 import { selfRegisteredApp } from './self-registered.ts'
 
 /*
@@ -17,13 +15,6 @@ import { selfRegisteredApp } from './self-registered.ts'
  * document in which the client describes itself.
  */
 
-/** The most bytes of a document. */
-export const MAX_DOCUMENT_BYTES = 5 * 1024
-/** How long reading one may take, in milliseconds. */
-export const DOCUMENT_TIMEOUT_MS = 5000
-
-/** How long a document is believed: what its `max-age` says, within these bounds, in milliseconds. */
-const FRESH_MS = { least: 300_000, most: 86_400_000, unsaid: 3_600_000 }
 /** How long the last good copy serves while the document cannot be read, in milliseconds. */
 const STALE_MS = 86_400_000
 /** How long a document that could not be read is not tried again, where a good copy serves meanwhile, in milliseconds. */
@@ -41,59 +32,47 @@ export function isDocumentUrl(clientId: string): boolean {
   return !pathname.split('/').some(segment => /^(\.|%2e){1,2}$/i.test(segment))
 }
 
-/** Reads documents, each once at a time. */
-export interface Documents {
-  /**
-   * Reads the document of a client, and resolves to its stored record. `app` is the record there is, if any: it serves for a day
-   * while the document cannot be read.
-   * Rejects with OAuthError `invalid_client` for a document that cannot be used, with RateLimitError, or with StoreError.
-   */
-  read(url: string, app: App | undefined, context: SignedInContext): Promise<App>
+/**
+ * Reads the document of a client, and resolves to its stored record. `app` is the record there is, if any: it serves for a day
+ * while the document cannot be read.
+ * Rejects with OAuthError `invalid_client` for a document that cannot be used, with RateLimitError, or with StoreError.
+ */
+export async function readDocument(
+  url: string,
+  app: App | undefined,
+  reader: DocumentReader,
+  context: SignedInContext,
+): Promise<App> {
+  const { config, now } = context
+  const serves = app !== undefined && now < (app.freshUntil ?? 0) + STALE_MS
+  if (serves && reader.isPaused(url, now)) return app
+  let problem: string
+  try {
+    const outcome = await fetchCounted(url, reader, context)
+    if (!('problem' in outcome)) return await keepDocument(url, outcome, context)
+    problem = outcome.problem
+  } catch (error) {
+    if (error instanceof RateLimitError && serves) return app
+    if (!(error instanceof MetadataError)) throw error
+    problem = error.problem.description
+  }
+  if (!serves) throw unusable(url, problem)
+  config.log.warn(`the document of the client ${url} cannot be used, its last good copy serves: ${problem}`)
+  reader.pause(url, now + PAUSE_MS)
+  return app
 }
 
-/** What reading a document came to. */
-type Outcome = { readonly document: unknown; readonly freshMs: number } | { readonly problem: string }
-
-export function createDocuments(outbound: () => Promise<Outbound>): Documents {
-  const underWay = new Map<string, Promise<Outcome>>()
-  const paused = new TtlCache<true>(1000)
-
-  /** One request for a document at a time: whoever comes meanwhile gets its outcome too, and is not counted. */
-  async function fetchOnce(url: string, { principal, services, store }: SignedInContext): Promise<Outcome> {
-    if (!underWay.has(url)) {
-      await services.limits.count('documents', [principal.orgId, principal.userId], store)
-      await services.limits.count('documentsOfHost', [new URL(url).host], store)
-    }
-    const reading =
-      underWay.get(url) ??
-      outbound()
-        .then(client => fetchDocument(url, client))
-        .finally(() => underWay.delete(url))
-    underWay.set(url, reading)
-    return reading
+/** Whoever comes while a document is being read gets its outcome too, and is not counted. */
+async function fetchCounted(
+  url: string,
+  reader: DocumentReader,
+  { principal, services, store }: SignedInContext,
+): Promise<Outcome> {
+  if (!reader.isReading(url)) {
+    await services.limits.count('documents', [principal.orgId, principal.userId], store)
+    await services.limits.count('documentsOfHost', [new URL(url).host], store)
   }
-
-  return {
-    async read(url, app, context) {
-      const { config, now } = context
-      const serves = app !== undefined && now < (app.freshUntil ?? 0) + STALE_MS
-      if (serves && paused.get(url, now)) return app
-      let problem: string
-      try {
-        const outcome = await fetchOnce(url, context)
-        if (!('problem' in outcome)) return await keepDocument(url, outcome, context)
-        problem = outcome.problem
-      } catch (error) {
-        if (error instanceof RateLimitError && serves) return app
-        if (!(error instanceof MetadataError)) throw error
-        problem = error.problem.description
-      }
-      if (!serves) throw unusable(url, problem)
-      config.log.warn(`the document of the client ${url} cannot be used, its last good copy serves: ${problem}`)
-      paused.set(url, true, now + PAUSE_MS)
-      return app
-    },
-  }
+  return reader.read(url)
 }
 
 function unusable(url: string, problem: string): OAuthError {
@@ -101,36 +80,6 @@ function unusable(url: string, problem: string): OAuthError {
     status: 400,
     told: { message: 'badDocument', app: new URL(url).host },
   })
-}
-
-async function fetchDocument(url: string, outbound: Outbound): Promise<Outcome> {
-  try {
-    const response = await outbound.fetch(url, { headers: { accept: 'application/json' } })
-    if (response.status !== 200) return { problem: `its URL answered ${response.status}, and must answer 200` }
-    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-    if (!/^application\/([\w.-]+\+)?json$/.test(type)) return { problem: 'its content type must be application/json' }
-    return { document: JSON.parse(await response.text()), freshMs: freshMs(response.headers) }
-  } catch (error) {
-    if (error instanceof OutboundError) return { problem: PROBLEMS[error.reason] }
-    if (error instanceof SyntaxError) return { problem: 'it is not JSON' }
-    throw error
-  }
-}
-
-/** Said to the client's developer, and to nobody more than is known outside: not which address a name has, nor which error came. */
-const PROBLEMS: Readonly<Record<OutboundError['reason'], string>> = {
-  refused: 'its URL is not one that this server may call',
-  timeout: `its URL did not answer within ${DOCUMENT_TIMEOUT_MS / 1000} seconds`,
-  too_large: `it has more than ${MAX_DOCUMENT_BYTES} bytes`,
-  redirect: 'its URL answered with a redirect, which is not followed',
-  network: 'its URL does not answer',
-}
-
-function freshMs(headers: Headers): number {
-  const control = headers.get('cache-control')?.toLowerCase() ?? ''
-  if (/\bno-(store|cache)\b/.test(control)) return FRESH_MS.least
-  const seconds = /(?:^|[ ,])max-age="?(\d{1,9})/.exec(control)?.[1]
-  return seconds === undefined ? FRESH_MS.unsaid : Math.min(Math.max(Number(seconds) * 1000, FRESH_MS.least), FRESH_MS.most)
 }
 
 const TRIES = 10
@@ -142,7 +91,7 @@ async function keepDocument(
   context: SignedInContext,
 ): Promise<App> {
   const { config, events, now, store } = context
-  const metadata = await readDocument(url, document, context)
+  const metadata = await judge(url, document, context)
   for (let tries = 0; tries < TRIES; tries++) {
     const current = await store.apps.get(appIdOf(url))
     // Two URLs may have one digest: the second of them is not let in.
@@ -159,7 +108,7 @@ async function keepDocument(
   throw new OAuthError('temporarily_unavailable', 'the record of this client is being changed all the time: try again')
 }
 
-async function readDocument(url: string, document: unknown, context: SignedInContext): Promise<ClientMetadata> {
+async function judge(url: string, document: unknown, context: SignedInContext): Promise<ClientMetadata> {
   const { config, services } = context
   if (typeof document !== 'object' || document === null || Array.isArray(document)) throw fault('it must be a JSON object')
   const { client_id: named, client_name: name } = document as Readonly<Record<string, unknown>>

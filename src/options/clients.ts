@@ -1,7 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import { flag, hook, isPlainObject, type Kind, list, number, oneOf, text } from './kinds.ts'
-import type { Principal } from './options.ts'
 import { quote } from './place.ts'
+import type { Principal } from './principal.ts'
 import { members, optional, required, type Table, type ValuesOf } from './rows.ts'
 import { privateScheme } from './urls.ts'
 

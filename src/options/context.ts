@@ -1,7 +1,7 @@
 import type { Events } from '../base/events.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { ClientAuthentication } from '../clients/authenticate/method.ts'
-import type { Documents } from '../clients/metadata-document.ts'
+import type { DocumentReader } from '../clients/document-reader.ts'
 import type { Upstreams } from '../connectors/upstream.ts'
 import type { Limits } from '../http/limits.ts'
 import type { Theme } from '../pages/theme.ts'
@@ -9,14 +9,14 @@ import type { DeadlineStore } from '../store/deadline-store.ts'
 import type { KeySource } from '../tokens/keys.ts'
 import type { Config } from './config.ts'
 import type { GrantDescription } from './grants.ts'
-import type { Principal } from './options.ts'
+import type { Principal } from './principal.ts'
 
 /** Services that are built once from the options, and used by every request. */
 export interface Services {
   /** The ways in which clients prove who they are. */
   readonly clientAuthentication: readonly ClientAuthentication[]
-  /** Reads documents of clients. Null where none are read. */
-  readonly documents: Documents | null
+  /** Fetches the documents of clients. Null where none are read. */
+  readonly documents: DocumentReader | null
   /** The grants of the token endpoint, by name. */
   readonly grants: ReadonlyMap<string, GrantDescription>
   /** Null where there is no OpenID Connect. */

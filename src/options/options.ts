@@ -16,25 +16,10 @@ import type { ClientsOptions } from './clients.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
+import type { Principal } from './principal.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { ScopeDefinition } from './scopes.ts'
 import type { KeyRotation } from './signing.ts'
-
-/** Who is calling, as the host's own session or token says. */
-export interface Principal {
-  /** A string, stable and never reassigned: it becomes `sub`. At most 255 characters. */
-  readonly userId: string
-  /** The organisation the user acts in, as a string. A host without organisations returns one constant for everyone. */
-  readonly orgId: string
-  /** May manage the organisation's OAuth apps. */
-  readonly isAdmin: boolean
-  /** How to name the user on the consent page. Default: the page does not name anyone. */
-  readonly displayName?: string | undefined
-  /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
-  readonly sessionId?: string | undefined
-  /** When the user proved who they are, in milliseconds since 1970. Without it no client can ask for `max_age`. */
-  readonly authTime?: EpochMs | undefined
-}
 
 /** The claims of a user that a client asked for, as far as its scopes allow. */
 export interface ClaimsRequest {

@@ -1,7 +1,7 @@
 import { withTimeout } from '../base/timeout.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
-import type { Principal } from '../options/options.ts'
+import type { Principal } from '../options/principal.ts'
 import { carriesToken } from '../tokens/carries-token.ts'
 
 /**

@@ -1,0 +1,17 @@
+import type { EpochMs } from '../base/time.ts'
+
+/** Who is calling, as the host's own session or token says. */
+export interface Principal {
+  /** A string, stable and never reassigned: it becomes `sub`. At most 255 characters. */
+  readonly userId: string
+  /** The organisation the user acts in, as a string. A host without organisations returns one constant for everyone. */
+  readonly orgId: string
+  /** May manage the organisation's OAuth apps. */
+  readonly isAdmin: boolean
+  /** How to name the user on the consent page. Default: the page does not name anyone. */
+  readonly displayName?: string | undefined
+  /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
+  readonly sessionId?: string | undefined
+  /** When the user proved who they are, in milliseconds since 1970. Without it no client can ask for `max_age`. */
+  readonly authTime?: EpochMs | undefined
+}
