@@ -1,7 +1,72 @@
+/** The names of findings, for programs. They stay the same from release to release; docs/doctor.md explains each. */
+export type FindingCode =
+  | 'route_not_found'
+  | 'route_open'
+  | 'route_redirects'
+  | 'route_not_401'
+  | 'route_failed'
+  | 'challenge_missing'
+  | 'challenge_without_metadata'
+  | 'wrong_issuer'
+  | 'authorization_lost'
+  | 'token_check_failed'
+  | 'resource_metadata_missing'
+  | 'resource_metadata_unusual'
+  | 'resource_mismatch'
+  | 'resource_lists_openid_scopes'
+  | 'resource_without_header'
+  | 'no_authorization_server'
+  | 'metadata_redirected'
+  | 'metadata_not_json'
+  | 'metadata_type'
+  | 'metadata_cached'
+  | 'metadata_cors'
+  | 'server_metadata_missing'
+  | 'server_metadata_place_missing'
+  | 'server_metadata_differ'
+  | 'issuer_mismatch'
+  | 'issuer_insecure'
+  | 'endpoints_elsewhere'
+  | 'no_s256'
+  | 'no_code'
+  | 'no_none'
+  | 'route_preflight'
+  | 'route_preflight_guarded'
+  | 'route_401_cors'
+  | 'route_challenge_hidden'
+  | 'authorize_unnamed'
+  | 'authorize_missing'
+  | 'authorize_redirects'
+  | 'authorize_open_redirect'
+  | 'authorize_failed'
+  | 'page_policy'
+  | 'login_missing'
+  | 'cookie_insecure'
+  | 'cookie_strict'
+  | 'token_unnamed'
+  | 'token_missing'
+  | 'token_redirects'
+  | 'token_unanswered'
+  | 'token_body_lost'
+  | 'token_not_oauth'
+  | 'token_cacheable'
+  | 'token_authorization_lost'
+  | 'token_cors'
+  | 'registration_missing'
+  | 'registration_redirects'
+  | 'registration_refused'
+  | 'registration_answer'
+  | 'registration_left'
+  | 'registration_cors'
+  | 'loopback_port'
+  | 'keys_missing'
+  | 'userinfo_not_guarded'
+  | 'client_kept_out'
+
 /** Something at a live server that stops clients, and its cure. */
 export interface Finding {
-  /** A name for programs, such as `token_body_lost`. It stays the same from release to release. */
-  readonly code: string
+  /** What kind of fault it is. */
+  readonly code: FindingCode
   /** The check that found it, as the doctor prints it. */
   readonly check: string
   /** The URL at which it shows. */
@@ -76,6 +141,9 @@ export interface Report {
   finding(found: Found): void
   note(text: string): void
 }
+
+/** Reports something that is wrong with an endpoint. */
+export type Fault = (code: FindingCode, problem: string, cure: string) => void
 
 export const EVERY_CLIENT: readonly string[] = ['every client']
 export const AGENTS: readonly string[] = ['Claude', 'ChatGPT', 'VS Code', 'Cursor', 'the MCP SDKs']

@@ -1,4 +1,4 @@
-import { EVERY_CLIENT, type Report } from '../finding.ts'
+import { EVERY_CLIENT, type Fault, type Report } from '../finding.ts'
 import { isRedirect, locationOf, type Probe, shown, textOf, unique } from '../probe.ts'
 import type { ServerMetadata } from './server-metadata.ts'
 
@@ -31,8 +31,7 @@ export async function checkAuthorize(
     report.finding({ code: 'authorize_unnamed', url, problem: 'there is no authorization_endpoint', stops: EVERY_CLIENT, cure })
     return
   }
-  const fault = (code: string, problem: string, cure: string) =>
-    report.finding({ code, url: endpoint, problem, stops: EVERY_CLIENT, cure })
+  const fault: Fault = (code, problem, cure) => report.finding({ code, url: endpoint, problem, stops: EVERY_CLIENT, cure })
   const asked = { client_id: `doctor-${unique()}`, redirect_uri: REDIRECT_URI }
   const answer = await probe.send(authorizationUrl(endpoint, asked), { headers: AS_BROWSER })
   if (isRedirect(answer)) {
@@ -68,7 +67,7 @@ export async function checkAuthorize(
 }
 
 /** The policy of authmount's own pages stands alone: a second one can only forbid what the pages do. */
-function checkPolicy(header: string | null, fault: (code: string, problem: string, cure: string) => void): void {
+function checkPolicy(header: string | null, fault: Fault): void {
   const policies = (header ?? '').split(',').filter(policy => policy.trim() !== '')
   const isOurs = (policy: string) => policy.includes("default-src 'none'") && policy.includes("frame-ancestors 'none'")
   if (policies.length === 1 && policies.every(isOurs)) return

@@ -1,4 +1,4 @@
-import { PAGES, type Report } from '../finding.ts'
+import { type Fault, PAGES, type Report } from '../finding.ts'
 import { type Answer, type Probe, type Sent, shown, textOf } from '../probe.ts'
 import type { GuardedRoute } from './guarded-route.ts'
 import type { ServerMetadata } from './server-metadata.ts'
@@ -58,7 +58,7 @@ export async function checkRouteCors(url: string, { request }: GuardedRoute, { p
     report.note('the route has no CORS for pages of other origins: clients in a web page cannot use it')
     return
   }
-  const fault = (code: string, problem: string, cure: string) => report.finding({ code, url, problem, stops: PAGES, cure })
+  const fault: Fault = (code, problem, cure) => report.finding({ code, url, problem, stops: PAGES, cure })
   if (asked.status === 401) {
     const cure = 'put cors(…) before requireToken: a preflight has no token'
     fault('route_preflight_guarded', 'the preflight is answered 401', cure)

@@ -1,5 +1,5 @@
 import { bearerChallenge } from '../challenge.ts'
-import { AGENTS, EVERY_CLIENT, type Report } from '../finding.ts'
+import { AGENTS, EVERY_CLIENT, type Found, type Report } from '../finding.ts'
 import { type Answer, isRedirect, locationOf, type Probe, type Sent, shown } from '../probe.ts'
 
 /** What the guarded route says to a client without a token. */
@@ -83,7 +83,7 @@ async function reach(url: string, probe: Probe): Promise<{ readonly answer: Answ
   return posted.status === 401 ? { answer: posted, request: INITIALIZE } : { answer, request }
 }
 
-function notGuarded(answer: Answer): { code: string; problem: string; stops: readonly string[]; cure: string } {
+function notGuarded(answer: Answer): Omit<Found, 'url'> {
   const problem = `without a token it answers ${shown(answer)}, and must answer 401 with a Bearer challenge`
   if (isRedirect(answer)) {
     const target = locationOf(answer)
@@ -128,7 +128,7 @@ function notGuarded(answer: Answer): { code: string; problem: string; stops: rea
   }
 }
 
-function metadataElsewhere(url: string, metadataUrl: string) {
+function metadataElsewhere(url: string, metadataUrl: string): Found {
   const { origin } = new URL(url)
   return {
     code: 'wrong_issuer',

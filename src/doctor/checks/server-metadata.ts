@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../base/json.ts'
 import { isLoopback } from '../../base/loopback.ts'
-import { AGENTS, EVERY_CLIENT, type Report } from '../finding.ts'
+import { AGENTS, EVERY_CLIENT, type FindingCode, type Found, type Report } from '../finding.ts'
 import { differenceOf, serverMetadataPlaces } from '../places.ts'
 import { type Answer, listOf, type Probe, shown, textOf, unique } from '../probe.ts'
 import { readDocument } from './document.ts'
@@ -60,7 +60,7 @@ function checkIssuer(issuer: string, url: string, report: Report): void {
 async function missingPlaces(
   missing: readonly Answer[],
   { all, guarded, probe }: { readonly all: boolean; readonly guarded: string; readonly probe: Probe },
-): Promise<Parameters<Report['finding']>[0]> {
+): Promise<Found> {
   const [first] = missing
   const url = first?.url ?? ''
   const list = missing.map(answer => `${answer.url} (${shown(answer)})`).join(', ')
@@ -160,7 +160,7 @@ export async function checkOffers({ document, issuer, url }: ServerMetadata, rep
   }
   const lacks = (name: string, value: string) => !listOf(document, name).includes(value)
   const member = (
-    code: string,
+    code: FindingCode,
     [name, value]: readonly [string, string],
     why: string,
     stops: readonly string[],

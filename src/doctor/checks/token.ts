@@ -1,4 +1,4 @@
-import { EVERY_CLIENT, type Report } from '../finding.ts'
+import { EVERY_CLIENT, type Fault, type Report } from '../finding.ts'
 import { type Answer, isRedirect, type Probe, shown, textOf, unique } from '../probe.ts'
 import type { ServerMetadata } from './server-metadata.ts'
 
@@ -23,8 +23,7 @@ export async function checkToken({ document, url }: ServerMetadata, { probe, rep
   }
   const clientId = `doctor-${unique()}`
   const answer = await probe.send(endpoint, { method: 'POST', body: new URLSearchParams({ ...fields, client_id: clientId }) })
-  const fault = (code: string, problem: string, cure: string) =>
-    report.finding({ code, url: endpoint, problem, stops: EVERY_CLIENT, cure })
+  const fault: Fault = (code, problem, cure) => report.finding({ code, url: endpoint, problem, stops: EVERY_CLIENT, cure })
   if (!isErrorOfToken(answer, fault)) return
   if (!/\bno-store\b/i.test(answer.headers.get('cache-control') ?? '')) {
     fault(
@@ -36,7 +35,7 @@ export async function checkToken({ document, url }: ServerMetadata, { probe, rep
   await checkBasic(endpoint, fields, { probe, fault, clientId })
 }
 
-function isErrorOfToken(answer: Answer, fault: (code: string, problem: string, cure: string) => void): boolean {
+function isErrorOfToken(answer: Answer, fault: Fault): boolean {
   const { headers, json, status } = answer
   if (isRedirect(answer)) {
     const cure = 'advertise the address that it leads to, by issuer: clients repeat a redirected POST as a GET, without its body'
@@ -80,11 +79,7 @@ function isErrorOfToken(answer: Answer, fault: (code: string, problem: string, c
 async function checkBasic(
   endpoint: string,
   fields: Readonly<Record<string, string>>,
-  {
-    clientId,
-    fault,
-    probe,
-  }: { readonly clientId: string; readonly probe: Probe; readonly fault: (code: string, problem: string, cure: string) => void },
+  { clientId, fault, probe }: { readonly clientId: string; readonly probe: Probe; readonly fault: Fault },
 ): Promise<void> {
   const authorization = `Basic ${Buffer.from(`${clientId}:not-a-secret`).toString('base64')}`
   const answer = await probe.send(endpoint, { method: 'POST', headers: { authorization }, body: new URLSearchParams(fields) })
