@@ -70,7 +70,7 @@ async function run(
   if (route.answer.status === 401)
     await chart.run('CORS of the guarded route', report => checkRouteCors(url, route, { probe, report }))
   // Without resource metadata: the realm of authmount's own guard is the issuer; otherwise, as clients did before RFC 9728.
-  const realm = route.realm !== null && URL.canParse(route.realm) ? route.realm : null
+  const realm = route.realm !== null && /^https?:\/\//.test(route.realm) && URL.canParse(route.realm) ? route.realm : null
   const issuer = named ?? realm ?? new URL(url).origin
   const server = await chart.run(SERVER, report => checkServerMetadata(issuer, { guarded: url, probe, report }))
   if (!server) {

@@ -13,5 +13,10 @@ export function printed({ checks, findings, notes }: Examination): string {
     `   stops:  ${stops.join(', ')}`,
     `   change: ${cure}`,
   ])
-  return `${[...lines, ...remarks, ...wounds].join('\n')}\n`
+  return `${[...lines, ...remarks, ...wounds].map(harmless).join('\n')}\n`
+}
+
+/** Replaces control characters: a server that is examined must not command the terminal. */
+function harmless(line: string): string {
+  return line.replace(/\p{Cc}/gu, '?')
 }

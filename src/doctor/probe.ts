@@ -133,15 +133,15 @@ export function shown({ failure, headers, status, text }: Answer): string {
   return type === '' || text === '' ? String(status) : `${status} ${type}`
 }
 
-/** Tells whether an answer is a redirect, which clients of these documents and endpoints do not follow. */
-export function isRedirect({ headers, status }: Answer): boolean {
-  return status >= 300 && status < 400 && headers.has('location')
+/** Tells whether an answer is a redirect to a web address, which clients of these documents and endpoints do not follow. */
+export function isRedirect(answer: Answer): boolean {
+  return answer.status >= 300 && answer.status < 400 && /^https?:/.test(locationOf(answer))
 }
 
-/** Returns the absolute URL that a redirect leads to. */
+/** Returns the absolute URL that a redirect leads to; empty if it leads nowhere. */
 export function locationOf({ headers, url }: Answer): string {
-  const location = headers.get('location') ?? ''
-  return URL.canParse(location, url) ? new URL(location, url).href : location
+  const location = headers.get('location')
+  return location !== null && URL.canParse(location, url) ? new URL(location, url).href : ''
 }
 
 /** Reads a member that is a list of strings; anything else is an empty list. */
@@ -165,6 +165,7 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
 
 /** A proxy may compress what it was not asked to compress. */
 function decoded(bytes: Buffer, encoding: string | null): string {
+  if (bytes.length === 0) return ''
   if (encoding === 'gzip') return gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString()
   if (encoding === 'br') return brotliDecompressSync(bytes, { maxOutputLength: MAX_BYTES }).toString()
   if (encoding === 'deflate') return inflateSync(bytes, { maxOutputLength: MAX_BYTES }).toString()

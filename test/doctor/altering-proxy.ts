@@ -5,7 +5,7 @@ import type { Listening } from '../support/host.ts'
 export interface Passing {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 /** What a proxy does to requests and answers. */
@@ -61,7 +61,7 @@ export function rewriting(prefix: string, rewrite: (document: Record<string, unk
   return {
     change: (passing, { url = '' }) =>
       url.startsWith(prefix) && passing.status === 200
-        ? { ...passing, body: JSON.stringify(rewrite(JSON.parse(passing.body))) }
+        ? { ...passing, body: JSON.stringify(rewrite(JSON.parse(String(passing.body)))) }
         : passing,
   }
 }

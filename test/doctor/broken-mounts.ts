@@ -1,4 +1,4 @@
-import type { Authmount } from 'authmount'
+import type { Authmount, FindingCode } from 'authmount'
 import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin, { requireToken as requireTokenOnFastify } from 'authmount/fastify'
 import cors from 'cors'
@@ -20,7 +20,7 @@ export interface BrokenMount {
   readonly url?: string
   readonly register?: boolean
   /** By code, what its cure says. */
-  readonly finds: Readonly<Record<string, RegExp>>
+  readonly finds: { readonly [Code in FindingCode]?: RegExp }
 }
 
 /** The places at which a host on Express does something of its own. */
@@ -316,7 +316,10 @@ export const BROKEN: Readonly<Record<string, BrokenMount>> = {
     proxy: {
       change: (passing, { url = '' }) =>
         passing.status === 200 && url.includes('.well-known/o') && !url.includes('?') && !url.includes('resource')
-          ? { ...passing, body: JSON.stringify({ ...JSON.parse(passing.body), scopes_supported: ['old', 'offline_access'] }) }
+          ? {
+              ...passing,
+              body: JSON.stringify({ ...JSON.parse(String(passing.body)), scopes_supported: ['old', 'offline_access'] }),
+            }
           : passing,
     },
     finds: { metadata_cached: /purge it now/ },
@@ -450,5 +453,132 @@ export const BROKEN: Readonly<Record<string, BrokenMount>> = {
         method === 'POST' && url === '/register' ? { status: 404, headers: json, body: '{}' } : undefined,
     },
     finds: { registration_cors: /./, registration_missing: /option clients/ },
+  },
+  'a firewall refuses requests without a token in its own way': {
+    mounts: { express: plainExpress },
+    proxy: { answer: ({ url }) => (url === '/records' ? { status: 403, headers: page, body: 'no' } : undefined) },
+    finds: { route_not_401: /first that answers on this route/ },
+  },
+  'the route fails': {
+    mounts: { fastify: plainFastify },
+    proxy: { answer: ({ url }) => (url === '/records' ? { status: 502, headers: page, body: 'no' } : undefined) },
+    finds: { route_failed: /log of your server/ },
+  },
+  'the route is an open stream': {
+    mounts: {
+      express: onExpress({ guard: () => [(_request, response) => void response.type('text/event-stream').write(': hello\n\n')] }),
+    },
+    finds: { route_open: /guard it/ },
+  },
+  'tokens cannot be checked': {
+    mounts: { fastify: plainFastify },
+    proxy: {
+      answer: ({ headers }) =>
+        headers.authorization?.startsWith('Bearer') ? { status: 500, headers: page, body: 'no' } : undefined,
+    },
+    finds: { token_check_failed: /the store does not answer/ },
+  },
+  'the resource metadata are where nobody looks': {
+    mounts: { express: plainExpress },
+    proxy: {
+      answer: ({ url = '' }) =>
+        url.startsWith('/.well-known/oauth-protected') ? { status: 404, headers: page, body: 'no' } : undefined,
+      path: path => (path === '/resource' ? '/.well-known/oauth-protected-resource' : path),
+      change: ({ headers, ...passing }) => {
+        const challenge = headers['www-authenticate']?.replace('/.well-known/oauth-protected-resource', '/resource')
+        return { ...passing, headers: challenge === undefined ? headers : { ...headers, 'www-authenticate': challenge } }
+      },
+    },
+    finds: { resource_metadata_unusual: /let the proxy pass on/ },
+  },
+  'the resource metadata name no server': {
+    mounts: { fastify: plainFastify },
+    proxy: rewriting('/.well-known/oauth-protected', document => ({ ...document, authorization_servers: [] })),
+    finds: { no_authorization_server: /with issuer in authorization_servers/ },
+  },
+  'the documents were written by hand': {
+    mounts: { express: plainExpress },
+    proxy: {
+      change: (passing, { url = '' }) => {
+        if (passing.status !== 200 || !url.startsWith('/.well-known/o')) return passing
+        const { authorization_endpoint: _authorize, token_endpoint: _token, ...document } = JSON.parse(String(passing.body))
+        const body = JSON.stringify({ ...document, bearer_methods_supported: ['body'], response_types_supported: ['token'] })
+        return { ...passing, headers: { ...passing.headers, 'content-type': 'text/plain' }, body }
+      },
+    },
+    finds: {
+      metadata_type: /sets its own Content-Type/,
+      resource_without_header: /as authmount makes it/,
+      no_code: /as authmount makes it/,
+      authorize_unnamed: /as authmount makes it/,
+      token_unnamed: /as authmount makes it/,
+    },
+  },
+  'the two documents of the server differ': {
+    mounts: { fastify: plainFastify },
+    proxy: rewriting('/.well-known/openid', document => ({ ...document, scopes_supported: ['old'] })),
+    finds: { server_metadata_differ: /serve both from the same authmount/ },
+  },
+  'a proxy passes on the metadata, and not the routes': {
+    mounts: { express: plainExpress },
+    options: { sealingKeys: [Buffer.from('the key of a host that signs in!')], signingAlg: 'ES256' },
+    proxy: {
+      answer: ({ url = '' }) => (/^\/oauth\/|jwks/.test(url) ? { status: 404, headers: page, body: 'no' } : undefined),
+    },
+    finds: {
+      authorize_missing: /set mountPath \(or proxyPath/,
+      token_missing: /The proxy must pass on POST/,
+      token_cors: /before app\.use\(cors/,
+      keys_missing: /let the proxy pass on/,
+      userinfo_not_guarded: /before the middleware or catch-all/,
+    },
+  },
+  'the route lets pages ask, and not read': {
+    mounts: {
+      express: onExpress({ first: app => void app.options('/records', cors({ allowedHeaders: ['x-own'] })) }),
+    },
+    finds: {
+      route_preflight: /allow the headers authorization, content-type/,
+      route_401_cors: /so that the 401 has its headers too/,
+    },
+  },
+  'an authorization endpoint of the host’s own redirects anywhere': {
+    mounts: {
+      express: onExpress({
+        first: app => void app.get('/oauth/authorize', ({ query }, response) => response.redirect(String(query.redirect_uri))),
+      }),
+    },
+    finds: { authorize_open_redirect: /must never be redirected to/ },
+  },
+  'the authorization endpoint fails': {
+    mounts: {
+      fastify: onFastify(app => {
+        app.addHook('onRequest', async ({ url }) => {
+          if (url.startsWith('/oauth/authorize')) throw new Error('broken')
+        })
+      }),
+    },
+    finds: { authorize_failed: /log of your server/ },
+  },
+  'registration is redirected': {
+    mounts: { express: plainExpress },
+    proxy: {
+      ...rewriting('/.well-known/o', document => ({ ...document, registration_endpoint: `${ISSUER}/register` })),
+      answer: ({ method, url }) =>
+        method === 'POST' && url === '/register' ? { status: 301, headers: { location: '/register/' }, body: '' } : undefined,
+    },
+    finds: { registration_cors: /./, registration_redirects: /loses its body/ },
+  },
+  'registration refuses everybody': {
+    mounts: { fastify: plainFastify },
+    proxy: {
+      ...rewriting('/.well-known/o', document => ({ ...document, registration_endpoint: `${ISSUER}/register` })),
+      answer: ({ method, url }) =>
+        method === 'POST' && url === '/register'
+          ? { status: 400, headers: json, body: '{"error":"invalid_client_metadata","error_description":"not here"}' }
+          : undefined,
+    },
+    register: true,
+    finds: { registration_cors: /./, registration_refused: /who may register/ },
   },
 }

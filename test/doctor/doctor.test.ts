@@ -1,6 +1,8 @@
 /** `npx authmount doctor`, and `authmount.check()`: over hosts that are set up rightly, and over broken ones. */
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import type { Finding } from 'authmount'
 import { requireToken } from 'authmount/express'
 import express from 'express'
@@ -61,6 +63,26 @@ t.test('behind a proxy that removes a prefix, nothing is wrong once authmount kn
   const proxy = await alteringProxy(host.url, { path: path => path.replace(/^\/app\//, '/') })
   t.teardown(proxy.close)
   t.strictSame(await host.authmount.check('/app/records', { at: proxy.url }), [])
+})
+
+t.test('what a proxy compresses unasked can be read', async t => {
+  const host = await start(t, onExpress())
+  const proxy = await alteringProxy(host.url, {
+    change: ({ body, headers, status }) =>
+      body.length === 0
+        ? { status, headers, body }
+        : { status, headers: { ...headers, 'content-encoding': 'gzip' }, body: gzipSync(body) },
+  })
+  t.teardown(proxy.close)
+  t.strictSame(await host.authmount.check('/records', { at: proxy.url }), [])
+})
+
+t.test('each kind of finding is shown by a mount that is broken in this way', async t => {
+  const shown = new Set(Object.values(BROKEN).flatMap(({ finds }) => Object.keys(finds)))
+  const page = await readFile(new URL('../../docs/doctor.md', import.meta.url), 'utf8')
+  const listed = [...page.matchAll(/^\| `(\w+)` +\|/gm)].map(([, code = '']) => code)
+  t.ok(listed.length > 40)
+  t.strictSame(listed.toSorted(), [...shown].toSorted())
 })
 
 /** Runs the command, with what it prints. */

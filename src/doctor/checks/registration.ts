@@ -123,6 +123,7 @@ function faultsOf(metadata: JsonObject, { json, status }: Answer): readonly stri
 /** RFC 8252 §7.3: a program on a device takes any free port. */
 async function checkLoopback(document: JsonObject, clientId: string, { probe, report }: Asking): Promise<void> {
   const endpoint = textOf(document, 'authorization_endpoint') ?? ''
+  if (!URL.canParse(endpoint)) return
   for (const host of ['localhost', '127.0.0.1']) {
     const redirectUri = `http://${host}:53117/callback`
     const url = authorizationUrl(endpoint, { client_id: clientId, redirect_uri: redirectUri })
