@@ -108,7 +108,7 @@ export interface Note {
 export type Found = Omit<Finding, 'check'>
 
 /** Collects what the checks find. */
-export class Chart {
+export class Results {
   readonly checks: CheckResult[] = []
   readonly findings: Finding[] = []
   readonly notes: Note[] = []

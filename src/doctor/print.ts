@@ -6,14 +6,14 @@ const MARKS = { ok: 'ok     ', findings: 'WRONG  ', skipped: '-      ' } as cons
 export function printed({ checks, findings, notes }: Examination): string {
   const lines = checks.map(({ name, result }) => MARKS[result] + name)
   const remarks = notes.map(({ text }) => `note   ${text}`)
-  const wounds = findings.flatMap(({ code, cure, problem, stops, url }, index) => [
+  const described = findings.flatMap(({ code, cure, problem, stops, url }, index) => [
     '',
     `${index + 1}. ${problem}  [${code}]`,
     `   at:     ${url}`,
     `   stops:  ${stops.join(', ')}`,
     `   change: ${cure}`,
   ])
-  return `${[...lines, ...remarks, ...wounds].map(harmless).join('\n')}\n`
+  return `${[...lines, ...remarks, ...described].map(harmless).join('\n')}\n`
 }
 
 /** Replaces control characters: a server that is examined must not command the terminal. */

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import type { Finding } from 'authmount'
 import { requireToken } from 'authmount/express'
-import express from 'express'
+import express, { type RequestHandler } from 'express'
 import t, { type Test } from 'tap'
 import { runCommand } from '../../src/doctor/command.ts'
 import { type HostOptions, listen, type Mount, startHost, type TestHost } from '../support/host.ts'
@@ -119,6 +119,15 @@ t.test('on a good host the command prints a line for each check, and exits with 
     const { stdout } = await run(process.execPath, ['--import', 'tsx', bin, 'doctor', `${front.url}/records`, '--json'])
     t.match(JSON.parse(stdout), { url: `${front.url}/records`, issuer: front.url, findings: [] })
   })
+})
+
+t.test('a note stops nobody', async t => {
+  const login: RequestHandler = (_request, response) =>
+    void response.set('content-security-policy', "default-src 'self';form-action 'self'").send('sign in')
+  const host = await start(t, onExpress({ login }))
+  const { out, status } = await doctor(`${ISSUER}/records`, '--at', host.url)
+  t.equal(status, 0)
+  t.match(out, /^note {3}the policy of the login page has form-action/m)
 })
 
 t.test('a finding is printed with its cure, or as JSON, and the exit status is 1', async t => {

@@ -46,6 +46,10 @@ export async function checkLogin({ document }: ServerMetadata, { probe, report }
   if (!isRedirect(answer)) return
   const login = locationOf(answer)
   const page = await probe.send(login, { headers: AS_BROWSER })
+  if (/form-action/.test(page.headers.get('content-security-policy') ?? ''))
+    report.note(
+      'the policy of the login page has form-action, which Chromium applies to what follows the login form: redirect to returnTo exactly as it was given',
+    )
   if (page.status !== 0 && page.status !== 404 && page.status < 500) return
   report.finding({
     code: 'login_missing',
