@@ -2,7 +2,7 @@ import { checkAuthorize } from './checks/authorize.ts'
 import { checkClientsAtDoor } from './checks/clients-at-door.ts'
 import { checkRouteCors, checkServerCors } from './checks/cross-origin.ts'
 import { checkGuardedRoute } from './checks/guarded-route.ts'
-import { checkRegistration, registerClients } from './checks/registration.ts'
+import { checkRegistration } from './checks/registration.ts'
 import { checkResourceMetadata } from './checks/resource-metadata.ts'
 import { checkOffers, checkServerMetadata } from './checks/server-metadata.ts'
 import { checkCookies, checkKeys, checkLogin } from './checks/sign-in.ts'
@@ -84,10 +84,8 @@ async function run(
   await results.run(token, report => checkToken(server, { probe, report }))
   await results.run(keys, report => checkKeys(server, { probe, report }))
   await results.run(login, report => checkLogin(server, { probe, report }))
-  await results.run(registration, async report => {
-    await checkRegistration(server, { probe, report })
-    if (options.register) await registerClients(server, { probe, report })
-  })
+  const register = options.register === true
+  await results.run(registration, report => checkRegistration(server, { probe, register, report }))
   await results.run(door, report => checkClientsAtDoor(server, { probe, report }))
   return issuer
 }

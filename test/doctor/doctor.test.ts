@@ -30,6 +30,7 @@ const SETTINGS: Readonly<Record<string, HostOptions>> = {
     mountPath: '/tenant',
     resources: [`${ISSUER}/records`],
   },
+  'clients that register themselves': { clients: { registration: 'open' } },
 }
 
 for (const [framework, mount] of Object.entries(GOOD)) {
@@ -37,6 +38,9 @@ for (const [framework, mount] of Object.entries(GOOD)) {
     t.test(`${framework}: nothing is wrong with ${name}`, async t => {
       const host = await start(t, mount, options)
       t.strictSame(await host.authmount.check('/records', { at: host.url, register: true }), [])
+      const told = (kind: string) => host.events.filter(({ type }) => type === kind).length
+      t.equal(told('client_registered'), options.clients ? 3 : 0)
+      t.equal(told('client_unregistered'), told('client_registered'), 'nothing is left behind')
     })
   }
 
@@ -128,6 +132,13 @@ t.test('a note stops nobody', async t => {
   const { out, status } = await doctor(`${ISSUER}/records`, '--at', host.url)
   t.equal(status, 0)
   t.match(out, /^note {3}the policy of the login page has form-action/m)
+})
+
+t.test('where registration needs a token, nobody registers', async t => {
+  const host = await start(t, onFastify(), { clients: { registration: { initialAccessToken: () => false } } })
+  const { out, status } = await doctor(`${ISSUER}/records`, '--register', '--at', host.url)
+  t.equal(status, 0)
+  t.match(out, /^note {3}registration needs an initial access token/m)
 })
 
 t.test('a finding is printed with its cure, or as JSON, and the exit status is 1', async t => {

@@ -12,13 +12,25 @@ interface Asking {
 const JSON_TYPE = { 'content-type': 'application/json' }
 const CURE = 'let authmount answer this path first; registration is set by the option clients'
 
-/** Examines the registration endpoint (RFC 7591), if there is one, by a registration that must be refused. */
-export async function checkRegistration({ document }: ServerMetadata, { probe, report }: Asking): Promise<void> {
+/**
+ * Examines the registration endpoint (RFC 7591), if there is one, by a registration that must be refused: nothing is left behind.
+ * With `register` it goes on to registrations that must succeed.
+ */
+export async function checkRegistration(
+  server: ServerMetadata,
+  { probe, register, report }: Asking & { readonly register: boolean },
+): Promise<void> {
+  const { document } = server
   const endpoint = textOf(document, 'registration_endpoint')
   if (endpoint === undefined) return
   const body = JSON.stringify({ client_name: 'authmount doctor', redirect_uris: ['https://client.example/callback#fragment'] })
   const answer = await probe.send(endpoint, { method: 'POST', headers: JSON_TYPE, body })
-  if (answer.status >= 400 && answer.status < 500 && answer.status !== 404 && answer.json && textOf(answer.json, 'error')) return
+  if (answer.status >= 400 && answer.status < 500 && answer.status !== 404 && answer.json && textOf(answer.json, 'error')) {
+    if (answer.status === 401 || answer.status === 403)
+      report.note('registration needs an initial access token: a client to which nobody gave one cannot register')
+    else if (register) await registerClients(server, { probe, report })
+    return
+  }
   report.finding({
     code: isRedirect(answer) ? 'registration_redirects' : 'registration_missing',
     url: endpoint,
@@ -67,7 +79,7 @@ const CLIENTS: readonly { readonly client: string; readonly metadata: JsonObject
 ]
 
 /** Registers clients, reads the answers as strictly as they do, and deletes what it has registered. */
-export async function registerClients({ document }: ServerMetadata, { probe, report }: Asking): Promise<void> {
+async function registerClients({ document }: ServerMetadata, { probe, report }: Asking): Promise<void> {
   const endpoint = textOf(document, 'registration_endpoint')
   if (endpoint === undefined) return
   const methods = listOf(document, 'token_endpoint_auth_methods_supported')

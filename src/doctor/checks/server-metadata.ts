@@ -204,7 +204,9 @@ export async function checkOffers({ document, issuer, url }: ServerMetadata, rep
     )
   const registers = textOf(document, 'registration_endpoint') !== undefined
   if (!withDocuments && !registers)
-    report.note('neither client_id_metadata_document_supported nor registration_endpoint: each client must be registered by hand')
+    report.note(
+      'neither client_id_metadata_document_supported nor registration_endpoint: each client must be registered by hand, unless the option clients lets them come by themselves',
+    )
   else if (!withDocuments)
     report.note('client_id_metadata_document_supported is not there: clients register themselves, each installation anew')
   else if (!registers)
