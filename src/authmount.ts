@@ -10,6 +10,7 @@ import { ConnectorTokens } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
 import { Upstreams } from './connectors/upstream.ts'
 import { createConsole } from './console/console.ts'
+import { examine } from './doctor/examine.ts'
 import { createLimits } from './http/limits.ts'
 import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
@@ -99,6 +100,7 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
     connectorStatus: async (connectorId, owner) => requireAccounts(connectorId, owner).status(connectorId, owner),
     disconnect: async (connectorId, owner) => requireAccounts(connectorId, owner).disconnect(connectorId, owner),
     console: () => createConsole(config, services),
+    check: async (url, options) => (await examine(url.startsWith('/') ? config.origin + url : url, options)).findings,
     openapi: () => openapiDocument(config, services, endpoints),
     registerApp: (app, owner) => withContext(context => registerApp(app, owner, context)),
   }

@@ -7,6 +7,7 @@ import type { Decider } from './clients/admission.ts'
 import type { ConnectorStatus, ConnectorToken } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
 import type { AppsConsole } from './console/console.ts'
+import type { CheckOptions, Finding } from './doctor/finding.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
 import type { Endpoint, FoundEndpoint } from './server/routes.ts'
 import type { Guarding, TokenGuard, TokenInfo, TokenRequirements } from './tokens/token-guard.ts'
@@ -104,6 +105,13 @@ export interface Authmount<Native = unknown, Scope extends string = string> exte
   }>
   /** Makes the page on which admins manage their apps; `authmountConsole` of an adapter serves it. */
   console(): AppsConsole
+  /**
+   * Examines the running server from outside, as clients do that know nothing but the URL of a guarded route: `npx authmount
+   * doctor` as a function, for a test of your own. `url` is the URL of the route, or its path on the issuer's origin. Resolves to
+   * what stops clients, with its cure: an empty list if nothing does.
+   * Rejects with TypeError for a URL that is none, and with Error if nothing answers there.
+   */
+  check(url: string, options?: CheckOptions): Promise<readonly Finding[]>
   /** Makes the OpenAPI 3.1 document of every route it serves. */
   openapi(): JsonObject
 }

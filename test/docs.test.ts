@@ -100,6 +100,13 @@ t.test('every error code is described', async t => {
   }
 })
 
+t.test('every finding of the doctor is on its page', async t => {
+  const codes = literals(await source('src/doctor/finding.ts'), 'FindingCode')
+  t.ok(codes.length > 40)
+  const listed = [...page('docs/doctor.md').matchAll(/^\| `(\w+)` +\|/gm)].map(([, code = '']) => code)
+  t.strictSame(listed.toSorted(), codes.toSorted())
+})
+
 t.test('the messages of the troubleshooting page are those of the code', async t => {
   const folders = ['src', 'adapters']
   const files = (await Promise.all(folders.map(folder => readdir(join(ROOT, folder), { recursive: true })))).flatMap(

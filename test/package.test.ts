@@ -82,6 +82,7 @@ t.test('the published package', { skip: !runsOn('package') && 'left out of this 
       })
       const result = JSON.parse(stdout.slice(stdout.indexOf('RESULT') + 6))
       t.match(result, { metadata: 200, anonymous: 401, granted: 200, guarded: 200 })
+      t.strictSame(result.found, ['login_missing'], 'the doctor misses the login page, which is the reader’s own')
       t.match(result.from, join(folder, 'node_modules', 'authmount'), 'it is the packed code that ran')
     })
   }
@@ -89,6 +90,8 @@ t.test('the published package', { skip: !runsOn('package') && 'left out of this 
 
 /** Starts a server file, finds its port and its app, and uses both. */
 const PROBE = `
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 const listening = new Promise(resolve => {
   const listen = http.Server.prototype.listen
@@ -108,7 +111,11 @@ const find = name => new RegExp(name + '[^\\\\w]+([\\\\w-]+)').exec(printed.join
 const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: find('client_id'), client_secret: find('client_secret') })
 const granted = await fetch(origin + '/oauth/token', { method: 'POST', body })
 const { access_token } = await granted.json()
+const { bin } = JSON.parse(readFileSync('node_modules/authmount/package.json', 'utf8'))
+const doctor = ['node_modules/authmount/' + bin.authmount, 'doctor', 'http://localhost:3000/api/records', '--json', '--at', origin]
+const examined = await new Promise(resolve => execFile(process.execPath, doctor, (_error, stdout) => resolve(stdout)))
 const result = {
+  found: JSON.parse(examined).findings.map(({ code }) => code),
   metadata: (await fetch(origin + '/.well-known/oauth-authorization-server')).status,
   anonymous: (await fetch(origin + '/api/records')).status,
   granted: granted.status,

@@ -48,6 +48,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Options', link: '/options' },
       { text: 'Operations', link: '/operations' },
       { text: 'Security', link: '/security' },
+      { text: 'The doctor', link: '/doctor' },
       { text: 'Troubleshooting', link: '/troubleshooting' },
       { text: 'Changelog', link: '/changelog' },
       { text: 'Inside authmount', link: '/inside' },

@@ -33,8 +33,8 @@ function offenders(wrong: (one: Import) => boolean): readonly string[] {
 
 /**
  * The rooms of `src`, from the ground up. A file may import from its own room and from every room before it; types alone
- * may also come from a later room, as far as {@link BORROWED} says. The folder `verify` runs in other processes, and
- * `testing` in other projects' test suites: they use the rooms that are named for them and nothing else.
+ * may also come from a later room, as far as {@link BORROWED} says. The folder `verify` runs in other processes, `testing` in
+ * other projects' test suites, and `doctor` sees a server from outside: they use the rooms that are named for them and nothing else.
  */
 const ROOMS = [
   'base',
@@ -63,6 +63,7 @@ const ROOMS = [
 const APART: Readonly<Record<string, readonly string[]>> = {
   verify: ['base', 'errors', 'store', 'http', 'tokens', 'outbound'],
   testing: ['base', 'errors', 'store'],
+  doctor: ['base', 'options'],
 }
 
 /** Types that a room takes from a later one: what the host's options and one request's context are made of. */
