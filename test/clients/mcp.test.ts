@@ -4,56 +4,27 @@ import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotoc
 import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import type { OAuthClientInformation, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
-import { authmountRouter, requireToken } from 'authmount/express'
-import authmountPlugin from 'authmount/fastify'
-import express from 'express'
-import Fastify, { type FastifyRequest } from 'fastify'
-import { atIssuer } from '../support/at-issuer.ts'
+import { atIssuer, type MountAtIssuer } from '../support/at-issuer.ts'
 import type { TestApp } from '../support/client.ts'
-import { type HostOptions, listen, type Mount } from '../support/host.ts'
+import type { HostOptions } from '../support/host.ts'
+import { mcpMounts } from '../support/mcp.ts'
 import { UserAgent } from '../support/user-agent.ts'
 
 const CALLBACK = 'http://127.0.0.1/callback'
 const CLIENT = { name: 'client of the tests', version: '1.0.0' }
 
 /** Hosts that serve the protocol at /mcp, to those who may read records. */
-const mounts: Readonly<Record<string, Mount>> = {
-  express: async authmount => {
-    const app = express()
-    app.use(authmountRouter(authmount))
-    app.post('/mcp', requireToken(authmount, { scopes: ['read:records'] }), express.json(), async (request, response) => {
-      await (await mcpServer(request.oauth?.userId)).handleRequest(request, response, request.body)
-    })
-    app.all('/mcp', requireToken(authmount), (_request, response) => {
-      response.status(405).end()
-    })
-    return listen(app)
-  },
-  fastify: async authmount => {
-    const app = Fastify({ forceCloseConnections: true })
-    await app.register(authmountPlugin, { authmount })
-    const preHandler = app.requireToken({ scopes: ['read:records'] })
-    app.post('/mcp', { preHandler }, async (request: FastifyRequest, reply) => {
-      reply.hijack()
-      await (await mcpServer(request.oauth?.userId)).handleRequest(request.raw, reply.raw, request.body)
-    })
-    app.get('/mcp', { preHandler }, async (_request, reply) => reply.code(405).send())
-    return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
-  },
-}
-
-async function mcpServer(userId: string | null | undefined): Promise<StreamableHTTPServerTransport> {
-  const server = new McpServer({ name: 'records', version: '1.0.0' })
-  server.registerTool('whose', { description: 'Whose records these are' }, () => ({
-    content: [{ type: 'text', text: String(userId) }],
-  }))
-  const transport = new StreamableHTTPServerTransport({})
-  await server.connect(transport as Parameters<McpServer['connect']>[0])
-  return transport
-}
+const mounts: Readonly<Record<string, MountAtIssuer>> = Object.fromEntries(
+  ['express', 'fastify', 'node:http'].map(name => [
+    name,
+    (authmount, issuer) => {
+      const mount = mcpMounts[name]
+      if (!mount) throw new Error(`there is no ${name}`)
+      return mount({ authmount }, `${issuer}/mcp`)
+    },
+  ]),
+)
 
 const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
 
@@ -65,7 +36,7 @@ const clients = {
       connect: () => client.connect(transport as Parameters<Client['connect']>[0]),
       unauthorized: UnauthorizedError,
       finish: (back: URL) => transport.finishAuth(back.searchParams.get('code') ?? ''),
-      call: () => client.callTool({ name: 'whose' }),
+      call: (name = 'whose') => client.callTool({ name }),
       close: () => client.close(),
     }
   },
@@ -76,7 +47,7 @@ const clients = {
       connect: () => client.connect(transport),
       unauthorized: v2.UnauthorizedError,
       finish: (back: URL) => transport.finishAuth(back.searchParams),
-      call: () => client.callTool({ name: 'whose' }),
+      call: (name = 'whose') => client.callTool({ name }),
       close: () => client.close(),
     }
   },
@@ -108,6 +79,12 @@ for (const [name, start] of Object.entries(clients)) {
         t.match(await second.call(), { content: [{ type: 'text', text: 'anna' }] })
         t.not(provider.tokens()?.access_token, access_token)
         t.not(provider.tokens()?.refresh_token, refresh_token)
+
+        // The user ends it: the refresh token is dead, and the client asks again.
+        await host.authmount.endUserGrants('anna')
+        const dead: unknown = await second.call().catch(error => error)
+        t.ok(dead instanceof second.unauthorized, String(dead))
+        t.equal(provider.tokens(), undefined)
         await second.close()
       },
       options,
@@ -115,6 +92,40 @@ for (const [name, start] of Object.entries(clients)) {
     )
   }
 }
+
+atIssuer(
+  'a tool that needs more has the user asked for it, and what was granted stays',
+  async (t, host, issuer) => {
+    const app = await host.publicApp({ redirectUris: [CALLBACK], allowedScopes: ['read:records', 'write:records'] })
+    const url = new URL(`${issuer}/mcp`)
+    for (const [name, start] of Object.entries(clients)) {
+      const provider = new Provider(app)
+      const first = await start(url, provider)
+      await first.connect().catch(() => {})
+      await first.finish(await agree(issuer, provider))
+      const second = await start(url, provider)
+      await second.connect()
+      t.equal(provider.tokens()?.scope, 'read:records', name)
+      const refused: unknown = await second.call('change').catch(error => error)
+      t.match(await second.call(), { content: [{ text: 'anna' }] }, `${name}: what it had is good still`)
+      if (name === '@modelcontextprotocol/sdk') {
+        // Version 1 refreshes, which gives it no more, and gives up.
+        t.match(String(refused), '403')
+        await second.close()
+        continue
+      }
+      t.ok(refused instanceof second.unauthorized, String(refused))
+      t.equal(provider.sentTo?.searchParams.get('scope'), 'read:records write:records')
+      await second.finish(await agree(issuer, provider))
+      t.equal(provider.tokens()?.scope, 'read:records write:records')
+      t.match(await second.call('change'), { content: [{ text: 'changed' }] })
+      t.match(await second.call(), { content: [{ text: 'anna' }] })
+      await second.close()
+    }
+  },
+  options,
+  mounts,
+)
 
 atIssuer(
   'an agent without a user gets in by its client credentials',
@@ -173,6 +184,10 @@ class Provider {
 
   redirectToAuthorization(url: URL): void {
     this.sentTo = url
+  }
+
+  invalidateCredentials(scope: string): void {
+    if (scope === 'tokens') this.#tokens = undefined
   }
 
   saveCodeVerifier(verifier: string): void {
