@@ -48,6 +48,8 @@ export function createAuthorization(
       // The provider is on this machine too. Never so for one on the internet.
       allowLoopbackProviders: true,
     }),
+    // The API of the host, and the MCP server beside it.
+    resources: [origin, `${origin}/mcp`],
     scopes: {
       profile: { description: 'See your name' },
       'read:records': { description: 'Read your records', category: 'Records' },
