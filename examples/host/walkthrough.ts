@@ -49,8 +49,7 @@ Connect an account elsewhere, as a user, once you have signed in (the other dire
 `
     : ''
 }
-Or give an agent the address of the MCP server, and the client_id of a public app for it, which you register with the agent's
-redirect URI in the console above:
+Or give an agent the address of the MCP server, and it connects by itself:
 
    ${origin}/mcp
 

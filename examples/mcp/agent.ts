@@ -19,11 +19,9 @@ export class Connection implements OAuthClientProvider {
   #client: StoredOAuthClientInformation | undefined
   #discovered: OAuthDiscoveryState | undefined
 
-  /** `client` is what the agent knows of itself at this server, if it was registered there. */
-  constructor(redirectUrl: string, client: StoredOAuthClientInformation | undefined) {
+  constructor(redirectUrl: string) {
     this.redirectUrl = redirectUrl
     this.clientMetadata = { client_name: 'Example agent', redirect_uris: [redirectUrl], token_endpoint_auth_method: 'none' }
-    this.#client = client
   }
 
   clientInformation(): StoredOAuthClientInformation | undefined {

@@ -2,14 +2,11 @@
  * An agent with the official SDK connects to the MCP server of the example host, on both frameworks: it finds its way by the
  * URL, and asks the user for what it needs when it needs it. Prints every step.
  */
-import type { Authmount } from 'authmount'
 import { startExpress } from '../express/app.ts'
 import { startFastify } from '../fastify/app.ts'
 import { browse, freePort, heading, printed } from '../host/printed.ts'
 import { openStore } from '../host/store.ts'
 import { Agent, Connection } from './agent.ts'
-
-const CALLBACK = 'http://127.0.0.1/callback'
 
 const express = await startExpress(await freePort(), await openStore({}))
 await demonstrate('Express', express)
@@ -20,13 +17,10 @@ const fastify = await startFastify(await freePort(), await openStore({}))
 await demonstrate('Fastify', fastify)
 await fastify.server.close()
 
-async function demonstrate(
-  framework: string,
-  { authmount, origin }: { readonly authmount: Authmount; readonly origin: string },
-): Promise<void> {
-  const agent = new Agent(`${origin}/mcp`, await registered(authmount, origin), url => askAnna(url, origin))
+async function demonstrate(framework: string, { origin }: { readonly origin: string }): Promise<void> {
+  const agent = new Agent(`${origin}/mcp`, new Connection('http://127.0.0.1/callback'), url => askAnna(url, origin))
 
-  heading(`${framework}: the agent calls a tool, and learns on the way whom to ask and for what`)
+  heading(`${framework}: the agent calls a tool, and learns on the way whom to ask and for what; it registers itself`)
   console.log(`\n  list_records: ${await agent.call('list_records')}`)
 
   heading(`${framework}: another tool needs more, so she is asked again`)
@@ -37,20 +31,6 @@ async function demonstrate(
   console.log(`\n  list_records: ${listed}`)
   if (!listed.includes('From the agent')) throw new Error('the record is not there')
   console.log(`\n✔ ${framework}: complete\n`)
-}
-
-/** The host registers the agent beforehand. */
-async function registered(authmount: Authmount, issuer: string): Promise<Connection> {
-  const { clientId } = await authmount.registerApp(
-    {
-      name: 'Example agent',
-      isConfidential: false,
-      redirectUris: [CALLBACK],
-      allowedScopes: ['read:records', 'write:records'],
-    },
-    { orgId: 'acme', userId: 'anna' },
-  )
-  return new Connection(CALLBACK, { client_id: clientId, issuer })
 }
 
 /** Anna's browser: she signs in at the host, and allows what the agent asks for. */

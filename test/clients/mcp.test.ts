@@ -4,15 +4,18 @@ import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotoc
 import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import type { OAuthClientInformation, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import type { OAuthClientInformation, OAuthClientMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import { atIssuer, type MountAtIssuer } from '../support/at-issuer.ts'
 import type { TestApp } from '../support/client.ts'
+import { READS_HERE, startDocuments } from '../support/documents.ts'
 import type { HostOptions } from '../support/host.ts'
 import { mcpMounts } from '../support/mcp.ts'
 import { UserAgent } from '../support/user-agent.ts'
 
 const CALLBACK = 'http://127.0.0.1/callback'
 const CLIENT = { name: 'client of the tests', version: '1.0.0' }
+
+const documents = await startDocuments()
 
 /** Hosts that serve the protocol at /mcp, to those who may read records. */
 const mounts: Readonly<Record<string, MountAtIssuer>> = Object.fromEntries(
@@ -146,6 +149,46 @@ atIssuer(
   mounts,
 )
 
+/** The ways in which a client that nobody registered is known. */
+const unaided = {
+  'its document': () => {
+    const grants = { grant_types: ['authorization_code', 'refresh_token'] }
+    const document = { client_name: 'Agent', redirect_uris: [CALLBACK], token_endpoint_auth_method: 'none', ...grants }
+    return new Provider(undefined, documents.publish('/agent.json', document))
+  },
+  registration: () => new Provider(undefined),
+}
+
+for (const [way, provide] of Object.entries(unaided)) {
+  atIssuer(
+    `a client that nobody registered connects by ${way}, and is given more when a tool needs it`,
+    async (t, host, issuer) => {
+      const url = new URL(`${issuer}/mcp`)
+      for (const [name, start] of Object.entries(clients)) {
+        const provider = provide()
+        const first = await start(url, provider)
+        const refused: unknown = await first.connect().catch(error => error)
+        t.ok(refused instanceof first.unauthorized, String(refused))
+        t.match(provider.sentTo?.searchParams.get('scope'), /^read:records( offline_access)?$/)
+        await first.finish(await agree(issuer, provider))
+        const second = await start(url, provider)
+        await second.connect()
+        t.match(await second.call(), { content: [{ text: 'anna' }] }, name)
+        if (name === '@modelcontextprotocol/client') {
+          await second.call('change').catch(() => {})
+          await second.finish(await agree(issuer, provider))
+          t.match(await second.call('change'), { content: [{ text: 'changed' }] })
+        }
+        host.clock.advance(3_601)
+        t.match(await second.call(), { content: [{ text: 'anna' }] }, `${name}, an hour later`)
+        await second.close()
+      }
+    },
+    issuer => ({ ...options(issuer), ...READS_HERE, clients: { registration: 'open' } }),
+    mounts,
+  )
+}
+
 /** The browser, up to the address that is the client's own. */
 async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
   const browser = new UserAgent(issuer)
@@ -159,19 +202,28 @@ async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
 /** What the libraries want of a client, and nothing that is optional. */
 class Provider {
   readonly redirectUrl = CALLBACK
-  readonly clientMetadata = { client_name: 'Client of the tests', redirect_uris: [CALLBACK] }
+  readonly clientMetadata: OAuthClientMetadata
   sentTo: URL | undefined
-  readonly #app: TestApp
+  readonly clientMetadataUrl?: string
+  #client: OAuthClientInformation | undefined
   #tokens: OAuthTokens | undefined
   #verifier = ''
 
-  constructor(app: TestApp) {
-    this.#app = app
+  /** Of an app that was registered; of one that has a document at this URL; or of one that registers itself. */
+  constructor(app: TestApp | undefined, documentUrl?: string) {
+    // A client that says it refreshes asks for `offline_access`, too.
+    const grants = { grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none' }
+    this.clientMetadata = { client_name: 'Client of the tests', redirect_uris: [CALLBACK], ...(!app && grants) }
+    if (app) this.#client = { client_id: app.clientId, ...(app.clientSecret !== null && { client_secret: app.clientSecret }) }
+    if (documentUrl !== undefined) this.clientMetadataUrl = documentUrl
   }
 
-  clientInformation(): OAuthClientInformation {
-    const { clientId, clientSecret } = this.#app
-    return clientSecret === null ? { client_id: clientId } : { client_id: clientId, client_secret: clientSecret }
+  clientInformation(): OAuthClientInformation | undefined {
+    return this.#client
+  }
+
+  saveClientInformation(client: OAuthClientInformation): void {
+    this.#client = client
   }
 
   tokens(): OAuthTokens | undefined {
