@@ -175,6 +175,38 @@ for (const framework of ['express', 'fastify']) {
   })
 }
 
+for (const framework of ['express', 'fastify']) {
+  t.test(`what “Let agents call your API” says works on ${framework}`, async t => {
+    const port = await freePort()
+    const folder = await filesOf('docs/agents.md', { 3000: port }, t)
+    start(join(folder, `mcp-${framework}.ts`), [], t)
+    const origin = `http://localhost:${port}`
+    await answering(origin)
+
+    const refused = await fetch(`${origin}/mcp`, { method: 'POST' })
+    t.equal(refused.status, 401)
+    t.match(refused.headers.get('www-authenticate'), 'scope="notes:read"')
+    const [, metadata = ''] = /resource_metadata="([^"]+)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? []
+    t.match(await (await fetch(metadata)).json(), { resource: `${origin}/mcp`, authorization_servers: [origin] })
+
+    const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+    const app = { name: 'Agent', redirectUris: [], allowedGrantTypes: ['client_credentials'], allowedScopes: ['notes:read'] }
+    const created = await fetch(`${origin}/oauth-clients`, { method: 'POST', headers: json, body: JSON.stringify(app) })
+    const { clientId, clientSecret } = (await created.json()) as { clientId: string; clientSecret: string }
+    const fields = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret }
+    const granted = await fetch(`${origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(fields) })
+    const { access_token: token } = (await granted.json()) as { access_token: string }
+    const call = (name: string, args: object) =>
+      fetch(`${origin}/mcp`, {
+        method: 'POST',
+        headers: { ...json, authorization: `Bearer ${token}` },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }),
+      })
+    t.match(await (await call('list_notes', {})).text(), '"result"')
+    t.equal((await call('add_note', { text: 'x' })).status, 403)
+  })
+}
+
 t.test('a client of node-oauth2-server keeps its id, its secret and what users have agreed to', async t => {
   const folder = await filesOf('docs/migrate-node-oauth2-server.md', {}, t)
   const { importClient } = await import(join(folder, 'import-clients.ts'))

@@ -148,6 +148,16 @@ overMemory('npm run demo:connectors goes both ways', async t => {
   t.match(output(), '✔ Connectors: complete')
 })
 
+overMemory('npm run demo:mcp lets an agent in on both frameworks', async t => {
+  const { child, output } = run('demo:mcp')
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0, output().slice(-2000))
+  t.match(output(), /POST \S+\/oauth\/register\n← 201/)
+  t.match(output(), 'error="insufficient_scope"')
+  t.match(output(), '✔ Express: complete')
+  t.match(output(), '✔ Fastify: complete')
+})
+
 overMemory('npm run openapi writes the document', async t => {
   const file = join(t.testdir(), 'openapi.json')
   const { child, output } = run('openapi', [file])

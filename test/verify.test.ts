@@ -106,7 +106,7 @@ for (const format of ['opaque', 'jwt'] as const) {
       )
       const narrow = await get('/write', access)
       t.equal(narrow.status, 403)
-      t.match(narrow.headers.get('www-authenticate'), /error="insufficient_scope".*scope="write:records"/)
+      t.match(narrow.headers.get('www-authenticate'), /error="insufficient_scope".*scope="read:records write:records"/)
       t.equal((await get('/read', 'nonsense')).status, 401)
     })
   }

@@ -31,6 +31,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
   {
     text: 'Do',
     items: [
+      { text: 'Let agents call your API', link: '/agents' },
       { text: 'Protect your routes', link: '/protect-routes' },
       { text: 'Sign in with your server', link: '/sign-in' },
       { text: 'Client libraries', link: '/clients' },
@@ -91,6 +92,7 @@ export default defineConfig({
     outline: [2, 3],
     nav: [
       { text: 'Get started', link: '/getting-started' },
+      { text: 'Agents', link: '/agents' },
       { text: 'Options', link: '/options' },
       { text: 'Reference', link: '/api/' },
     ],

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { Authmount } from 'authmount'
 import { authmountConsole, authmountRouter, requireToken } from 'authmount/express'
+import { mcpMiddleware } from 'authmount/mcp'
 import express, { type Response } from 'express'
 import {
   createAuthorization,
@@ -16,6 +17,7 @@ import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
+import { answerMcp, mcpOptions } from '../mcp/records-server.ts'
 import { playgroundFile, playgroundPage, type Served, whoIs } from '../playground/page.ts'
 
 /** The example host on Express. Resolves when it listens on `port` of the loopback interface. */
@@ -53,6 +55,9 @@ export async function startExpress(
     if (!userId || typeof text !== 'string') response.status(400).json({ error: 'send { "text": "…" } with a user’s token' })
     else response.status(201).json(addRecord(userId, text))
   })
+
+  // The same API for agents: an MCP server.
+  app.all('/mcp', mcpMiddleware(authmount, mcpOptions(origin)), (request, response) => answerMcp(request, response, request.body))
 
   // The host's own pages and login.
   app.get('/', (request, response) => {

@@ -1,5 +1,7 @@
 import formbody from '@fastify/formbody'
+import type { Authmount } from 'authmount'
 import authmountPlugin, { authmountConsole } from 'authmount/fastify'
+import { mcpHook } from 'authmount/mcp'
 import Fastify, { type FastifyInstance } from 'fastify'
 import {
   createAuthorization,
@@ -15,6 +17,7 @@ import { addRecord, allRecords, recordsOf } from '../host/records.ts'
 import type { OpenStore } from '../host/store.ts'
 import { sessionCookie, sessionOf, signIn, signOut } from '../host/users.ts'
 import { describeWalkthrough } from '../host/walkthrough.ts'
+import { answerMcp, mcpOptions } from '../mcp/records-server.ts'
 import { playgroundFile, playgroundPage, whoIs } from '../playground/page.ts'
 
 /** The example host on Fastify. Resolves when it listens on `port` of the loopback interface. */
@@ -22,7 +25,12 @@ export async function startFastify(
   port: number,
   { store, name }: Pick<OpenStore, 'store' | 'name'>,
   settings: HostSettings = {},
-): Promise<{ readonly origin: string; readonly apps: SeededApps; readonly server: FastifyInstance }> {
+): Promise<{
+  readonly origin: string
+  readonly authmount: Authmount
+  readonly apps: SeededApps
+  readonly server: FastifyInstance
+}> {
   const origin = `http://localhost:${port}`
   const authmount = createAuthorization(origin, store, settings)
   const apps = await seedApps(authmount, origin)
@@ -52,6 +60,17 @@ export async function startFastify(
       return reply.code(201).send(addRecord(userId, text))
     },
   )
+
+  // The same API for agents: an MCP server.
+  app.route({
+    method: ['GET', 'POST', 'DELETE', 'OPTIONS'],
+    url: '/mcp',
+    preHandler: mcpHook(authmount, mcpOptions(origin)),
+    handler: async (request, reply) => {
+      reply.hijack()
+      await answerMcp(request.raw, reply.raw, request.body)
+    },
+  })
 
   // The host's own pages and login.
   await app.register(formbody)
@@ -115,5 +134,5 @@ export async function startFastify(
 
   await app.listen({ port, host: '127.0.0.1' })
   console.log(walkthrough.text)
-  return { origin, apps, server: app }
+  return { origin, authmount, apps, server: app }
 }

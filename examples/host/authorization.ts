@@ -48,6 +48,10 @@ export function createAuthorization(
       // The provider is on this machine too. Never so for one on the internet.
       allowLoopbackProviders: true,
     }),
+    // Agents come by themselves: they are known by a document, or register.
+    clients: { registration: 'open' },
+    // The API of the host, and the MCP server beside it.
+    resources: [origin, `${origin}/mcp`],
     scopes: {
       profile: { description: 'See your name' },
       'read:records': { description: 'Read your records', category: 'Records' },

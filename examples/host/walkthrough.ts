@@ -49,6 +49,10 @@ Connect an account elsewhere, as a user, once you have signed in (the other dire
 `
     : ''
 }
+Or give an agent the address of the MCP server, and it connects by itself:
+
+   ${origin}/mcp
+
 Or walk by hand:
 
 1. Open this, sign in as anna / anna-demo, and allow the app:

@@ -1,5 +1,6 @@
 import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
+import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, GrantedToken } from '../store/store.ts'
@@ -46,8 +47,7 @@ function goodFor(
   if (audience && resource !== undefined && !audience.includes(resource))
     throw new OAuthError('invalid_token', 'the access token is for another resource')
   for (const scope of scopes) {
-    if (!found.token.scopes.includes(scope))
-      throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+    if (!found.token.scopes.includes(scope)) throw new InsufficientScope(scopes, found.token.scopes)
   }
   return { app, grant: found.grant, token: found.token }
 }

@@ -1,10 +1,10 @@
 import { renderChallenge } from '../http/challenge.ts'
+import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Config } from '../options/config.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { bearerToken, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
 import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
-import { resourceMetadataUrl } from './resource-metadata-url.ts'
 
 /** Makes a guard that reads the server's own store. Throws TypeError for a requirement that cannot be met. */
 export function createGuard(

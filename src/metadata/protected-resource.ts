@@ -1,4 +1,4 @@
-import { resourceMetadataUrl } from '../bearer/resource-metadata-url.ts'
+import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'

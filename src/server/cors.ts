@@ -1,5 +1,6 @@
 import { mayRunInPage } from '../clients/client-facts.ts'
 import { findClient } from '../clients/find-client.ts'
+import { allowPreflight } from '../http/preflight.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
@@ -9,28 +10,7 @@ export type Cors = 'any' | 'app'
 
 /** Answers a preflight. It allows the request itself; `withCors` decides whether the page may read the answer. */
 export function preflight(request: HttpRequest, cors: Cors, methods: string): HttpResponse {
-  const origin = cors === 'any' ? '*' : pageOrigin(request)
-  return {
-    status: 204,
-    headers: {
-      ...(origin === undefined ? {} : { 'access-control-allow-origin': origin }),
-      'access-control-allow-methods': methods,
-      'access-control-allow-headers': allowedHeaders(request),
-      'access-control-max-age': '600',
-      'cache-control': 'no-store',
-      vary: 'origin, access-control-request-method, access-control-request-headers',
-    },
-    body: '',
-  }
-}
-
-/**
- * Returns the headers that a page may send: those it asks for. Instrumented browsers add some of their own (`traceparent`,
- * `sentry-trace`). No header is a risk, because none of these routes reads a cookie: any program could send the same request.
- */
-function allowedHeaders({ headers }: HttpRequest): string {
-  const asked = headers['access-control-request-headers']
-  return asked !== undefined && /^[\w!#$%&'*+.^`|~, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type'
+  return allowPreflight(request.headers, cors === 'any' ? '*' : pageOrigin(request), methods)
 }
 
 /** Adds the headers that let a page read a response. Never allows credentials: none of these routes reads a cookie. */

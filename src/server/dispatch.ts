@@ -1,6 +1,7 @@
 import type { Events } from '../base/events.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { isPreflight } from '../http/preflight.ts'
 import { empty, json } from '../http/reply.ts'
 import type { Body, HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
@@ -148,8 +149,7 @@ function isShared({ headers }: HttpRequest, cors: Cors): boolean {
 function otherMethod({ routes }: Endpoint, request: HttpRequest): HttpResponse {
   const allow = [...routes.keys()].join(', ')
   const cors = [...routes.values()].find(route => route.cors)?.cors
-  if (request.method === 'OPTIONS' && cors && request.headers['access-control-request-method'])
-    return preflight(request, cors, allow)
+  if (cors && isPreflight(request)) return preflight(request, cors, allow)
   if (request.method === 'HEAD') return empty(405, { allow })
   const message = `use ${allow} here`
   const [style] = [...routes.values()].map(({ errors }) => errors)

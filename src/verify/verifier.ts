@@ -5,7 +5,7 @@ import { type Log, safeLog } from '../base/log.ts'
 import { isLoopback } from '../base/loopback.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
-import { OAuthError } from '../errors/oauth-error.ts'
+import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
@@ -126,7 +126,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const scopes = readScopes(requirements, audience)
     const info = await check(token)
     if (scopes.every(scope => info.scopes.includes(scope))) return info
-    throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+    throw new InsufficientScope(scopes, info.scopes)
   }
 
   return {

@@ -4,56 +4,30 @@ import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotoc
 import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import type { OAuthClientInformation, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
-import { authmountRouter, requireToken } from 'authmount/express'
-import authmountPlugin from 'authmount/fastify'
-import express from 'express'
-import Fastify, { type FastifyRequest } from 'fastify'
-import { atIssuer } from '../support/at-issuer.ts'
+import type { OAuthClientInformation, OAuthClientMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import { atIssuer, type MountAtIssuer } from '../support/at-issuer.ts'
 import type { TestApp } from '../support/client.ts'
-import { type HostOptions, listen, type Mount } from '../support/host.ts'
+import { READS_HERE, startDocuments } from '../support/documents.ts'
+import type { HostOptions } from '../support/host.ts'
+import { mcpMounts } from '../support/mcp.ts'
 import { UserAgent } from '../support/user-agent.ts'
 
 const CALLBACK = 'http://127.0.0.1/callback'
 const CLIENT = { name: 'client of the tests', version: '1.0.0' }
 
-/** Hosts that serve the protocol at /mcp, to those who may read records. */
-const mounts: Readonly<Record<string, Mount>> = {
-  express: async authmount => {
-    const app = express()
-    app.use(authmountRouter(authmount))
-    app.post('/mcp', requireToken(authmount, { scopes: ['read:records'] }), express.json(), async (request, response) => {
-      await (await mcpServer(request.oauth?.userId)).handleRequest(request, response, request.body)
-    })
-    app.all('/mcp', requireToken(authmount), (_request, response) => {
-      response.status(405).end()
-    })
-    return listen(app)
-  },
-  fastify: async authmount => {
-    const app = Fastify({ forceCloseConnections: true })
-    await app.register(authmountPlugin, { authmount })
-    const preHandler = app.requireToken({ scopes: ['read:records'] })
-    app.post('/mcp', { preHandler }, async (request: FastifyRequest, reply) => {
-      reply.hijack()
-      await (await mcpServer(request.oauth?.userId)).handleRequest(request.raw, reply.raw, request.body)
-    })
-    app.get('/mcp', { preHandler }, async (_request, reply) => reply.code(405).send())
-    return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
-  },
-}
+const documents = await startDocuments()
 
-async function mcpServer(userId: string | null | undefined): Promise<StreamableHTTPServerTransport> {
-  const server = new McpServer({ name: 'records', version: '1.0.0' })
-  server.registerTool('whose', { description: 'Whose records these are' }, () => ({
-    content: [{ type: 'text', text: String(userId) }],
-  }))
-  const transport = new StreamableHTTPServerTransport({})
-  await server.connect(transport as Parameters<McpServer['connect']>[0])
-  return transport
-}
+/** Hosts that serve the protocol at /mcp, to those who may read records. */
+const mounts: Readonly<Record<string, MountAtIssuer>> = Object.fromEntries(
+  ['express', 'fastify', 'node:http'].map(name => [
+    name,
+    (authmount, issuer) => {
+      const mount = mcpMounts[name]
+      if (!mount) throw new Error(`there is no ${name}`)
+      return mount({ authmount }, `${issuer}/mcp`)
+    },
+  ]),
+)
 
 const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
 
@@ -65,7 +39,7 @@ const clients = {
       connect: () => client.connect(transport as Parameters<Client['connect']>[0]),
       unauthorized: UnauthorizedError,
       finish: (back: URL) => transport.finishAuth(back.searchParams.get('code') ?? ''),
-      call: () => client.callTool({ name: 'whose' }),
+      call: (name = 'whose') => client.callTool({ name }),
       close: () => client.close(),
     }
   },
@@ -76,7 +50,7 @@ const clients = {
       connect: () => client.connect(transport),
       unauthorized: v2.UnauthorizedError,
       finish: (back: URL) => transport.finishAuth(back.searchParams),
-      call: () => client.callTool({ name: 'whose' }),
+      call: (name = 'whose') => client.callTool({ name }),
       close: () => client.close(),
     }
   },
@@ -108,6 +82,12 @@ for (const [name, start] of Object.entries(clients)) {
         t.match(await second.call(), { content: [{ type: 'text', text: 'anna' }] })
         t.not(provider.tokens()?.access_token, access_token)
         t.not(provider.tokens()?.refresh_token, refresh_token)
+
+        // The user ends it: the refresh token is dead, and the client asks again.
+        await host.authmount.endUserGrants('anna')
+        const dead: unknown = await second.call().catch(error => error)
+        t.ok(dead instanceof second.unauthorized, String(dead))
+        t.equal(provider.tokens(), undefined)
         await second.close()
       },
       options,
@@ -115,6 +95,40 @@ for (const [name, start] of Object.entries(clients)) {
     )
   }
 }
+
+atIssuer(
+  'a tool that needs more has the user asked for it, and what was granted stays',
+  async (t, host, issuer) => {
+    const app = await host.publicApp({ redirectUris: [CALLBACK], allowedScopes: ['read:records', 'write:records'] })
+    const url = new URL(`${issuer}/mcp`)
+    for (const [name, start] of Object.entries(clients)) {
+      const provider = new Provider(app)
+      const first = await start(url, provider)
+      await first.connect().catch(() => {})
+      await first.finish(await agree(issuer, provider))
+      const second = await start(url, provider)
+      await second.connect()
+      t.equal(provider.tokens()?.scope, 'read:records', name)
+      const refused: unknown = await second.call('change').catch(error => error)
+      t.match(await second.call(), { content: [{ text: 'anna' }] }, `${name}: what it had is good still`)
+      if (name === '@modelcontextprotocol/sdk') {
+        // Version 1 refreshes, which gives it no more, and gives up.
+        t.match(String(refused), '403')
+        await second.close()
+        continue
+      }
+      t.ok(refused instanceof second.unauthorized, String(refused))
+      t.equal(provider.sentTo?.searchParams.get('scope'), 'read:records write:records')
+      await second.finish(await agree(issuer, provider))
+      t.equal(provider.tokens()?.scope, 'read:records write:records')
+      t.match(await second.call('change'), { content: [{ text: 'changed' }] })
+      t.match(await second.call(), { content: [{ text: 'anna' }] })
+      await second.close()
+    }
+  },
+  options,
+  mounts,
+)
 
 atIssuer(
   'an agent without a user gets in by its client credentials',
@@ -135,6 +149,46 @@ atIssuer(
   mounts,
 )
 
+/** The ways in which a client that nobody registered is known. */
+const unaided = {
+  'its document': () => {
+    const grants = { grant_types: ['authorization_code', 'refresh_token'] }
+    const document = { client_name: 'Agent', redirect_uris: [CALLBACK], token_endpoint_auth_method: 'none', ...grants }
+    return new Provider(undefined, documents.publish('/agent.json', document))
+  },
+  registration: () => new Provider(undefined),
+}
+
+for (const [way, provide] of Object.entries(unaided)) {
+  atIssuer(
+    `a client that nobody registered connects by ${way}, and is given more when a tool needs it`,
+    async (t, host, issuer) => {
+      const url = new URL(`${issuer}/mcp`)
+      for (const [name, start] of Object.entries(clients)) {
+        const provider = provide()
+        const first = await start(url, provider)
+        const refused: unknown = await first.connect().catch(error => error)
+        t.ok(refused instanceof first.unauthorized, String(refused))
+        t.match(provider.sentTo?.searchParams.get('scope'), /^read:records( offline_access)?$/)
+        await first.finish(await agree(issuer, provider))
+        const second = await start(url, provider)
+        await second.connect()
+        t.match(await second.call(), { content: [{ text: 'anna' }] }, name)
+        if (name === '@modelcontextprotocol/client') {
+          await second.call('change').catch(() => {})
+          await second.finish(await agree(issuer, provider))
+          t.match(await second.call('change'), { content: [{ text: 'changed' }] })
+        }
+        host.clock.advance(3_601)
+        t.match(await second.call(), { content: [{ text: 'anna' }] }, `${name}, an hour later`)
+        await second.close()
+      }
+    },
+    issuer => ({ ...options(issuer), ...READS_HERE, clients: { registration: 'open' } }),
+    mounts,
+  )
+}
+
 /** The browser, up to the address that is the client's own. */
 async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
   const browser = new UserAgent(issuer)
@@ -148,19 +202,28 @@ async function agree(issuer: string, { sentTo }: Provider): Promise<URL> {
 /** What the libraries want of a client, and nothing that is optional. */
 class Provider {
   readonly redirectUrl = CALLBACK
-  readonly clientMetadata = { client_name: 'Client of the tests', redirect_uris: [CALLBACK] }
+  readonly clientMetadata: OAuthClientMetadata
   sentTo: URL | undefined
-  readonly #app: TestApp
+  readonly clientMetadataUrl?: string
+  #client: OAuthClientInformation | undefined
   #tokens: OAuthTokens | undefined
   #verifier = ''
 
-  constructor(app: TestApp) {
-    this.#app = app
+  /** Of an app that was registered; of one that has a document at this URL; or of one that registers itself. */
+  constructor(app: TestApp | undefined, documentUrl?: string) {
+    // A client that says it refreshes asks for `offline_access`, too.
+    const grants = { grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none' }
+    this.clientMetadata = { client_name: 'Client of the tests', redirect_uris: [CALLBACK], ...(!app && grants) }
+    if (app) this.#client = { client_id: app.clientId, ...(app.clientSecret !== null && { client_secret: app.clientSecret }) }
+    if (documentUrl !== undefined) this.clientMetadataUrl = documentUrl
   }
 
-  clientInformation(): OAuthClientInformation {
-    const { clientId, clientSecret } = this.#app
-    return clientSecret === null ? { client_id: clientId } : { client_id: clientId, client_secret: clientSecret }
+  clientInformation(): OAuthClientInformation | undefined {
+    return this.#client
+  }
+
+  saveClientInformation(client: OAuthClientInformation): void {
+    this.#client = client
   }
 
   tokens(): OAuthTokens | undefined {
@@ -173,6 +236,10 @@ class Provider {
 
   redirectToAuthorization(url: URL): void {
     this.sentTo = url
+  }
+
+  invalidateCredentials(scope: string): void {
+    if (scope === 'tokens') this.#tokens = undefined
   }
 
   saveCodeVerifier(verifier: string): void {

@@ -153,7 +153,7 @@ everywhere('a guarded route answers a token that is missing, bad or too weak as 
   }
   const refused = await ask(`Bearer ${weak.access}`)
   t.equal(refused.status, 403)
-  t.match(refused.headers.get('www-authenticate'), /error="insufficient_scope".*scope="read:records"$/)
+  t.match(refused.headers.get('www-authenticate'), /error="insufficient_scope".*scope="write:records read:records"$/)
   t.equal((await ask(`Basic ${good.access}`)).status, 401)
   t.equal((await ask(`Bearer ${good.access}`)).status, 200)
   t.equal((await ask(`bearer ${good.access}`)).status, 200)

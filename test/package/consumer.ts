@@ -4,6 +4,7 @@ import { type Authmount, createAuthmount, OAuthError, type Store, type TokenInfo
 import { ConnectorError, google } from 'authmount/connectors'
 import { authmountConsole, authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin, { requireToken as preHandler } from 'authmount/fastify'
+import { authOf, mcpHandler, mcpHook, mcpMiddleware, mcpTokenVerifier } from 'authmount/mcp'
 import { memoryStore } from 'authmount/stores/memory'
 import { mongoStore } from 'authmount/stores/mongo'
 import { redisStore } from 'authmount/stores/redis'
@@ -41,6 +42,15 @@ onExpress.get('/records', requireToken(authmount, { scopes: ['read'] }), (reques
 const onFastify = fastify()
 onFastify.register(authmountPlugin, { authmount })
 onFastify.get('/records', { preHandler: preHandler(authmount, { scopes: ['read'] }) }, async request => request.oauth?.userId)
+
+const ofMcp = { resource: 'http://localhost:3000', scopes: ['read'], tools: { change: ['read'] } } as const
+onExpress.all('/mcp', mcpMiddleware(authmount, ofMcp), (request, response) => {
+  response.json(authOf(request).extra.userId)
+})
+onFastify.all('/mcp', { preHandler: mcpHook(authmount, ofMcp) }, async request => authOf(request).expiresAt)
+export const onNode = mcpHandler(authmount, ofMcp, ({ auth }, response) => response.end(auth.clientId))
+class InvalidTokenError extends Error {}
+export const verifierOfTheSdk = mcpTokenVerifier(authmount, 'http://localhost:3000', { InvalidTokenError })
 
 export class QuotaError extends OAuthError {}
 export const codeOf = (error: unknown): string | undefined =>

@@ -1,6 +1,9 @@
 import t, { type Test } from 'tap'
-import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from './host.ts'
+import { frameworks, type HostOptions, type Listening, startHost, type TestHost } from './host.ts'
 import { startFront } from './https.ts'
+
+/** Builds the host's app around an authmount whose issuer is known, and listens. */
+export type MountAtIssuer = (authmount: TestHost['authmount'], issuer: string) => Promise<Listening>
 
 /**
  * One test on each framework, over memory, with a host whose issuer is the address at which clients reach it:
@@ -10,12 +13,12 @@ export function atIssuer(
   name: string,
   run: (t: Test, host: TestHost, issuer: string) => Promise<void>,
   options: (issuer: string) => HostOptions = () => ({}),
-  mounts: Readonly<Record<string, Mount>> = frameworks,
+  mounts: Readonly<Record<string, MountAtIssuer>> = frameworks,
 ): void {
   for (const [framework, mount] of Object.entries(mounts)) {
     t.test(`${framework}: ${name}`, async t => {
       const front = await startFront()
-      const host = await startHost(mount, { issuer: front.url, ...options(front.url) })
+      const host = await startHost(authmount => mount(authmount, front.url), { issuer: front.url, ...options(front.url) })
       front.forwardTo(host.url)
       t.teardown(async () => {
         await front.close()

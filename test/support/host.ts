@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import { Readable } from 'node:stream'
 import formbody from '@fastify/formbody'
 import {
@@ -159,7 +160,7 @@ async function listenExpress(app: Express, authmount: Authmount): Promise<Listen
 }
 
 /** Listens on a port of its own. */
-export async function listen(app: Express): Promise<Listening> {
+export async function listen(app: { listen(port: number, host: string): Server }): Promise<Listening> {
   const server = app.listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   const address = server.address()

@@ -12,6 +12,7 @@ const ENTRIES = [
   'adapters/memory/store.ts',
   'adapters/redis/store.ts',
   'adapters/mongo/store.ts',
+  'adapters/mcp.ts',
   'src/connectors/index.ts',
   'src/verify/index.ts',
   'src/testing/index.ts',

@@ -33,8 +33,8 @@ function offenders(wrong: (one: Import) => boolean): readonly string[] {
 
 /**
  * The rooms of `src`, from the ground up. A file may import from its own room and from every room before it; types alone
- * may also come from a later room, as far as {@link BORROWED} says. The folder `verify` runs in other processes, `testing` in
- * other projects' test suites, and `doctor` sees a server from outside: they use the rooms that are named for them and nothing else.
+ * may also come from a later room, as far as {@link BORROWED} says. The folders `verify` and `mcp` run in other processes, `testing`
+ * in other projects' test suites, and `doctor` sees a server from outside: they use the rooms that are named for them and nothing else.
  */
 const ROOMS = [
   'base',
@@ -62,6 +62,7 @@ const ROOMS = [
 ]
 const APART: Readonly<Record<string, readonly string[]>> = {
   verify: ['base', 'errors', 'store', 'http', 'tokens', 'outbound'],
+  mcp: ['http', 'tokens'],
   testing: ['base', 'errors', 'store'],
   doctor: ['base', 'options'],
 }
@@ -140,6 +141,7 @@ t.test('an adapter knows its own framework or driver, as types alone', async t =
   const own: Readonly<Record<string, RegExp>> = {
     'adapters/express.ts': /^express$/,
     'adapters/fastify.ts': /^fastify(-plugin)?$/,
+    'adapters/mcp.ts': /^$/,
     'adapters/memory/': /^$/,
     'adapters/redis/': /^ioredis$/,
     'adapters/mongo/': /^mongodb$/,

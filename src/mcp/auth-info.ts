@@ -1,0 +1,37 @@
+import type { TokenInfo } from '../tokens/token-guard.ts'
+
+/** The contents of an access token in the form in which tools of the official SDK get them: its type `AuthInfo`. */
+export interface McpAuthInfo {
+  /** The access token. For calls of your own API; never for another server's. */
+  token: string
+  /** The `client_id` of the app. */
+  clientId: string
+  /** The scopes of the token. */
+  scopes: string[]
+  /** When the token expires, in seconds since 1970. */
+  expiresAt: number
+  /** The resource for which the token was checked. */
+  resource: URL
+  /** What the SDK has no member for. */
+  extra: {
+    /** The user; null where the app acts for itself. */
+    userId: string | null
+    /** The user's organisation; the app's own where it acts for itself. */
+    orgId: string
+    /** The authorization this token descends from; the same after a refresh. */
+    grantId: string
+  }
+}
+
+/** Converts a token that was checked for `resource`. */
+export function mcpAuthInfo(token: string, oauth: TokenInfo, resource: string): McpAuthInfo {
+  const { clientId, expiresAt, grantId, orgId, scopes, userId } = oauth
+  return {
+    token,
+    clientId,
+    scopes: [...scopes],
+    expiresAt: Math.floor(expiresAt / 1000),
+    resource: new URL(resource),
+    extra: { userId, orgId, grantId },
+  }
+}
