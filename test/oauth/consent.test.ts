@@ -1,6 +1,6 @@
 import type { TestApp } from '../support/client.ts'
 import { CHALLENGE, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { SCOPES, type TestHost } from '../support/host.ts'
 
 /** The consent POST as a single-page app of the host makes it: the documented parameters, and the host's own bearer token. */
@@ -25,6 +25,21 @@ everywhere('the page says who asks, as whom, for what, and where it leads', asyn
   t.match(page.text, 'Anna')
   t.match(page.text, 'app.example')
   t.match(page.text, 'href="https://app.example/?a=1&amp;b=&quot;"', 'the link is escaped')
+})
+
+everyFramework('what an app calls itself cannot turn the direction of the text around it', async (t, host) => {
+  const [name, description] = ['Bank\u202eelpmaxe', 'Pays\u2067 bills']
+  const screen = await host.authorize(await host.confidentialApp({ name, description }))
+  const { text } = await host.browse(String(screen.headers.get('location')), 'anna', { headers: { accept: 'text/html' } })
+  const [, body = ''] = text.split('<body')
+  for (const said of [name, description]) {
+    const before = body.split(said).slice(0, -1)
+    t.ok(before.length > 0)
+    t.ok(
+      before.every(part => part.endsWith('<bdi>')),
+      JSON.stringify(said),
+    )
+  }
 })
 
 everywhere('the page can be neither framed nor scripted', async (t, host) => {

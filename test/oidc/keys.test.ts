@@ -157,6 +157,28 @@ overMemory('sealing keys are changed by putting a new one first', async t => {
   t.equal((await store.keys.get())?.version, 2, 'what cannot be opened is not replaced')
 })
 
+overMemory('a ring that cannot be read again is good for half of publishSeconds', async t => {
+  const failing = { now: false }
+  const wrap = (store: Store): Store => ({
+    ...store,
+    keys: {
+      get: () => (failing.now ? Promise.reject(new Error('down')) : store.keys.get()),
+      save: ring => store.keys.save(ring),
+    },
+  })
+  const host = await startHost(express, { ...SIGN_IN, wrap, keyRotation: { publishSeconds: 1200 } })
+  t.teardown(host.close)
+  await jwks(host)
+  host.clock.stop()
+  failing.now = true
+  host.clock.advance(598)
+  t.equal((await host.send('/.well-known/jwks.json')).status, 200)
+  host.clock.advance(2)
+  t.equal((await host.send('/.well-known/jwks.json')).status, 503)
+  failing.now = false
+  t.equal((await host.send('/.well-known/jwks.json')).status, 200)
+})
+
 overMemory('a key that cannot do its work is refused at the start, and says why', async t => {
   const jwkOf = (key: { readonly privateKey: { export(options: { format: 'jwk' }): unknown } }) =>
     key.privateKey.export({ format: 'jwk' }) as JWK

@@ -428,7 +428,7 @@ const OPERATIONS: Page = {
     ["the store's time does not run", 'unit/deadlines.test.ts', 'what holds up the process is not counted as waiting'],
     ['`connectorToken` may take 35 s', 'chaos/connectors.test.ts', 'a process dies'],
     ["Nothing of authmount's keeps the process alive", 'connectors/outbound.test.ts', 'requests keep no process alive'],
-    ['Other services allow for five seconds', 'verify.test.ts', 'a clock that is five seconds behind accepts a token'],
+    ['Other services allow for five seconds', 'verify.test.ts', 'a token says the same elsewhere as at home'],
   ],
   'Keys and secrets': 'a heading of sections',
   'Signing keys': [
@@ -601,7 +601,7 @@ const PROTECT_ROUTES: Page = {
       'oauth/audience.test.ts',
       'a token request asks for as much as was authorized, or less',
     ],
-    ['what is not yours is `invalid_target`', 'http/error-codes.test.ts', 'invalid_target'],
+    ['what is not yours is `invalid_target`', 'oauth/authorize.test.ts', 'a resource that is not on this server is refused'],
     [
       'and every 401 of its routes names them',
       'oauth/protected-resource.test.ts',
