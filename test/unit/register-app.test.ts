@@ -178,7 +178,7 @@ t.test('a link or a logo is of the web, at both of its ends', async t => {
       `data:${link}`,
       `x${link}`,
       'httpsx://app.example/x',
-      `\n${link}`,
+      `x\n${link}`,
       `//${link}`,
       '/x',
     ])
