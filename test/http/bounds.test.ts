@@ -237,6 +237,13 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'tokens/sealed-successor.ts NONCE_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
   'tokens/sealed-successor.ts TAG_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
   'tokens/sealed-successor.ts HEAD_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
+  'clients/admission.ts MAX_PENDING': [
+    'self-registered/admission.test.ts',
+    'of a user five requests wait, and of an organisation fifty',
+  ],
+  'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
+  'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
+  'clients/metadata-document.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
   'connected-apps/list.ts MAX_TOKENS': 'how many tokens are read for a list that shows apps',
   'connectors/provider-tokens.ts MAX_EXPIRES_IN': 'ten years: a number that a provider could not mean',
   'http/limits.ts MAX_EXHAUSTED': 'memory of one process',

@@ -48,6 +48,14 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
   invalid_target: sentBack({ resource: 'https://another.example' }),
   login_required: sentBack({ prompt: 'none' }, null),
   consent_required: sentBack({ prompt: 'none' }),
+  invalid_redirect_uri: [
+    'self-registered/registration.test.ts',
+    'a registration that cannot be is refused in the words of the standard',
+  ],
+  invalid_client_metadata: [
+    'self-registered/registration.test.ts',
+    'a registration that cannot be is refused in the words of the standard',
+  ],
   interaction_required: 'no flow of ours ends in it; a grant of a host may',
   request_not_supported: sentBack({ request: 'x' }),
   request_uri_not_supported: sentBack({ request_uri: 'https://app.example/x' }),

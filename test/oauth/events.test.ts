@@ -134,6 +134,21 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     await scene.host.authmount.disconnect('drive', ANNA)
     return { ...of, revoked: true }
   },
+  client_registered: [
+    'self-registered/registration.test.ts',
+    'a client registers itself, gets tokens, reads and deletes its registration',
+  ],
+  client_changed: ['self-registered/documents.test.ts', 'what the user saw is what is issued'],
+  client_unregistered: [
+    'self-registered/registration.test.ts',
+    'a client registers itself, gets tokens, reads and deletes its registration',
+  ],
+  client_blocked: 'no test looks at what it says',
+  client_unblocked: 'no test looks at what it says',
+  admission_requested: ['self-registered/admission.test.ts', 'an unknown client waits for an admin'],
+  admission_allowed: ['self-registered/admission.test.ts', 'an unknown client waits for an admin'],
+  admission_refused: ['self-registered/admission.test.ts', 'refusing a client ends what it holds in the organisation'],
+  admission_ended: ['self-registered/admission.test.ts', 'ending what a client holds lets it ask again'],
   rate_limiter_unavailable: ['apps/limits.test.ts', 'when the limiter’s store'],
 }
 
