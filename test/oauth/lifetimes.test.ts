@@ -220,6 +220,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'clients/self-registered.ts ACCESS_TOKEN_SECONDS': 'no test looks at its end',
   'clients/self-registered.ts REFRESH_TOKEN_SECONDS': 'no test looks at its end',
   'clients/self-registered.ts DAY_MS': 'a unit',
+  'clients/self-registered.ts DEFAULT_IDLE_MS': ['self-registered/documents.test.ts', 'a client that nobody uses is forgotten'],
   'clients/admission.ts PENDING_MS': 'no test looks at its end',
   'clients/admission.ts DONE_MS': 'no test looks at its end',
   'options/clients.ts DAY_MS': 'a unit',
