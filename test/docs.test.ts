@@ -4,10 +4,13 @@ import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:f
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { authmountRouter, requireToken } from 'authmount/express'
+import express, { type RequestHandler } from 'express'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { sectionNames, withTables } from '../docs/.vitepress/options.ts'
 import { OPTIONS } from '../src/options/table.ts'
+import { frameworks, listen, type Mount, startHost } from './support/host.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const read = (path: string) => readFile(join(ROOT, path), 'utf8')
@@ -108,11 +111,7 @@ t.test('every finding of the doctor is on its page', async t => {
 })
 
 t.test('the messages of the troubleshooting page are those of the code', async t => {
-  const folders = ['src', 'adapters']
-  const files = (await Promise.all(folders.map(folder => readdir(join(ROOT, folder), { recursive: true })))).flatMap(
-    (names, index) => names.filter(name => name.endsWith('.ts')).map(name => join(folders[index] ?? '', name)),
-  )
-  const code = (await Promise.all(files.map(read))).join('\n')
+  const code = await everyFile()
   // Headings, and the first cells of tables.
   const places = page('docs/troubleshooting.md').match(/^(### .*|\| `[^|]*)/gm) ?? []
   const messages = places.flatMap(place =>
@@ -131,6 +130,15 @@ t.test('the messages of the troubleshooting page are those of the code', async t
     )
   }
 })
+
+/** The code of the package. */
+async function everyFile(): Promise<string> {
+  const folders = ['src', 'adapters']
+  const files = (await Promise.all(folders.map(folder => readdir(join(ROOT, folder), { recursive: true })))).flatMap(
+    (names, index) => names.filter(name => name.endsWith('.ts')).map(name => join(folders[index] ?? '', name)),
+  )
+  return (await Promise.all(files.map(read))).join('\n')
+}
 
 /** Said by Node, TypeScript and browsers. */
 const OTHERS = ['app.requireToken is not', 'Must use import to load', 'Cannot find module', "No 'Access-Control"]
@@ -244,6 +252,99 @@ t.test('a client of node-oauth2-server keeps its id, its secret and what users h
   const query = `response_type=code&client_id=${id}&redirect_uri=https://app.example/cb&scope=read&state=x`
   const answer = await ask('GET', '/oauth/authorize', query)
   t.match(answer.headers.location, /^https:\/\/app\.example\/cb\?code=/)
+
+  const anna = { userId: 'anna' }
+  await importConsent('anna', id, ['write'], store)
+  await importConsent('anna', id, ['read'], store)
+  const imported = await store.consents.get(anna, id)
+  t.strictSame(imported?.scopes, ['read', 'write'], 'of several old records, the scopes of all')
+  if (!imported) throw new Error('there is no consent')
+  const expiresAt = Date.now() + 900_000
+  await store.consents.save({ ...imported, scopes: [], version: imported.version + 1, expiresAt })
+  await importConsent('anna', id, ['read'], store)
+  t.strictSame((await store.consents.get(anna, id))?.scopes, [], 'nothing comes back over a withdrawal')
+})
+
+t.test('the functions of “Operations” end everything after a restore, and tell whether the store answers', async t => {
+  const folder = await filesOf('docs/operations.md', {}, t)
+  const { endEverything } = await import(join(folder, 'after-restore.ts'))
+  const { checkStore } = await import(join(folder, 'health.ts'))
+  if (!frameworks.express) throw new Error('no Express')
+  const host = await startHost(frameworks.express)
+  t.teardown(host.close)
+  const app = await host.confidentialApp()
+  const { access, refresh } = await host.tokens(app)
+  const code = await host.approve(app)
+  await endEverything(host.store, ['org-1'])
+  t.equal(await host.records(access), 401)
+  t.equal((await host.refresh(app, refresh)).body.error, 'invalid_grant')
+  t.equal((await host.redeem(app, code)).body.error, 'invalid_grant')
+  t.ok((await host.authorize(app)).params.code, 'nobody has to agree again')
+  await checkStore(host.store)
+  const apps = { ...host.store.apps, get: () => Promise.reject(new Error('down')) }
+  await t.rejects(checkStore({ ...host.store, apps }), /down/)
+})
+
+t.test('every line of the log is described, and every one that is described is written', async t => {
+  const code = await everyFile()
+  const section =
+    page('docs/operations.md')
+      .split('\n## ')
+      .find(part => part.startsWith('The log')) ?? ''
+  const said =
+    section.match(/^\| .*?`.*?\|/gm)?.flatMap(cell => [...cell.matchAll(/`([^`]*)`/g)].map(([, line = '']) => line)) ?? []
+  t.ok(said.length > 20)
+  const written = [...code.matchAll(/\blog\s*\.(?:error|warn)\(\s*(['"`])(.*?)\1/g)].map(([, , line = '']) => line)
+  t.ok(written.length > 20)
+  for (const line of written) {
+    const [beginning = ''] = line.split('${')
+    t.ok(beginning !== '' && said.some(row => row.startsWith(beginning.trim())), line)
+  }
+  for (const line of said.filter(line => line.includes(' ')))
+    t.ok(
+      line.split('…').every(part => code.includes(part.trim())),
+      line,
+    )
+})
+
+t.test('while an old server lives beside it, each token goes to the server that knows it', async t => {
+  const { eitherToken, oldRefresh, oldToken } = await import(
+    join(await filesOf('docs/migrate-node-oauth2-server.md', {}, t), 'both-kinds.ts')
+  )
+  const old: RequestHandler = (_request, response) => {
+    response.json({ by: 'the old server' })
+  }
+  const mount: Mount = async authmount => {
+    const app = express()
+    const form = express.urlencoded({ extended: false })
+    app.post('/oauth/token', form, oldRefresh(old))
+    app.post(['/oauth/revoke', '/oauth/introspect'], form, oldToken(old))
+    app.use(authmountRouter(authmount))
+    app.get('/records', eitherToken(requireToken(authmount, { scopes: ['read:records'] }), old), (_request, response) => {
+      response.json({ by: 'authmount' })
+    })
+    return listen(app)
+  }
+  const host = await startHost(mount)
+  t.teardown(host.close)
+  const app = await host.confidentialApp()
+  const { access, refresh } = await host.tokens(app)
+  // Not by the test client, which knows the answers of authmount alone.
+  const by = async (path: string, init: RequestInit) => {
+    const response = await fetch(new URL(path, host.url), init)
+    const answer = (await response.json()) as { readonly by?: string }
+    return answer.by ?? response.status
+  }
+  const credentials = { client_id: app.clientId, client_secret: String(app.clientSecret) }
+  const post = (path: string, fields: Record<string, string>) =>
+    by(path, { method: 'POST', body: new URLSearchParams({ ...credentials, ...fields }) })
+  const guarded = (token: string) => by('/records', { headers: { authorization: `Bearer ${token}` } })
+  const redeem = (refresh_token: string) => post('/oauth/token', { grant_type: 'refresh_token', refresh_token })
+  t.strictSame([await guarded(access), await guarded('0a1b')], ['authmount', 'the old server'])
+  t.strictSame([await redeem(refresh), await redeem('0a1b')], [200, 'the old server'])
+  for (const path of ['/oauth/introspect', '/oauth/revoke'])
+    t.strictSame([await post(path, { token: access }), await post(path, { token: '0a1b' })], [200, 'the old server'], path)
+  t.equal(await guarded(access), 401)
 })
 
 function withoutCode(text: string): string {

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { createAuthmount } from 'authmount'
 import { authmountRouter } from 'authmount/express'
 import authmountPlugin from 'authmount/fastify'
@@ -5,7 +7,7 @@ import { memoryStore } from 'authmount/stores/memory'
 import express from 'express'
 import Fastify from 'fastify'
 import t from 'tap'
-import { listen, mounts, startHost } from './support/host.ts'
+import { frameworks, listen, mounts, startHost } from './support/host.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
@@ -97,7 +99,7 @@ for (const [name, mount] of Object.entries(mounts)) {
           t.equal((await host.send(path, { method: 'POST', headers: { 'content-type': type }, body: fields })).status, 415, type)
         const inBrackets = fields.replace('client_secret=', 'client_secret[]=')
         t.not((await host.send(path, { method: 'POST', headers: { 'content-type': form }, body: inBrackets })).status, 200)
-        for (const size of [1, 7, 40]) {
+        for (const size of [1, 7, 40, Math.ceil(fields.length / 2)]) {
           const answer = await host.send(path, {
             method: 'POST',
             headers: { 'content-type': form },
@@ -153,6 +155,47 @@ t.test('express: an error of the host’s is the host’s, whatever it looks lik
     t.equal((await fetch(host.url + path, { method, headers: { cookie: 'session=anna' }, redirect: 'manual' })).status, 403)
   }
 })
+
+t.test('express: a body that somebody has read before, and kept, is answered and not waited for', async t => {
+  const host = await startHost(async authmount => {
+    const app = express()
+    app.use((request, _response, next) => {
+      request.resume().once('end', () => next())
+    })
+    app.use(authmountRouter(authmount))
+    return listen(app)
+  })
+  t.teardown(host.close)
+  const answer = await host.clientCredentials(await host.confidentialApp())
+  t.equal(answer.status, 400)
+  t.equal(answer.body.error, 'invalid_request')
+})
+
+t.test('fastify: what its router refuses never reaches authmount', async t => {
+  const { express, fastify } = frameworks
+  if (!express || !fastify) throw new Error('no framework')
+  const expected = { fastify: [400, 414, 404], express: [400, 400, 405] }
+  for (const [name, mount] of Object.entries({ fastify, express })) {
+    const host = await startHost(mount)
+    t.teardown(host.close)
+    const statuses = [
+      await statusOf(host.url, 'GET', '/oauth-clients/%zz'),
+      await statusOf(host.url, 'GET', `/oauth-clients/${'f'.repeat(101)}`),
+      await statusOf(host.url, 'LINK', '/oauth/token'),
+    ]
+    t.strictSame(statuses, expected[name as 'fastify' | 'express'], name)
+  }
+})
+
+/** By Node's own client: fetch knows fewer methods. */
+async function statusOf(url: string, method: string, path: string): Promise<number | undefined> {
+  const headers = { authorization: 'Bearer host-anna' }
+  const request = httpRequest(new URL(path, url), { method, headers, agent: false })
+  request.end()
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
 
 t.test('fastify: registered below a prefix, it refuses to start and says what to do', async t => {
   const authmount = createAuthmount({

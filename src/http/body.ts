@@ -50,11 +50,12 @@ function jsonBody(json: unknown, limit = Number.POSITIVE_INFINITY): Body {
   let size = 0
   let level: readonly unknown[] = [json]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return MALFORMED
     const below: unknown[] = []
     for (const value of level) {
       if (typeof value !== 'object' || value === null) {
         size += String(value).length
+      } else if (depth === MAX_DEPTH) {
+        return MALFORMED
       } else if (Array.isArray(value)) {
         size += 2 + value.length
         if (size <= limit) for (const item of value) below.push(item)

@@ -53,7 +53,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
       userinfo_endpoint: at('/oauth/userinfo'),
       end_session_endpoint: config.logoutUrl === null ? undefined : at('/oauth/logout'),
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: [...new Set([keys.signing, ...keys.published].map(({ alg }) => alg))],
+      id_token_signing_alg_values_supported: keys.algorithms,
       claim_types_supported: ['normal'],
       claims_supported: ['sub', ...new Set(config.claims ? claimsOfScopes([...config.scopes.keys()], config) : [])],
       prompt_values_supported: PROMPTS,

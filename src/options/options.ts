@@ -50,8 +50,8 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   // Required: nothing here has a safe default.
   /**
    * The issuer identifier (RFC 8414 §2), and the origin of every advertised URL, whatever a request's `Host` header says:
-   * `https://…`, or `http` on a loopback host. It may have a path; no query, fragment, trailing slash or default port. Clients
-   * compare it byte for byte, and tokens carry it: do not change it later.
+   * `https://…`, or `http` on a loopback host. It may have a path; no query, fragment or default port, and no trailing slash,
+   * which the standards would allow. Clients compare it byte for byte, and tokens carry it: do not change it later.
    */
   readonly issuer: string
   /**
@@ -163,7 +163,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
   /**
    * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
-   * `https://example.com/mcp`. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
+   * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
    */
   readonly resources?: readonly string[] | undefined
   /**

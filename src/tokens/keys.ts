@@ -11,6 +11,8 @@ export interface Keys {
   readonly signing: SigningKey
   /** The keys of live tokens, and those that will sign soon. */
   readonly published: readonly SigningKey[]
+  /** What signs now, and what will sign soon: a key that is published for older tokens alone is not among them. */
+  readonly algorithms: readonly SigningAlgorithm[]
   /** How long clients may cache the published set, in seconds. */
   readonly maxAgeSeconds: number
 }
@@ -35,7 +37,7 @@ export function createKeySource(settings: SigningSettings, log: Log): KeySource 
 
 /** Serves the keys that the host supplies: the first signs, all are published. */
 function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
-  const current = { signing: keys[0], published: keys, maxAgeSeconds: 300 }
+  const current = { signing: keys[0], published: keys, algorithms: [keys[0].alg], maxAgeSeconds: 300 }
   return {
     current: async () => current,
     async rotate() {
@@ -150,6 +152,7 @@ function managedKeys(options: RingOptions): KeySource {
       return {
         signing: signing.key,
         published: published.map(({ key }) => key),
+        algorithms: [...new Set([signing, ...published.filter(({ signsFrom }) => signsFrom > now)].map(({ key }) => key.alg))],
         maxAgeSeconds: Math.min(300, Math.floor(publishMs / 4000)),
       }
     },

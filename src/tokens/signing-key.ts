@@ -21,7 +21,6 @@ export function signingKey(jwk: JWK): SigningKey {
   const privateKey = privateKeyOf(jwk)
   const alg = algorithmOf(privateKey)
   if (jwk.alg !== undefined && jwk.alg !== alg) throw new Error(`it says alg ${jwk.alg}, and is a key for ${alg}`)
-  if (jwk.use !== undefined && jwk.use !== 'sig') throw new Error('it is not for signing: use must be sig')
   const publicKey = createPublicKey(privateKey)
   const members = publicKey.export({ format: 'jwk' }) as Record<string, string>
   const kid = jwk.kid ?? thumbprint(members)
@@ -43,13 +42,24 @@ const GENERATE: Readonly<Record<SigningAlgorithm, () => Promise<{ readonly priva
 
 function privateKeyOf(jwk: JWK): KeyObject {
   if (typeof jwk !== 'object' || jwk === null) throw new Error('it is not a JWK')
-  if (jwk.d === undefined) throw new Error('it has no private part (d)')
+  if (jwk.kty === 'oct') throw new Error(`it is a shared secret (kty oct), which HS256 uses: ${WANTED}`)
+  if (isForEncryption(jwk)) throw new Error(`it is an encryption key, by its use, alg or key_ops: ${WANTED}`)
+  if (jwk.d === undefined) throw new Error(`it is a public key, without the private part (d): ${WANTED}`)
   try {
     return createPrivateKey({ key: jwk, format: 'jwk' })
   } catch {
     // Node's message could quote the key.
     throw new Error('it is not a key that Node can read')
   }
+}
+
+const WANTED = 'a private key that signs is wanted, of RSA, P-256 or Ed25519'
+
+/** Tells by what a JWK says of itself (RFC 7517 §4.2, §4.3; RFC 7518 §4.1). */
+function isForEncryption({ alg, key_ops, use }: JWK): boolean {
+  const encrypts = typeof alg === 'string' && /^(RSA-OAEP|RSA1_5|ECDH-ES)/.test(alg)
+  const signs = (use ?? 'sig') === 'sig' && (!Array.isArray(key_ops) || key_ops.includes('sign'))
+  return encrypts || !signs
 }
 
 function algorithmOf(key: KeyObject): SigningAlgorithm {

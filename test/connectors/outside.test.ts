@@ -29,6 +29,10 @@ for (const { name, mount, connect } of settings) {
     const { answer, authorizationUrl, cookie, state } = await begin(host, 'drive:1', 'anna', `?baseUrl=${OTHER_FRONT}/`)
     t.strictSame(Object.keys(answer.body).toSorted(), ['authorizationUrl', 'state', 'success'])
     t.equal(answer.body.success, true)
+    t.match(
+      answer.headers.get('set-cookie'),
+      /^__Host-authmount-connector-[\w-]{16}=[\w-]{43}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+    )
     t.match(Object.fromEntries(authorizationUrl.searchParams), {
       client_id: OUTSIDE_CLIENT.clientId,
       redirect_uri: CALLBACK,

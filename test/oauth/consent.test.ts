@@ -1,7 +1,7 @@
 import type { TestApp } from '../support/client.ts'
 import { CHALLENGE, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
-import { SCOPES, type TestHost } from '../support/host.ts'
+import { everyFramework, everywhere } from '../support/everywhere.ts'
+import { authenticate, SCOPES, type TestHost } from '../support/host.ts'
 
 /** The consent POST as a single-page app of the host makes it: the documented parameters, and the host's own bearer token. */
 function decideAsJson(host: TestHost, app: TestApp, fields: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
@@ -25,6 +25,21 @@ everywhere('the page says who asks, as whom, for what, and where it leads', asyn
   t.match(page.text, 'Anna')
   t.match(page.text, 'app.example')
   t.match(page.text, 'href="https://app.example/?a=1&amp;b=&quot;"', 'the link is escaped')
+})
+
+everyFramework('what an app calls itself cannot turn the direction of the text around it', async (t, host) => {
+  const [name, description] = ['Bank\u202eelpmaxe', 'Pays\u2067 bills']
+  const screen = await host.authorize(await host.confidentialApp({ name, description }))
+  const { text } = await host.browse(String(screen.headers.get('location')), 'anna', { headers: { accept: 'text/html' } })
+  const [, body = ''] = text.split('<body')
+  for (const said of [name, description]) {
+    const before = body.split(said).slice(0, -1)
+    t.ok(before.length > 0)
+    t.ok(
+      before.every(part => part.endsWith('<bdi>')),
+      JSON.stringify(said),
+    )
+  }
 })
 
 everywhere('the page can be neither framed nor scripted', async (t, host) => {
@@ -153,6 +168,35 @@ everywhere('a screen can be answered only by the one who opened it', async (t, h
   t.equal((await host.decide(screen, 'granted', null)).status, 401)
   t.equal((await host.decide(screen, 'granted', 'anna')).status, 303, 'and it is still open to her')
 })
+
+everyFramework(
+  'where a host names neither sessions nor times of login, a screen and a button are still those of one user',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const screen = await host.authorize(app)
+    for (const user of ['bert', 'cora', null]) {
+      const other = await host.decide(screen, 'granted', user)
+      t.ok(other.status >= 400, `${user}: ${other.status}`)
+      t.equal(other.location, undefined)
+    }
+    t.ok((await host.decide(screen)).params.code)
+
+    const { text } = await host.browse('/oauth/connected-apps', 'anna', { headers: { accept: 'text/html' } })
+    const form_id = /name="form_id" value="([\w-]+)"/.exec(text)?.[1] ?? ''
+    await host.approve(app, {}, 'bert')
+    const press = (user: string) =>
+      host.browse(`/oauth/connected-apps/${app.clientId}`, user, { method: 'POST', body: new URLSearchParams({ form_id }) })
+    t.equal((await press('bert')).status, 403)
+    t.ok((await host.authorize(app, {}, 'bert')).params.code, 'what he allowed is as it was')
+    t.equal((await press('anna')).status, 303)
+  },
+  {
+    async authenticate(request) {
+      const user = await authenticate(request)
+      return user && { userId: user.userId, orgId: user.orgId, isAdmin: user.isAdmin }
+    },
+  },
+)
 
 everywhere('twenty clicks on Allow give one code, until it is redeemed', async (t, host) => {
   const app = await host.confidentialApp()

@@ -4,10 +4,10 @@ import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
-import { type Fault, FaultyStore } from '../support/faulty-store.ts'
-import { startHost, type TestHost } from '../support/host.ts'
+import { startFaultyHost } from '../support/faulty-host.ts'
+import type { Fault } from '../support/faulty-store.ts'
+import type { TestHost } from '../support/host.ts'
 import { SEALING_KEY } from '../support/sign-in.ts'
-import { StoreTimeout } from '../support/store-timeout.ts'
 
 /** What a repetition may meet. test/oauth/store-faults.test.ts has every fault of every flow. */
 const FAULTS: readonly Fault[] = ['rejects before', 'rejects after', 'never answers', 'goes on hanging']
@@ -114,23 +114,13 @@ for (const { name: setting, mount, connect } of settings) {
       const note = (reason: unknown) => unhandled.push(reason)
       process.on('unhandledRejection', note)
       t.teardown(() => process.off('unhandledRejection', note))
-      const faulty: FaultyStore[] = []
-      const timeout = new StoreTimeout()
-      const host = await startHost(mount, {
+      const { host, store } = await startFaultyHost(t, mount, {
         ...UNLIMITED,
         logoutUrl: '/sign-out',
         sealingKeys: [SEALING_KEY],
         signingAlg: 'ES256',
         connect,
-        wrap: inner => {
-          faulty.push(new FaultyStore(inner, timeout))
-          return faulty[0]?.store ?? inner
-        },
-        storeTimeoutMs: timeout.ms,
       })
-      t.teardown(host.close)
-      const [store] = faulty
-      if (!store) throw new Error('the host did not ask for its store')
       const newApp = () => createApp(host, { redirectUris: ['https://app.example/cb'] })
 
       const healthy = await flow.prepare(host, await newApp())

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import type { Answer, TestApp } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
-import { type Fault, FaultyStore, lastingFaults } from '../support/faulty-store.ts'
-import { startHost, type TestHost } from '../support/host.ts'
-import { StoreTimeout } from '../support/store-timeout.ts'
+import { startFaultyHost } from '../support/faulty-host.ts'
+import { type Fault, lastingFaults } from '../support/faulty-store.ts'
+import type { TestHost } from '../support/host.ts'
 
 interface Flow {
   /** Prepares a fresh state, and says how to run the flow and what must hold after it failed. */
@@ -167,19 +167,7 @@ const flows: Readonly<Record<string, Flow>> = {
 for (const { name: setting, mount, connect } of settings) {
   for (const [name, flow] of Object.entries(flows)) {
     t.test(`${setting}: ${name} survives a store that fails at any of its calls`, async t => {
-      const faulty: FaultyStore[] = []
-      const timeout = new StoreTimeout()
-      const host = await startHost(mount, {
-        connect,
-        wrap: inner => {
-          faulty.push(new FaultyStore(inner, timeout))
-          return faulty[0]?.store ?? inner
-        },
-        storeTimeoutMs: timeout.ms,
-      })
-      t.teardown(host.close)
-      const [store] = faulty
-      if (!store) throw new Error('the host did not ask for its store')
+      const { host, store } = await startFaultyHost(t, mount, { connect })
 
       const healthy = await flow.prepare(host, await host.confidentialApp())
       await store.during(0, 'throws', healthy.run)

@@ -148,6 +148,18 @@ everywhere('asking for less narrows the access token, not the grant', async (t, 
   t.equal(full.body.scope, 'read:records write:records')
 })
 
+everywhere('a scope that the app has lost is missing from the next refresh', async (t, host) => {
+  const app = await host.confidentialApp()
+  const { access, refresh } = await host.tokens(app, { scope: 'read:records write:records' })
+  const stored = await host.store.apps.get(app.clientId)
+  if (!stored) throw new Error('the app is not stored')
+  await host.store.apps.save({ ...stored, scopes: ['write:records'], version: 2 })
+  t.equal(await host.records(access), 200, 'what was issued stays as it is')
+  const { body } = await host.refresh(app, refresh)
+  t.equal(body.scope, 'write:records')
+  t.equal(await host.records(body.access_token), 403)
+})
+
 everywhere('asking for more is refused, and the token stays good', async (t, host) => {
   const app = await host.confidentialApp()
   const { refresh } = await host.tokens(app)

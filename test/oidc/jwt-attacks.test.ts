@@ -1,10 +1,11 @@
 /** Forged, confused and stolen JWTs: none of them is worth anything, and none makes the server ask anybody. */
 import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
+import { memoryStore } from 'authmount/stores/memory'
 import { createVerifier } from 'authmount/verify'
 import { decodeJwt, decodeProtectedHeader, exportSPKI, importJWK, type JWTPayload, SignJWT } from 'jose'
-import { everyFramework } from '../support/everywhere.ts'
-import type { HostOptions, TestHost } from '../support/host.ts'
+import { everyFramework, overMemory } from '../support/everywhere.ts'
+import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp } from '../support/sign-in.ts'
 
 const JWT: HostOptions = { ...SIGN_IN, accessTokenFormat: 'jwt' }
@@ -192,3 +193,27 @@ everyFramework(
   },
   JWT,
 )
+
+overMemory('both formats are accepted while a host changes from one to the other', async t => {
+  const { express } = frameworks
+  if (!express) throw new Error('no Express')
+  const store = memoryStore()
+  const [opaque, jwt] = await Promise.all(
+    (['opaque', 'jwt'] as const).map(accessTokenFormat => startHost(express, { ...SIGN_IN, store, accessTokenFormat })),
+  )
+  t.teardown(() => Promise.all([opaque?.close(), jwt?.close()]))
+  if (!opaque || !jwt) throw new Error('no host')
+  const app = await signInApp(opaque)
+  for (const [from, to, shape] of [
+    [opaque, jwt, /^am_at_/],
+    [jwt, opaque, /^ey.*\./],
+  ] as const) {
+    const { access, refresh } = await from.tokens(app)
+    t.match(access, shape)
+    t.equal(await to.records(access), 200)
+    t.equal(await to.isActive(app, access), true)
+    t.equal((await to.refresh(app, refresh)).status, 200)
+    await to.post('/oauth/revoke', app, { token: access })
+    t.equal(await from.records(access), 401)
+  }
+})

@@ -80,6 +80,28 @@ overMemory('a key is replaced by itself when it is old, or when another algorith
   t.equal((await verify(other, token)).sub, 'anna')
 })
 
+overMemory('discovery lists the algorithm that signs, and not that of a key which is published for older tokens', async t => {
+  const listed = async (host: TestHost) =>
+    (await host.send('/.well-known/openid-configuration')).body.id_token_signing_alg_values_supported
+  const [ec, ed] = (['ec', 'ed25519'] as const).map((type, index) => ({
+    ...(generateKeyPairSync(type as 'ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }) as JWK),
+    kid: String(index),
+  }))
+  const supplied = await startHost(express, { ...SIGN_IN, sealingKeys: undefined, signingKeys: [ec, ed] } as HostOptions)
+  t.teardown(supplied.close)
+  t.strictSame(await listed(supplied), ['ES256'])
+
+  const store = memoryStore()
+  const before = await startHost(express, { ...SIGN_IN, store })
+  t.teardown(before.close)
+  t.strictSame(await listed(before), ['ES256'])
+  const after = await startHost(express, { ...SIGN_IN, store, signingAlg: 'EdDSA' })
+  t.teardown(after.close)
+  t.strictSame(await listed(after), ['ES256', 'EdDSA'], 'the new key is published, and will sign soon')
+  after.clock.advance(1201)
+  t.strictSame(await listed(after), ['EdDSA'])
+})
+
 overMemory('two instances that disagree about the algorithm each sign with theirs, and do not outdo each other', async t => {
   const store = memoryStore()
   const hosts = await Promise.all(
@@ -135,6 +157,28 @@ overMemory('sealing keys are changed by putting a new one first', async t => {
   t.equal((await store.keys.get())?.version, 2, 'what cannot be opened is not replaced')
 })
 
+overMemory('a ring that cannot be read again is good for half of publishSeconds', async t => {
+  const failing = { now: false }
+  const wrap = (store: Store): Store => ({
+    ...store,
+    keys: {
+      get: () => (failing.now ? Promise.reject(new Error('down')) : store.keys.get()),
+      save: ring => store.keys.save(ring),
+    },
+  })
+  const host = await startHost(express, { ...SIGN_IN, wrap, keyRotation: { publishSeconds: 1200 } })
+  t.teardown(host.close)
+  await jwks(host)
+  host.clock.stop()
+  failing.now = true
+  host.clock.advance(598)
+  t.equal((await host.send('/.well-known/jwks.json')).status, 200)
+  host.clock.advance(2)
+  t.equal((await host.send('/.well-known/jwks.json')).status, 503)
+  failing.now = false
+  t.equal((await host.send('/.well-known/jwks.json')).status, 200)
+})
+
 overMemory('a key that cannot do its work is refused at the start, and says why', async t => {
   const jwkOf = (key: { readonly privateKey: { export(options: { format: 'jwk' }): unknown } }) =>
     key.privateKey.export({ format: 'jwk' }) as JWK
@@ -151,10 +195,14 @@ overMemory('a key that cannot do its work is refused at the start, and says why'
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ signingKeys: [jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }))] }, /signingKeys\[0\].*1024 bits are too few/],
     [{ signingKeys: [good, jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }))] }, /signingKeys\[1\].*curve.*P-256/],
-    [{ signingKeys: [{ ...good, d: undefined }] }, /no private part/],
+    [{ signingKeys: [{ ...good, d: undefined }] }, /a public key, without the private part \(d\)/],
+    [{ signingKeys: [{ kty: 'oct', k: String(good.d) }] }, /a shared secret.*P-256/],
+    [{ signingKeys: [good, { ...good, kid: 'b', alg: 'ECDH-ES+A256KW' }] }, /signingKeys\[1\].*an encryption key.*wanted/],
+    [{ signingKeys: [{ ...good, key_ops: ['deriveKey'] }] }, /an encryption key/],
+    [{ signingKeys: [jwkOf(generateKeyPairSync('x25519'))] }, /type x25519 cannot be used.*Ed25519/],
     [{ signingKeys: [{ ...good, x: 'AAAA' }] }, /not a key that Node can read/],
     [{ signingKeys: [{ ...good, alg: 'RS256' }] }, /says alg RS256, and is a key for ES256/],
-    [{ signingKeys: [{ ...good, use: 'enc' }] }, /use must be sig/],
+    [{ signingKeys: [{ ...good, use: 'enc' }] }, /an encryption key/],
     [{ signingKeys: [good, good] }, /a kid of their own/],
     [{ signingKeys: [] }, /at least one key/],
     [{ signingKeys: 'secret' }, /an array of private JWKs/],

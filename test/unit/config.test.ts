@@ -7,6 +7,8 @@ import { redisStore } from 'authmount/stores/redis'
 import { createVerifier } from 'authmount/verify'
 import t from 'tap'
 import { safeLog } from '../../src/base/log.ts'
+import { LIMITS } from '../../src/http/limits.ts'
+import type { AnyRow } from '../../src/options/kinds.ts'
 import { OPTIONS } from '../../src/options/table.ts'
 import { sleep, unhandledRejections } from '../support/host-grants.ts'
 
@@ -161,6 +163,34 @@ t.test('every option refuses a value of another kind by its name, and takes unde
     t.strictSame(problemsOf({ [name]: Object.fromEntries(rows.map(row => [row, undefined])) }), [], name)
     t.strictSame(problemsOf({ [name]: {} }), [], name)
   }
+})
+
+t.test('every option with a range takes both of its ends, and nothing beyond', async t => {
+  const ranged = (rows: Readonly<Record<string, AnyRow>>, path: readonly string[]): readonly [readonly string[], string][] =>
+    Object.entries(rows).flatMap(([name, { kind }]) => {
+      const own: [readonly string[], string][] = kind.range === undefined ? [] : [[[...path, name], kind.range]]
+      return [...own, ...ranged(kind.rows ?? {}, [...path, name])]
+    })
+  const limits = Object.keys(LIMITS).flatMap((name): [readonly string[], string][] => [
+    [['rateLimits', name, 'points'], '1–1,000,000 times'],
+    [['rateLimits', name, 'seconds'], '1–86,400 seconds'],
+  ])
+  let found = 0
+  for (const [path, range] of [...ranged(OPTIONS, []), ...limits]) {
+    const [, low, high] = /^([\d,]+)–([\d,]+) /.exec(range) ?? []
+    if (low === undefined || high === undefined) continue
+    found++
+    const [least, most] = [Number(low.replaceAll(',', '')), Number(high.replaceAll(',', ''))]
+    const refused = (value: number) => {
+      const allowance = path[0] === 'rateLimits' ? { points: 1, seconds: 1, [String(path.at(-1))]: value } : value
+      const names = path[0] === 'rateLimits' ? path.slice(0, -1) : path
+      const fields = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), allowance)
+      return problemsOf(fields as object).some(problem => problem.startsWith(`${path.join('.')} must be a whole number`))
+    }
+    for (const value of [least, most]) t.equal(refused(value), false, `${path.join('.')}: ${value}`)
+    for (const value of [least - 1, most + 1]) t.equal(refused(value), true, `${path.join('.')}: ${value}`)
+  }
+  t.ok(found > 15, `${found} ranges`)
 })
 
 t.test('whatever is no set of options is refused with a sentence, at the call', async t => {

@@ -160,6 +160,31 @@ t.test('redirect URIs that lead astray cannot be registered', async t => {
     'com.example.app://callback',
   ]
   for (const uri of good) t.strictSame(await problemsOf({ redirectUris: [uri] }), [], uri)
+  // A pattern without an anchor would find the good one within.
+  for (const uri of good) {
+    for (const around of ['javascript:', 'data:text/html,', 'x:', ' ', '\n', '//', 'file:///'])
+      t.ok((await problemsOf({ redirectUris: [`${around}${uri}`] })).length > 0, JSON.stringify(`${around}${uri}`))
+    for (const behind of ['\njavascript:alert(1)', ' javascript:alert(1)', '\n', '#', '\\'])
+      t.ok((await problemsOf({ redirectUris: [`${uri}${behind}`] })).length > 0, JSON.stringify(`${uri}${behind}`))
+  }
+})
+
+t.test('a link or a logo is of the web, at both of its ends', async t => {
+  const link = 'https://app.example/x'
+  for (const name of ['homepageUrl', 'privacyPolicyUrl', 'termsOfServiceUrl', 'logoUrl']) {
+    t.strictSame(await problemsOf({ [name]: link }), [], name)
+    for (const url of [
+      `javascript:${link}`,
+      `data:${link}`,
+      `x${link}`,
+      'httpsx://app.example/x',
+      `x\n${link}`,
+      `//${link}`,
+      '/x',
+    ])
+      t.ok((await problemsOf({ [name]: url })).length > 0, `${name}: ${JSON.stringify(url)}`)
+  }
+  t.ok((await problemsOf({ logoUrl: 'http://app.example/x' })).length > 0, 'a logo is loaded by https')
 })
 
 t.test('private schemes that are not in reverse-domain form are registered where the host names them', async t => {
