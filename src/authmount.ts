@@ -3,6 +3,8 @@ import { createEvents, type Events } from './base/events.ts'
 import { findBearer, tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
+import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
+import { createDocuments, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/metadata-document.ts'
 import { endUserGrants } from './connected-apps/end-user-grants.ts'
 import { ConnectorTokens } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
@@ -13,6 +15,7 @@ import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
 import type { Context, Services } from './options/context.ts'
 import type { AuthmountOptions } from './options/options.ts'
+import type { Outbound } from './outbound/outbound.ts'
 import { createTheme } from './pages/theme.ts'
 import type { Authmount } from './public.ts'
 import { createDispatch } from './server/dispatch.ts'
@@ -85,6 +88,12 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
       return withContext(context => endUserGrants(userId, clientId, context))
     },
+    blockClient: clientId => withContext(context => blockClient(clientId, context)),
+    unblockClient: clientId => withContext(context => unblockClient(clientId, context)),
+    admitClient: async (clientId, by) => {
+      await withContext(context => decideForHost(clientId, 'allow', by, context))
+    },
+    refuseClient: (clientId, by) => withContext(context => decideForHost(clientId, 'refuse', by, context)),
     connectorToken: async (connectorId, owner, { refused } = {}) =>
       requireAccounts(connectorId, owner).get(connectorId, owner, refused),
     connectorStatus: async (connectorId, owner) => requireAccounts(connectorId, owner).status(connectorId, owner),
@@ -99,13 +108,25 @@ function createServices(
   config: Config<never>,
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
-  const { allowLoopbackProviders, branding, connectors, issuer, log, now, outbound, signInProvider, signing } = config
+  const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
   return {
     clientAuthentication: createClientAuthentication(config),
+    documents: clients?.documents ? createDocuments(documentClient(config)) : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
+  }
+}
+
+/** Loads the HTTP client with the first document, so that a server that reads none loads none. */
+function documentClient({ allowLoopbackProviders: allowLoopback, outbound }: Config<never>): () => Promise<Outbound> {
+  let client: Promise<Outbound> | undefined
+  return () => {
+    client ??= import('./outbound/outbound.ts').then(({ createOutbound }) =>
+      createOutbound({ ...outbound, allowLoopback, timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: MAX_DOCUMENT_BYTES }),
+    )
+    return client
   }
 }

@@ -7,6 +7,7 @@ export type { AuthmountEvent } from './base/events.ts'
 export type { Json, JsonObject } from './base/json.ts'
 export type { Log } from './base/log.ts'
 export type { EpochMs } from './base/time.ts'
+export type { Decider } from './clients/admission.ts'
 export type { ConnectorStatus, ConnectorToken } from './connectors/connector-tokens.ts'
 export type { ConnectorOptions, ConnectorOwner } from './connectors/options.ts'
 export { ApiError, type ApiErrorCode, type Problem } from './errors/api-error.ts'
@@ -18,6 +19,13 @@ export type { RateLimit, RateLimiter, RateLimiterResult } from './http/rate-limi
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
 export type { Branding } from './options/branding.ts'
 export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
+export type {
+  AdmissionHook,
+  ClientsOptions,
+  MetadataDocumentSettings,
+  RegistrationSettings,
+  UnknownClient,
+} from './options/clients.ts'
 export type {
   CustomGrant,
   EngineGrant,

@@ -3,6 +3,7 @@ import type { AppOwner } from './apps/new-app.ts'
 import type { RegisteredApp } from './apps/registered-app.ts'
 import type { JsonObject } from './base/json.ts'
 import type { Log } from './base/log.ts'
+import type { Decider } from './clients/admission.ts'
 import type { ConnectorStatus, ConnectorToken } from './connectors/connector-tokens.ts'
 import type { ConnectorOwner } from './connectors/options.ts'
 import type { AppsConsole } from './console/console.ts'
@@ -51,6 +52,24 @@ export interface Authmount<Native = unknown, Scope extends string = string> exte
    * then have ended, and the call can be retried.
    */
   endUserGrants(userId: string, clientId?: string): Promise<number>
+  /**
+   * Blocks a client that came by itself (the option `clients`), for everyone: what it holds ends, and it does not come back. One
+   * that is known by a document can be blocked before anyone has used it.
+   * Rejects with TypeError for a client that did not come by itself, or with StoreError.
+   */
+  blockClient(clientId: string): Promise<void>
+  /** Lifts a block of `blockClient`: users are asked again. Rejects as it does. */
+  unblockClient(clientId: string): Promise<void>
+  /**
+   * Lets a client that came by itself in for an organisation, as one of its admins would in the console.
+   * Rejects as `blockClient` does.
+   */
+  admitClient(clientId: string, by: Decider): Promise<void>
+  /**
+   * Refuses a client that came by itself for an organisation, as one of its admins would, and ends what it holds there. Resolves to
+   * how many grants ended. Rejects as `blockClient` does; the call can be retried.
+   */
+  refuseClient(clientId: string, by: Decider): Promise<number>
   /**
    * Returns an access token of an outside account that the user has connected, valid for at least `connectors.marginSeconds`. It
    * is refreshed when it is due, or if the provider has just answered 401 to `refused`; concurrent refreshes are coalesced

@@ -1,7 +1,10 @@
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { withTimeout } from '../base/timeout.ts'
+import { consentsCountSince } from '../clients/admission.ts'
 import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
+import { isSelfRegistered } from '../clients/client-facts.ts'
+import { hostOf } from '../clients/self-registered.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, readParams } from '../http/params.ts'
 import { html, json } from '../http/reply.ts'
@@ -13,6 +16,7 @@ import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
+import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
 /** GET /oauth/consent: asks the user for consent, as a page, or as JSON for a host that renders its own. */
@@ -31,7 +35,11 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
-  const view = await viewOf(asked, { consentId, setting, user: principal.displayName ?? null, userId: principal.userId }, context)
+  const view = await viewOf(
+    asked,
+    { consentId, setting, user: principal.displayName ?? null, userId: principal.userId, orgId: principal.orgId },
+    context,
+  )
 
   if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
   return config.renderConsent ? custom(view, context) : consentPage(view, setting)
@@ -42,16 +50,22 @@ interface Asking {
   readonly setting: PageSetting
   readonly user: string | null
   readonly userId: string
+  readonly orgId: string
 }
 
 async function viewOf(
   asked: AuthorizationRequest,
-  { consentId, setting, user, userId }: Asking,
+  { consentId, orgId, setting, user, userId }: Asking,
   context: Context,
 ): Promise<ConsentView> {
   const { config, store } = context
   const { app } = asked
-  const [earlier, verified] = await Promise.all([store.consents.get({ userId }, app.id), isVerified(wireId(app), context)])
+  const [consent, since, verified] = await Promise.all([
+    store.consents.get({ userId }, app.id),
+    consentsCountSince(app, orgId, context),
+    isVerified(wireId(app), context),
+  ])
+  const earlier = consent && consent.grantedAt >= since ? consent : undefined
   const { language } = setting
   const link = (name: string) => {
     const url = app.profile[name]
@@ -71,6 +85,7 @@ async function viewOf(
       privacyPolicyUrl: link('privacyPolicyUrl'),
       termsOfServiceUrl: link('termsOfServiceUrl'),
     },
+    unregistered: isSelfRegistered(app) ? { host: hostOf(app), isOnDevice: !isClaimedUri(asked.redirectUri) } : null,
     verified,
     user,
     switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
@@ -128,7 +143,18 @@ function framed(policies: string): string {
 
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
-function jsonOf({ consentId, redirectUri, resources, scopes, staysConnected, verified }: ConsentView, app: App): object {
+function jsonOf(view: ConsentView, app: App): object {
+  const { consentId, redirectUri, resources, scopes, staysConnected, unregistered, verified } = view
   const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
-  return { consent_id: consentId, client, redirect_uri: redirectUri, scopes, offline_access: staysConnected, resources, verified }
+  const unchecked = unregistered && { host: unregistered.host, on_device: unregistered.isOnDevice }
+  return {
+    consent_id: consentId,
+    client,
+    unregistered: unchecked,
+    redirect_uri: redirectUri,
+    scopes,
+    offline_access: staysConnected,
+    resources,
+    verified,
+  }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { sessionName } from '../base/session.ts'
+import { requireAdmission } from '../clients/admission.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { isUnknownOutcome, StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -51,9 +52,10 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   }
 
   try {
+    await requireAdmission(asked.app, asked.scopes, { ...context, principal })
     // A screen was counted when it was opened.
     if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    await recordConsent({ userId: principal.userId }, asked, context)
+    await recordConsent(asked, { ...context, principal })
     const params = await issueCode(asked, { ...context, principal }, code)
     events.emit({ type: 'consent_granted', ...by })
     return answer(request, asked, params, services)
@@ -105,7 +107,7 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
-  return { asked: await readOpenRequest(entry, context, { status: 403 }), screen: { entry, consentId } }
+  return { asked: await readOpenRequest(entry, context, 403), screen: { entry, consentId } }
 }
 
 /** Closes a consent screen, so that a second POST cannot answer it. False if it was answered before. */

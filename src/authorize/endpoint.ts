@@ -1,12 +1,14 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { sessionName } from '../base/session.ts'
+import { consentsCountSince, requireAdmission } from '../clients/admission.ts'
 import { mustUsePkce } from '../clients/client-facts.ts'
-import { TargetedError } from '../errors/oauth-error.ts'
+import { SignInFirst } from '../clients/find-requesting-client.ts'
+import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
-import type { Context } from '../options/context.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/options.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
@@ -14,23 +16,36 @@ import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
-import { type AuthorizationRequest, isSilent, readAuthorizationRequest, requestJson, requestSource } from './request.ts'
+import {
+  type AuthorizationRequest,
+  clientSeen,
+  isSilent,
+  readAuthorizationRequest,
+  requestJson,
+  requestSource,
+} from './request.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
   const source = requestSource(request.query)
   const asked = await readAuthorizationRequest(source, context).catch(error => {
-    if (principal || !(error instanceof TargetedError) || isSilent(source)) throw error
+    if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
     return null
   })
-  // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in.
+  // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in, and nobody who has not
+  // signed in makes this server read the document of a client.
   if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
-  const consent = await store.consents.get({ userId: principal.userId }, asked.app.id)
-  const agreed = asked.scopes.every(scope => consent?.scopes.includes(scope))
+  await admit(asked, { ...context, principal })
+  const [consent, since] = await Promise.all([
+    store.consents.get({ userId: principal.userId }, asked.app.id),
+    consentsCountSince(asked.app, principal.orgId, context),
+  ])
+  const agreed =
+    consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
@@ -45,6 +60,14 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const consentId = await openConsent(asked, principal, context)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
+}
+
+/** Rejects with OAuthError where the user's organisation does not let the client in: shown here, unless no page may be shown. */
+async function admit(asked: AuthorizationRequest, context: SignedInContext): Promise<void> {
+  await requireAdmission(asked.app, asked.scopes, context).catch(error => {
+    if (!(error instanceof OAuthError) || error.code !== 'access_denied' || !asked.prompt.has('none')) throw error
+    throw new TargetedError(asked, 'access_denied', error.description)
+  })
 }
 
 /** Returns the id under which a waiting consent is found by the parameters of its request. */
@@ -64,6 +87,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     appId: asked.app.id,
     params: requestJson(asked),
     scopes: asked.scopes,
+    clientSeen: clientSeen(asked.app),
     codeSalt: randomId(32),
   }
   const lookupId = consentLookupId(userId, asked.params)

@@ -1,5 +1,7 @@
 import { sha256 } from '../base/crypto.ts'
 import { newGrantId } from '../base/ids.ts'
+import { useAdmission } from '../clients/admission.ts'
+import { isSelfRegistered } from '../clients/client-facts.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
 import type { SignedInContext } from '../options/context.ts'
@@ -18,6 +20,7 @@ export async function issueCode(
   const { config, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
+  const admission = isSelfRegistered(asked.app) ? { admission: await useAdmission(asked.app, asked.scopes, context) } : {}
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -31,7 +34,7 @@ export async function issueCode(
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      context: contextOf(asked, principal),
+      context: { ...contextOf(asked, principal), ...admission },
       epoch: asked.app.epoch,
     },
   })

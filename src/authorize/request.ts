@@ -1,7 +1,9 @@
 import { decodeJwt } from 'jose'
+import { sha256 } from '../base/crypto.ts'
 import { type Audience, readAudience } from '../bearer/audience.ts'
 import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
-import { findClient } from '../clients/find-client.ts'
+import { isSelfRegistered } from '../clients/client-facts.ts'
+import { findRequestingClient } from '../clients/find-requesting-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
@@ -76,15 +78,15 @@ export function requestSource(given: Iterable<readonly [string, string]>): Reque
 
 /**
  * Reads an authorization request in the two phases of RFC 6749 §4.1.2.1. Until the redirect URI is found to be registered for
- * the app, it rejects with a plain OAuthError (of `refusal.status`, 400 by default), which must be shown here and never
+ * the app, it rejects with a plain OAuthError (of `status`, 400 by default), which must be shown here and never
  * redirected; afterwards with TargetedError, which may be redirected. Rejects with StoreError.
  */
 export async function readAuthorizationRequest(
   source: RequestSource,
-  context: Pick<Context, 'store' | 'config'>,
-  refusal = { status: 400 },
+  context: Context,
+  { mayRead = true, status = 400 }: ReadSettings = {},
 ): Promise<AuthorizationRequest> {
-  const target = await trustTarget(source, context, refusal)
+  const target = await trustTarget(source, context, { mayRead, status })
   return readRest(source, target, context)
 }
 
@@ -94,35 +96,54 @@ export async function readAuthorizationRequest(
  */
 export async function readOpenRequest(
   { data }: OneTime<'consent'>,
-  context: Pick<Context, 'store' | 'config'>,
-  refusal = { status: 400 },
+  context: Context,
+  status = 400,
 ): Promise<AuthorizationRequest> {
-  const asked = await readAuthorizationRequest(
-    requestSource(Object.entries(data.params as Record<string, string>)),
-    context,
-    refusal,
-  )
+  const source = requestSource(Object.entries(data.params as Record<string, string>))
+  const asked = await readAuthorizationRequest(source, context, { mayRead: false, status })
+  // What the user saw is what is issued, even if the document of the client has changed since.
+  if ((data.clientSeen ?? null) !== clientSeen(asked.app))
+    throw new OAuthError('invalid_request', 'the app has changed since this screen was opened: start again from the app', {
+      expired: true,
+      status,
+    })
   const scopes = narrow(asked.scopes, data.scopes)
   if (scopes.length === 0)
     throw new TargetedError(asked, 'invalid_scope', 'this app may no longer have what the user was asked for')
   return { ...asked, scopes }
 }
 
+/** A digest of what a screen shows of a client that nobody registered; null for an app that was. */
+export function clientSeen({ name, origin, redirectUris }: App): string | null {
+  return isSelfRegistered({ origin }) ? sha256(JSON.stringify([name, redirectUris])) : null
+}
+
+interface ReadSettings {
+  /** The HTTP status of a refusal that is shown here. Default 400. */
+  readonly status?: number
+  /** Whether the document of a client may be read anew. Default true. */
+  readonly mayRead?: boolean
+}
+
 /** Phase one: finds the app and checks its redirect URI. */
 async function trustTarget(
   source: RequestSource,
-  { store, config }: Pick<Context, 'store' | 'config'>,
-  refusal: { readonly status: number },
+  context: Context,
+  { mayRead, status }: Required<ReadSettings>,
 ): Promise<TrustedTarget> {
   const clientId = onlyOne(source, 'client_id')
   const redirectUri = onlyOne(source, 'redirect_uri')
-  const app = await findClient(clientId, store)
-  if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not the id of an active app', refusal)
-  if (!matchRedirectUri(redirectUri, app.redirectUris, config)) {
+  const app = await findRequestingClient(clientId, mayRead, context)
+  if (app?.status !== 'active') throw new OAuthError('invalid_client', 'client_id is not the id of an active app', { status })
+  // Such clients listen on a port that is free at the moment, by either name of the machine.
+  const loopbackLocalhost = context.config.loopbackLocalhost || isSelfRegistered(app)
+  if (!matchRedirectUri(redirectUri, app.redirectUris, { loopbackLocalhost })) {
     throw new OAuthError(
       'invalid_request',
       'redirect_uri is not registered for this app: it must match a registered one exactly',
-      refusal,
+      {
+        status,
+      },
     )
   }
   return { app, redirectUri }

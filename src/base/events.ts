@@ -45,6 +45,13 @@ interface OfConsent<Type extends string> extends Of<Type> {
   readonly userId: string
 }
 
+interface OfAdmission<Type extends string> extends Of<Type> {
+  /** The organisation. */
+  readonly orgId: string
+  /** The admin who decided, or whom the host named. */
+  readonly actorId: string
+}
+
 /** An audit event. Never contains a token, code or secret. */
 export type AuthmountEvent =
   | OfApp<'app_created'>
@@ -62,6 +69,33 @@ export type AuthmountEvent =
   | (OfApp<'app_tokens_revoked'> & {
       /** How many live tokens ended; null if the answer of the store was lost. */
       readonly count: number | null
+    })
+  /** A client that nobody registered by hand is known now: by its document, or because it registered itself. */
+  | (Of<'client_registered'> & {
+      /** How it came. */
+      readonly origin: 'metadata' | 'registered'
+    })
+  /** The document of a client says something else than before. */
+  | Of<'client_changed'>
+  /** A client deleted its registration. */
+  | Of<'client_unregistered'>
+  /** The host blocked a client that nobody registered by hand, for everyone. */
+  | Of<'client_blocked'>
+  /** The host lifted such a block. */
+  | Of<'client_unblocked'>
+  /** A user wants to use a client that an admin of their organisation must allow first. */
+  | (Of<'admission_requested'> & {
+      /** The user's organisation. */
+      readonly orgId: string
+      /** The user. */
+      readonly userId: string
+    })
+  /** An admin lets a client in for their organisation. */
+  | OfAdmission<'admission_allowed'>
+  /** An admin refuses a client for their organisation, or ends what it holds there. */
+  | (OfAdmission<'admission_refused' | 'admission_ended'> & {
+      /** How many grants ended; null if the answer of the store was lost. */
+      readonly revoked: number | null
     })
   /** The store of the rate limits failed: each process counts for itself until the store answers again. */
   | {

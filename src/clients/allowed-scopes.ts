@@ -1,9 +1,10 @@
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
+import { isSelfRegistered } from './client-facts.ts'
 
-type Catalogue = Config<never>['scopes']
-type Scopes = Pick<Config<never>, 'defaultScopes' | 'scopes'>
+type Rules = Pick<Config<never>, 'clients' | 'scopes'>
+type Scopes = Pick<Config<never>, 'clients' | 'defaultScopes' | 'scopes'>
 
 /** The scope with which a client asks for a refresh token (OpenID Connect Core §11). It is in no catalogue: an app may ask for it if it has the refresh grant. */
 export const OFFLINE_ACCESS = 'offline_access'
@@ -13,7 +14,7 @@ export const OFFLINE_ACCESS = 'offline_access'
  * left out. A request that names none gets the default ones. Throws `invalid_scope` if none is left.
  */
 export function scopesForUser(asked: string | undefined, app: App, config: Scopes): readonly string[] {
-  const allowed = scopesOfApp(app, config.scopes)
+  const allowed = scopesOfApp(app, config)
   const scopes = scopesToGrant(asked, allowed, config)
   const stays = asked?.split(' ').includes(OFFLINE_ACCESS) && app.grantTypes.includes('refresh_token')
   return stays ? [...scopes, OFFLINE_ACCESS] : scopes
@@ -21,7 +22,7 @@ export function scopesForUser(asked: string | undefined, app: App, config: Scope
 
 /** Returns the scopes of a new grant of an app that acts for itself, without those that need a user. */
 export function scopesForItself(asked: string | undefined, app: App, config: Scopes): readonly string[] {
-  return scopesToGrant(asked, scopesWithoutUser(app, config.scopes), config)
+  return scopesToGrant(asked, scopesWithoutUser(app, config), config)
 }
 
 function scopesToGrant(asked: string | undefined, allowed: readonly string[], { defaultScopes }: Scopes): readonly string[] {
@@ -75,13 +76,17 @@ function inWords(names: readonly string[]): string {
   return [...printable, ...(others > 0 ? [`${others} more`] : [])].join(', ')
 }
 
-/** Returns the scopes an app may ask for: its own, as far as the catalogue still has them. */
-export function scopesOfApp(app: App, catalogue: Catalogue): readonly string[] {
+/**
+ * Returns the scopes an app may ask for: its own, as far as the catalogue still has them. An app that nobody registered may ask
+ * for those that are open to such apps.
+ */
+export function scopesOfApp(app: App, { clients, scopes: catalogue }: Rules): readonly string[] {
+  if (isSelfRegistered(app)) return clients?.scopes ?? [...catalogue.keys()]
   return app.scopes.every(name => catalogue.has(name)) ? app.scopes : app.scopes.filter(name => catalogue.has(name))
 }
 
 /** Returns the scopes an app may ask for when it acts for itself: those that do not need a user (`userOnly`). */
-export function scopesWithoutUser(app: App, catalogue: Catalogue): readonly string[] {
+export function scopesWithoutUser(app: App, { scopes: catalogue }: Pick<Rules, 'scopes'>): readonly string[] {
   const allowed = (name: string) => catalogue.get(name)?.userOnly === false
   return app.scopes.every(allowed) ? app.scopes : app.scopes.filter(allowed)
 }
@@ -94,8 +99,8 @@ export function narrow(scopes: readonly string[], allowed: readonly string[]): r
 /**
  * Returns those of the granted scopes that the app and the catalogue still have. Throws `invalid_scope` if none is left.
  */
-export function stillAllowed(granted: readonly string[], app: App, catalogue: Catalogue): readonly string[] {
-  const allowed = scopesOfApp(app, catalogue)
+export function stillAllowed(granted: readonly string[], app: App, rules: Rules): readonly string[] {
+  const allowed = scopesOfApp(app, rules)
   const scopes = granted.every(name => name === OFFLINE_ACCESS || allowed.includes(name))
     ? granted
     : granted.filter(name => name === OFFLINE_ACCESS || allowed.includes(name))

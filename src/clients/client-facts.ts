@@ -20,9 +20,14 @@ export function mustUsePkce(app: Authenticated): boolean {
   return !provesItself(app)
 }
 
+/** Tells whether nobody here registered the app: it registered itself, or is known by a document of its own. */
+export function isSelfRegistered({ origin }: Pick<App, 'origin'>): boolean {
+  return origin === 'registered' || origin === 'metadata'
+}
+
 /** Tells whether an app may have tokens for itself (RFC 6749 §4.4): it authenticates, and the host or an admin registered it. */
 export function mayActForItself(app: Registered): boolean {
-  return provesItself(app) && app.origin !== 'registered' && app.origin !== 'metadata'
+  return provesItself(app) && !isSelfRegistered(app)
 }
 
 /** Tells whether a page of the app's origin may read its answers: a public app has no secret to keep from the page. */

@@ -23,6 +23,9 @@ export type OAuthErrorCode =
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'
+  // RFC 7591 §3.2.2
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
 
 const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   invalid_client: 401,
@@ -30,6 +33,14 @@ const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   insufficient_scope: 403,
   server_error: 500,
   temporarily_unavailable: 503,
+}
+
+/** What a page says to the person who was sent here, where the error's code does not tell. `app` is the app, as the page calls it. */
+export interface ToldToPerson {
+  /** Which text of the pages. */
+  readonly message: 'badDocument' | 'awaitsAdmission' | 'refusedByOrganization'
+  /** The app's host, or the name it gives itself. */
+  readonly app: string
 }
 
 /** The optional parts of an {@link OAuthError}. */
@@ -40,6 +51,8 @@ export interface OAuthErrorOptions {
   readonly status?: number
   /** Whether the flow is over, so that the user must start again from the app. Default false. */
   readonly expired?: boolean
+  /** What a page says to the person. Default: by the code. */
+  readonly told?: ToldToPerson | undefined
   /** When to retry, in whole seconds from now. Default: 1 for status 503, else unknown. */
   readonly retryAfterSeconds?: number | undefined
 }
@@ -56,6 +69,8 @@ export class OAuthError extends Error {
   readonly description: string
   /** Whether the flow is over, so that the user must start again from the app. */
   readonly expired: boolean
+  /** What a page says to the person; undefined: by the code. */
+  readonly told: ToldToPerson | undefined
   /** When to retry, in whole seconds from now; undefined if that is not known. */
   readonly retryAfterSeconds: number | undefined
 
@@ -65,6 +80,7 @@ export class OAuthError extends Error {
     this.description = description
     this.status = options.status ?? STATUS[code] ?? 400
     this.expired = options.expired ?? false
+    this.told = options.told
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

@@ -36,6 +36,14 @@ export const LIMITS = {
   clientFailures: { id: 'client_failures', points: 60, seconds: 60, of: 'attempts have failed' },
   /** Failed exchanges of a sign-in provider's code, by provider and address. */
   exchangeFailures: { id: 'exchange_failures', points: 30, seconds: 60, of: 'exchanges have failed' },
+  /** Reading of client metadata documents, by user. */
+  documents: { id: 'documents', points: 60, seconds: 600, of: 'new clients were used' },
+  /** Reading of client metadata documents, by the host that has them. */
+  documentsOfHost: { id: 'documents_of_host', points: 300, seconds: 600, of: 'documents of this host were read' },
+  /** Clients that register themselves, by address. */
+  registrations: { id: 'registrations', points: 100, seconds: 3600, of: 'clients were registered' },
+  /** Clients that register themselves, all together. */
+  allRegistrations: { id: 'all_registrations', points: 1000, seconds: 3600, of: 'clients were registered' },
 } as const satisfies Readonly<Record<string, NamedLimit>>
 
 export type LimitName = keyof typeof LIMITS

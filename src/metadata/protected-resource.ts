@@ -2,7 +2,7 @@ import { resourceMetadataUrl } from '../bearer/resource-metadata-url.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
-import { OPENID_SCOPES } from '../options/scopes.ts'
+import { scopesOfResources } from '../options/scopes.ts'
 
 /** Lists the protected-resource documents of this server: the resources on its own origin, by the path of their document. */
 export function resourceDocuments({
@@ -24,7 +24,7 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
       resource,
       authorization_servers: [config.issuer],
       // Without the scopes of OpenID Connect: they are for the app itself, and clients often ask for every scope of this list.
-      scopes_supported: [...config.scopes.keys()].filter(name => !OPENID_SCOPES.has(name)),
+      scopes_supported: scopesOfResources(config.scopes),
       bearer_methods_supported: ['header'],
     }),
   })

@@ -63,6 +63,7 @@ function describe({ answers, body, bodyOptional = false, formToo = false, query,
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   200: 'Done',
   201: 'Created',
+  204: 'Done',
   302: 'Redirected',
   303: 'Redirected',
   400: 'The request is not valid',

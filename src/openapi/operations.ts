@@ -5,6 +5,7 @@ import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
 import { listAppsQuery } from '../apps/apps.ts'
 import { regenerateInput } from '../apps/regenerate-secret.ts'
+import { listUnregisteredQuery, unregisteredViewSchema } from '../apps/unregistered.ts'
 import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { connectedAppSchema } from '../connected-apps/list.ts'
 import { authorizeConnectorQuery } from '../connectors/authorize.ts'
@@ -64,6 +65,25 @@ const logoutRequest = z.object({
   state: text.optional(),
   ui_locales: text.optional(),
 })
+
+const registration = z.looseObject({
+  client_name: text.optional(),
+  redirect_uris: z.array(text),
+  grant_types: z.array(text).optional(),
+  response_types: z.array(text).optional(),
+  token_endpoint_auth_method: text.optional(),
+  scope: text.optional(),
+  application_type: z.enum(['native', 'web']).optional(),
+  client_uri: text.optional(),
+  logo_uri: text.optional(),
+  policy_uri: text.optional(),
+  tos_uri: text.optional(),
+  contacts: z.array(text).optional(),
+  software_id: text.optional(),
+  software_version: text.optional(),
+})
+const registered = registration.extend({ client_id: text, client_id_issued_at: z.int(), registration_client_uri: text })
+const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int() })
 
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
@@ -128,6 +148,7 @@ export function describeOperations(
           scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
           offline_access: z.boolean(),
           resources: z.array(text),
+          unregistered: z.object({ host: text.nullable(), on_device: z.boolean() }).nullable(),
           verified: z.boolean().nullable(),
         }),
         302: null,
@@ -156,6 +177,26 @@ export function describeOperations(
         }),
         ...OAUTH_ERRORS,
       },
+    },
+    'POST /oauth/register': {
+      summary: 'Register a client (RFC 7591)',
+      body: registration,
+      answers: {
+        201: registered.extend({
+          client_secret: text.optional(),
+          client_secret_expires_at: z.int().optional(),
+          registration_access_token: text,
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'GET /oauth/register/:appId': {
+      summary: 'Read a registration, with its registration access token (RFC 7592)',
+      answers: { 200: registered, ...OAUTH_ERRORS },
+    },
+    'DELETE /oauth/register/:appId': {
+      summary: 'Delete a registration, and end every token of its client',
+      answers: { 204: null, ...OAUTH_ERRORS },
     },
     'POST /oauth/revoke': {
       summary: 'Revoke a token (RFC 7009)',
@@ -293,6 +334,30 @@ export function describeOperations(
     'GET /oauth-clients/scopes': {
       summary: 'List the scopes apps can be allowed',
       answers: { 200: z.array(scopeViewSchema), ...API_ERRORS },
+    },
+    'GET /oauth-clients/unregistered': {
+      summary: 'List the clients that came by themselves: those that wait for an admin, and those that users have let in',
+      query: listUnregisteredQuery,
+      answers: {
+        200: z.object({
+          pending: z.array(unregisteredViewSchema),
+          data: z.array(unregisteredViewSchema),
+          next: text.nullable(),
+        }),
+        ...API_ERRORS,
+      },
+    },
+    'POST /oauth-clients/unregistered/:appId/allow': {
+      summary: 'Let a client that came by itself in, for the organisation',
+      answers: { 200: decidedSchema, ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth-clients/unregistered/:appId/refuse': {
+      summary: 'Refuse such a client, and end what it holds in the organisation',
+      answers: { 200: decidedSchema, ...OF_APP },
+    },
+    'POST /oauth-clients/unregistered/:appId/end': {
+      summary: 'End what such a client holds in the organisation; users are asked again',
+      answers: { 200: decidedSchema, ...OF_APP },
     },
     'GET /oauth-clients/:appId': { summary: 'Get an app', answers: { 200: appViewSchema, ...OF_APP } },
     'PUT /oauth-clients/:appId': {

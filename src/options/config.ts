@@ -1,15 +1,24 @@
 import { OptionsError } from '../errors/options-error.ts'
 import type { SigningSettings } from '../tokens/keys.ts'
+import { type ClientsConfig, clientsConfig } from './clients.ts'
 import type { Connectors } from './connectors.ts'
 import type { AuthmountOptions } from './options.ts'
 import { Place, quote } from './place.ts'
 import { readRows } from './rows.ts'
-import { type Scope, withOpenid } from './scopes.ts'
+import { isGuarded, type Scope, scopesOfResources, withOpenid } from './scopes.ts'
 import { signingSettings } from './signing.ts'
 import { OPTIONS, type OptionValues, RELATIONS } from './table.ts'
 
 /** Options that `Config` has in another form. */
-type Derived = 'authenticate' | 'connectors' | 'keyRotation' | 'lifetimes' | 'resources' | 'signingAlg' | 'signingKeys'
+type Derived =
+  | 'authenticate'
+  | 'clients'
+  | 'connectors'
+  | 'keyRotation'
+  | 'lifetimes'
+  | 'resources'
+  | 'signingAlg'
+  | 'signingKeys'
 
 /** The host's options, checked once, with every default filled in. A member that is null was not given and has no default. */
 export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, Readonly<OptionValues['lifetimes']> {
@@ -25,6 +34,8 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
   readonly resources: readonly [string, ...string[]]
   /** Who signs; null: there is no OpenID Connect. */
   readonly signing: SigningSettings | null
+  /** Clients that come by themselves; null: none may. */
+  readonly clients: ClientsConfig | null
   /** Outside accounts; null: there are none. */
   readonly connectors: Connectors | null
 }
@@ -51,7 +62,7 @@ function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
 }
 
 function configOf<Native>(values: OptionValues): Config<Native> {
-  const { connectors, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
+  const { clients, connectors, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
   const { sealingKeys } = same
   const { idTokenSeconds } = lifetimes
   const { origin } = new URL(same.issuer)
@@ -70,8 +81,13 @@ function configOf<Native>(values: OptionValues): Config<Native> {
     scopes: signing ? withOpenid(same.scopes) : same.scopes,
     resources: resources ?? [origin],
     signing,
+    clients: clients && clientsConfig(clients, scopesOfUnknown(clients.scopes, same.scopes), same.redirectSchemes),
     connectors: connectors && connectorsOf(connectors, sealingKeys ?? []),
   }
+}
+
+function scopesOfUnknown(given: readonly string[] | null, scopes: ReadonlyMap<string, Scope>): readonly string[] {
+  return given ?? scopesOfResources(scopes).filter(name => !isGuarded(name, scopes))
 }
 
 function connectorsOf(

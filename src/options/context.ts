@@ -1,6 +1,7 @@
 import type { Events } from '../base/events.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { ClientAuthentication } from '../clients/authenticate/method.ts'
+import type { Documents } from '../clients/metadata-document.ts'
 import type { Upstreams } from '../connectors/upstream.ts'
 import type { Limits } from '../http/limits.ts'
 import type { Theme } from '../pages/theme.ts'
@@ -14,6 +15,8 @@ import type { Principal } from './options.ts'
 export interface Services {
   /** The ways in which clients prove who they are. */
   readonly clientAuthentication: readonly ClientAuthentication[]
+  /** Reads documents of clients. Null where none are read. */
+  readonly documents: Documents | null
   /** The grants of the token endpoint, by name. */
   readonly grants: ReadonlyMap<string, GrantDescription>
   /** Null where there is no OpenID Connect. */

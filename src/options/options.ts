@@ -12,6 +12,7 @@ import type { Store } from '../store/store.ts'
 import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
+import type { ClientsOptions } from './clients.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -205,6 +206,12 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * codes and tokens. For development. Default false.
    */
   readonly allowInsecureIssuer?: boolean | undefined
+
+  /**
+   * Clients that come by themselves, such as agents and editors that know nothing of this server but its URL. Default: none may.
+   * @see docs/agents.md
+   */
+  readonly clients?: ClientsOptions | undefined
 
   // Your own ways in.
   /**

@@ -25,6 +25,14 @@ export interface RateLimits {
   readonly clientFailures?: RateLimitSetting | false | undefined
   /** Codes of a sign-in provider that were refused, by provider and address. Default 30 in 60 seconds. */
   readonly exchangeFailures?: RateLimitSetting | false | undefined
+  /** Documents of clients that are read, by user. Default 60 in 600 seconds. */
+  readonly documents?: RateLimitSetting | false | undefined
+  /** Documents of clients that are read, by the host that has them. Default 300 in 600 seconds. */
+  readonly documentsOfHost?: RateLimitSetting | false | undefined
+  /** Clients that register themselves, by address. Default 100 in 3,600 seconds. */
+  readonly registrations?: RateLimitSetting | false | undefined
+  /** Clients that register themselves, all together. Default 1,000 in 3,600 seconds. */
+  readonly allRegistrations?: RateLimitSetting | false | undefined
 }
 
 const POINTS = number([1, 1_000_000], 'times')
@@ -54,4 +62,8 @@ export const RATE_LIMITS = {
   logins: row('logins'),
   clientFailures: row('clientFailures'),
   exchangeFailures: row('exchangeFailures'),
+  documents: row('documents'),
+  documentsOfHost: row('documentsOfHost'),
+  registrations: row('registrations'),
+  allRegistrations: row('allRegistrations'),
 } satisfies Table<RateLimits>

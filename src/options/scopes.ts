@@ -12,6 +12,8 @@ export interface ScopeDefinition {
   readonly translations?: Readonly<Record<string, string>> | undefined
   /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. Default false. */
   readonly userOnly?: boolean | undefined
+  /** Never for a client that nobody registered, whatever the option `clients.scopes` says. Default false. */
+  readonly sensitive?: boolean | undefined
   /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
   readonly claims?: readonly string[] | undefined
 }
@@ -25,6 +27,7 @@ export interface Scope {
   /** Ours, and not the host's: said in every language of the pages. */
   readonly builtIn: boolean
   readonly userOnly: boolean
+  readonly sensitive: boolean
   readonly claims: readonly string[]
 }
 
@@ -35,6 +38,7 @@ const DEFINITION = {
   category: optional(anyText, ''),
   translations: optional(mapOf(anyText, "{ de: 'Ihre Daten lesen' }"), new Map<string, string>()),
   userOnly: optional(flag, false),
+  sensitive: optional(flag, false),
   claims: optional(list(anyText, "['email']"), null),
 } satisfies Table<ScopeDefinition>
 
@@ -53,7 +57,7 @@ export const catalogue: Kind<Readonly<Record<string, ScopeDefinition>>, Readonly
       return place.refuse("must define at least one scope: { 'read:orders': { description: 'Read your orders' } }")
     if (!names.map(name => isScopeName(name, place)).every(Boolean)) return undefined
     return new Map(
-      [...read].map(([name, { category, claims, description, translations, userOnly }]) => [
+      [...read].map(([name, { category, claims, description, sensitive, translations, userOnly }]) => [
         name,
         {
           name,
@@ -62,6 +66,7 @@ export const catalogue: Kind<Readonly<Record<string, ScopeDefinition>>, Readonly
           translations: Object.fromEntries(translations),
           builtIn: false,
           userOnly: userOnly || OPENID_SCOPES.has(name),
+          sensitive,
           claims: claims ?? STANDARD_CLAIMS.get(name) ?? [],
         },
       ]),
@@ -72,6 +77,16 @@ export const catalogue: Kind<Readonly<Record<string, ScopeDefinition>>, Readonly
 /** Adds the scopes that come with OpenID Connect. The host may define them itself. */
 export function withOpenid(scopes: ReadonlyMap<string, Scope>): ReadonlyMap<string, Scope> {
   return new Map([[OPENID.name, OPENID], ...scopes])
+}
+
+/** Tells whether a scope is kept from clients that nobody registered. */
+export function isGuarded(name: string, scopes: ReadonlyMap<string, Scope>): boolean {
+  return name.startsWith('connector:') || scopes.get(name)?.sensitive === true
+}
+
+/** Returns the scopes of a resource: all that the server grants but those of OpenID Connect, which are for the app itself. */
+export function scopesOfResources(scopes: ReadonlyMap<string, Scope>): readonly string[] {
+  return [...scopes.keys()].filter(name => !OPENID_SCOPES.has(name))
 }
 
 function isScopeName(name: string, place: Place): boolean {
@@ -110,5 +125,6 @@ const OPENID: Scope = {
   translations: {},
   builtIn: true,
   userOnly: true,
+  sensitive: false,
   claims: [],
 }

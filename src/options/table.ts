@@ -3,6 +3,8 @@ import type { RateLimit, RateLimiter } from '../http/rate-limiter.ts'
 import { SIGNING_ALGORITHMS } from '../tokens/signing-key.ts'
 import { BRANDING, type Branding } from './branding.ts'
 import { clientAuthentication } from './client-authentication.ts'
+import type { ClientsOptions } from './clients.ts'
+import { CLIENTS } from './clients.ts'
 import { CONNECTORS } from './connectors.ts'
 import { grants } from './grants.ts'
 import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
@@ -13,7 +15,7 @@ import { OUTBOUND, type OutboundSettings } from './outbound.ts'
 import { quote } from './place.ts'
 import { RATE_LIMITS, type RateLimits } from './rate-limits.ts'
 import { group, members, optional, required, type Table, type ValuesOf } from './rows.ts'
-import { catalogue } from './scopes.ts'
+import { catalogue, isGuarded } from './scopes.ts'
 import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './signing.ts'
 import { store } from './store.ts'
 import { insecureIssuer, issuer, mountPath, pageUrl, privateScheme, resourceServers, resources, strayResource } from './urls.ts'
@@ -66,6 +68,8 @@ export const OPTIONS = {
   redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
   allowInsecureIssuer: optional(flag, false),
 
+  clients: optional(members<ClientsOptions, typeof CLIENTS>(CLIENTS), null),
+
   grants: optional(grants, []),
   clientAuthentication: optional(clientAuthentication, []),
 
@@ -96,6 +100,14 @@ export const RELATIONS: readonly Relation[] = [
   relation(['defaultScopes', 'scopes', 'sealingKeys', 'signingKeys'], ({ defaultScopes, scopes, ...keys }) => {
     const stray = defaultScopes?.find(name => !scopes.has(name) && !(name === 'openid' && hasKeys(keys)))
     return stray === undefined ? null : `defaultScopes has ${quote(stray)}, which is not among the scopes`
+  }),
+  relation(['clients', 'scopes', 'sealingKeys', 'signingKeys'], ({ clients, scopes, ...keys }) => {
+    const stray = clients?.scopes?.find(name => !scopes.has(name) && !(name === 'openid' && hasKeys(keys)))
+    if (stray !== undefined) return `clients.scopes has ${quote(stray)}, which is not among the scopes`
+    const guarded = clients?.scopes?.find(name => isGuarded(name, scopes))
+    return guarded === undefined
+      ? null
+      : `clients.scopes has ${quote(guarded)}: a sensitive scope, or one of a connector, is not for clients that nobody registered`
   }),
   relation(['accessTokenFormat', 'sealingKeys', 'signingKeys'], ({ accessTokenFormat, ...keys }) =>
     accessTokenFormat === 'jwt' && !hasKeys(keys) ? 'accessTokenFormat jwt needs sealingKeys, or signingKeys' : null,

@@ -26,6 +26,13 @@ export interface ConsentView {
     /** Its terms of service; null if it has none. */
     readonly termsOfServiceUrl: string | null
   }
+  /** What is known of a client that nobody registered by hand; null for an app that was registered. */
+  readonly unregistered: {
+    /** The host of its `client_id`, which is proven; null if it has none, and its name is all that it says of itself. */
+    readonly host: string | null
+    /** Whether the answer goes to a program on the user's own device, which nobody can tell from another. */
+    readonly isOnDevice: boolean
+  } | null
   /** Whether the host has verified the app; null if it does not verify apps. */
   readonly verified: boolean | null
   /** The display name of the signed-in user; null if the host does not provide one. */
@@ -58,7 +65,7 @@ export interface AskedScope {
 
 /** Renders the consent page, which needs no script. */
 export function consentPage(view: ConsentView, setting: PageSetting): HttpResponse {
-  const { app, redirectUri } = view
+  const { app } = view
   const { messages } = setting.language
   const asked = view.scopes.filter(({ granted }) => !granted)
   const granted = view.scopes.filter(({ granted }) => granted)
@@ -72,7 +79,7 @@ ${byCategory(open)}
 ${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
 ${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
-<p class="soft">${fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })} ${escapeHtml(messages.takeBack)}</p>
+<p class="soft">${whereTo(view, messages)} ${escapeHtml(messages.takeBack)}</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
 <div class="actions">
@@ -81,11 +88,39 @@ ${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}<
 </div>
 </form>
 ${links(app, messages)}`
-  const title = fillText(messages.consentTitle, { app: app.name })
+  const title = fillText(messages.consentTitle, { app: view.unregistered?.host ?? app.name })
   return renderPage(200, { ...setting, title, body, images, formAction: null })
 }
 
-function header({ app, verified }: ConsentView, { language: { messages }, theme }: PageSetting): string {
+function whereTo({ redirectUri, unregistered }: ConsentView, messages: Messages): string {
+  if (unregistered?.isOnDevice) return escapeHtml(messages.destinationHere)
+  return fill(messages.destination, { host: `<strong>${isolated(destination(redirectUri))}</strong>` })
+}
+
+/** Names a client that nobody registered by what is proven of it: its host. The name it gives itself is quoted. */
+function unregisteredHeader(
+  { app, unregistered, verified }: ConsentView & { readonly unregistered: NonNullable<ConsentView['unregistered']> },
+  { language: { messages }, theme }: PageSetting,
+): string {
+  const { host } = unregistered
+  const server = isolated(theme.name)
+  const shown = host ?? app.name
+  const heading = host === null ? messages.consentHeadingUnnamed : messages.consentHeading
+  const name = isolated(app.name)
+  const says = host === null || app.name === '' ? messages.uncheckedApp : messages.callsItself
+  const badge =
+    verified === true
+      ? `<p class="badge good"><span aria-hidden="true">✓</span><span>${fill(messages.verified, { server })}</span></p>`
+      : `<p class="badge warn"><span aria-hidden="true">!</span><span>${fill(says, { app: name, server })}</span></p>`
+  return `<div class="app"><span class="initial" aria-hidden="true">${escapeHtml([...shown][0]?.toUpperCase() ?? '')}</span><h1>${fill(heading, { app: isolated(shown) })}</h1></div>
+${badge}`
+}
+
+function header(view: ConsentView, setting: PageSetting): string {
+  const { app, unregistered, verified } = view
+  if (unregistered) return unregisteredHeader({ ...view, unregistered }, setting)
+  const { language, theme } = setting
+  const { messages } = language
   const picture =
     app.logoUrl === null
       ? `<span class="initial" aria-hidden="true">${escapeHtml([...app.name][0]?.toUpperCase() ?? '')}</span>`

@@ -7,7 +7,9 @@ import type { PageSetting } from './page-setting.ts'
 /** Renders an error that must not be redirected, for the user and the client's developer. `reference` is in the event as well. */
 export function errorPage(error: OAuthError, reference: string, setting: PageSetting): HttpResponse {
   const { messages } = setting.language
-  const person = fill(messages[messageOf(error)], { server: isolated(setting.theme.name) })
+  const server = isolated(setting.theme.name)
+  const { told } = error
+  const person = fill(messages[told?.message ?? messageOf(error)], { server, app: isolated(told?.app ?? '') })
   const facts = [
     [messages.errorCode, `<code>${escapeHtml(error.code)}</code>`],
     // Descriptions are for developers, and always in English.

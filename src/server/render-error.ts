@@ -16,9 +16,9 @@ import type { Theme } from '../pages/theme.ts'
 
 /**
  * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
- * or as the management API does; `api or page` as that API does, but as a page to somebody in a browser.
+ * or a challenge where one is tried (`challenge`); or as the management API does; `api or page` as that API does, but as a page to somebody in a browser.
  */
-export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'api' | 'api or page' | 'account'
+export type ErrorStyle = 'oauth' | 'browser' | 'bearer' | 'challenge' | 'api' | 'api or page' | 'account'
 
 interface Rendering {
   readonly style: ErrorStyle
@@ -35,7 +35,8 @@ export function renderError(thrown: unknown, request: HttpRequest, rendering: Re
   const forPerson = style === 'browser' || (style === 'api or page' && (request.headers.accept?.includes('text/html') ?? false))
   if (style === 'api' || (style === 'api or page' && !forPerson)) return forApi(thrown, log)
   if (style === 'account') return forAccount(thrown, log)
-  if (style === 'bearer') return renderChallenge(thrown, [], { issuer, log })
+  if (style === 'bearer' || (style === 'challenge' && thrown instanceof OAuthError && thrown.code === 'invalid_token'))
+    return renderChallenge(thrown, [], { issuer, log })
   const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
   if (forPerson) return forBrowser(error, request, rendering)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.

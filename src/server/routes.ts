@@ -3,11 +3,13 @@ import { listTokens, revokeAllTokens } from '../apps/app-tokens.ts'
 import { activateApp, createApp, getApp, listApps, suspendApp, updateApp } from '../apps/apps.ts'
 import { deleteApp } from '../apps/delete-app.ts'
 import { regenerateSecret } from '../apps/regenerate-secret.ts'
+import { allowUnregistered, endUnregistered, listUnregistered, refuseUnregistered } from '../apps/unregistered.ts'
 import { decideConsent } from '../authorize/consent.ts'
 import { showConsent } from '../authorize/consent-screen.ts'
 import { authorize } from '../authorize/endpoint.ts'
 import { introspect } from '../bearer/introspect.ts'
 import { revoke } from '../bearer/revoke.ts'
+import { deleteRegistration, readRegistration, registerClient } from '../clients/register.ts'
 import { disconnectApp, listConnectedApps, removeApp } from '../connected-apps/list.ts'
 import { authorizeConnector } from '../connectors/authorize.ts'
 import { connectorCallback, postedConnectorCallback } from '../connectors/callback.ts'
@@ -90,10 +92,37 @@ function management(method: Method, path: string, flow: SignedInFlow, access: 'u
   return method === 'GET' ? route : { ...route, limit: 'appChanges' }
 }
 
+function unlimited({ limit: _, ...route }: Route): Route {
+  return route
+}
+
 /** Served where there are keys to sign with. */
 const SIGN_IN_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/userinfo', flow: userinfo, access: 'none', errors: 'bearer', cors: 'app' },
   { method: 'POST', path: '/oauth/userinfo', flow: userinfo, access: 'none', errors: 'bearer', cors: 'app' },
+]
+
+/** Served where clients may register themselves. No page's cookie counts here, so a page of any origin may ask. */
+const REGISTRATION_ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/oauth/register', flow: registerClient, access: 'none', errors: 'challenge', cors: 'any' },
+  { method: 'GET', path: '/oauth/register/:appId', flow: readRegistration, access: 'none', errors: 'challenge', cors: 'any' },
+  {
+    method: 'DELETE',
+    path: '/oauth/register/:appId',
+    flow: deleteRegistration,
+    access: 'none',
+    errors: 'challenge',
+    cors: 'any',
+  },
+]
+
+/** Served where clients may come by themselves: what admins see of them, and decide. */
+const UNKNOWN_CLIENT_ROUTES: readonly Route[] = [
+  management('GET', '/unregistered', listUnregistered, 'admin'),
+  management('POST', '/unregistered/:appId/allow', allowUnregistered, 'admin'),
+  // Never refused for a budget: what must end, ends.
+  unlimited(management('POST', '/unregistered/:appId/refuse', refuseUnregistered, 'admin')),
+  unlimited(management('POST', '/unregistered/:appId/end', endUnregistered, 'admin')),
 ]
 
 /** Served where the host has a page that asks whether to sign out. */
@@ -134,6 +163,8 @@ export function listEndpoints(config: Config<never>, grants: GrantRegistry): rea
     ...ROUTES,
     { method: 'POST', path: '/oauth/token', flow: tokenEndpoint(grants), access: 'none', errors: 'oauth', cors: 'app' },
     ...(config.signing ? SIGN_IN_ROUTES : []),
+    ...(config.clients?.registration ? REGISTRATION_ROUTES : []),
+    ...(config.clients ? UNKNOWN_CLIENT_ROUTES : []),
     ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES),
     ...(config.connectors ? CONNECTOR_ROUTES : []),
     ...(config.signInProvider ? ACCOUNT_ROUTES : []),

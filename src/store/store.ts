@@ -123,6 +123,12 @@ export interface App {
   readonly refreshTokenSeconds: number
   /** Logo, homepage, policy and terms URLs: shown, never interpreted. */
   readonly profile: JsonObject
+  /** What an app that nobody registered by hand says of itself, by the names of RFC 7591 §2. Absent for others. */
+  readonly metadata?: JsonObject
+  /** SHA-256 of the token with which a client that registered itself reads or deletes its registration (RFC 7592 §1.2). */
+  readonly registrationToken?: string
+  /** When it last got a token, to the day. Absent: never, or it is not recorded. */
+  readonly lastUsedAt?: EpochMs
   /** When it was registered. */
   readonly createdAt: EpochMs
   /** When it was last changed. */
@@ -209,6 +215,8 @@ export interface OneTimeData {
     readonly params: JsonObject
     /** The scopes the user is asked for. The answer grants no others, even if the app is allowed more by then. */
     readonly scopes: readonly string[]
+    /** A digest of what the screen shows of a client that nobody registered by hand; absent or null for another. */
+    readonly clientSeen?: string | null
     /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
     readonly codeSalt: string
   }
@@ -480,6 +488,9 @@ export type ConsentOwner =
       readonly orgId: string
     }
 
+/** Whether an admin has allowed an admission, refused it, or not decided; `used`: users of the organisation use the app where no admin needs to decide. */
+export type AdmissionState = 'pending' | 'allowed' | 'refused' | 'used'
+
 /** The scopes that an owner allows an app. With an organisation as owner, it admits an app that was not registered there. */
 export interface Consent {
   /** The user or organisation that agreed. */
@@ -490,9 +501,11 @@ export interface Consent {
   readonly scopes: readonly string[]
   /** When the owner last agreed. */
   readonly grantedAt: EpochMs
-  /** Whether an admin has allowed an admission, refused it, or not decided. Absent for a user's consent. */
-  readonly state?: 'pending' | 'allowed' | 'refused'
-  /** +1 ends every grant that was made under an admission: grants keep the epoch they were made under. */
+  /** What an admission is. Absent for a user's consent. */
+  readonly state?: AdmissionState
+  /** The user who asked for an admission. */
+  readonly askedBy?: string
+  /** Raised to end every grant that was made under an admission: grants keep the epoch they were made under. */
   readonly epoch?: number
   /** From this instant on, the consent is absent. Absent: until it is withdrawn. */
   readonly expiresAt?: EpochMs

@@ -139,7 +139,7 @@ async function wantedFor(order: HostOrder, { app, audience, params }: TokenReque
 
 function scopesOf({ scopes, userId }: HostOrder, asked: string | undefined, app: App, config: Context['config']) {
   if (scopes === undefined) return userId === null ? scopesForItself(asked, app, config) : scopesForUser(asked, app, config)
-  const allowed = userId === null ? scopesWithoutUser(app, config.scopes) : scopesOfApp(app, config.scopes)
+  const allowed = userId === null ? scopesWithoutUser(app, config) : scopesOfApp(app, config)
   const ordered = [...new Set(scopes)]
   if (ordered.length === 0 || narrow(ordered, allowed).length < ordered.length)
     throw new OAuthError('invalid_scope', 'the grant orders scopes that this app may not have')

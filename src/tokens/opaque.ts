@@ -3,7 +3,7 @@ import { GRANT_ID_LENGTH } from '../base/ids.ts'
 
 /*
  * The prefixes of opaque values, which secret scanners can search for: am_at_ access token, am_rt_ refresh token,
- * am_ac_ authorization code, am_cs_ client secret.
+ * am_ac_ authorization code, am_cs_ client secret, am_rg_ registration access token.
  * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so the records of app and
  * grant can be read concurrently.
  */
@@ -32,6 +32,12 @@ export function codeOfScreen(consentId: string, salt: string): string {
 
 export function newClientSecret(): string {
   return `am_cs_${randomId(32)}`
+}
+
+/** Makes the token with which a client that registered itself manages its registration. */
+export function newRegistrationToken(): NewToken {
+  const value = `am_rg_${randomId(32)}`
+  return { value, id: sha256(value) }
 }
 
 /** Reads the kind and the grant id of an opaque token; undefined for any other text. */

@@ -182,6 +182,7 @@ t.test('the page is made in a millisecond', async t => {
     consentId: 'c',
     action: '/oauth/authorize',
     app,
+    unregistered: null,
     staysConnected: false,
     verified: true,
     user: 'Anna',

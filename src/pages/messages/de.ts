@@ -41,4 +41,14 @@ export const de: Messages = {
   connectedSince: 'Erlaubt am {date}',
   removeAccess: 'Zugriff entziehen',
   accessRemoved: '{app} kann nicht mehr für Sie handeln.',
+  consentHeadingUnnamed: 'Eine App, die sich „{app}“ nennt, möchte für Sie handeln',
+  callsItself: 'Sie nennt sich „{app}“. Niemand bei {server} hat sie geprüft.',
+  uncheckedApp: 'Niemand bei {server} hat sie geprüft. Erlauben Sie es nur, wenn Sie sie gerade selbst gestartet haben.',
+  destinationHere:
+    'Sie werden zu einem Programm auf diesem Computer zurückgeleitet. Erlauben Sie es nur, wenn Sie es gerade selbst gestartet haben.',
+  badDocument:
+    '{app} beschreibt sich auf eine Weise, mit der {server} nichts anfangen kann. Das müssen die Hersteller beheben. Es wurde nichts geteilt.',
+  awaitsAdmission:
+    'Zuerst muss ein Admin Ihrer Organisation {app} erlauben. Ihre Anfrage steht auf deren Liste. Es wurde nichts geteilt. Sobald es erlaubt ist, beginnen Sie in der App noch einmal.',
+  refusedByOrganization: 'Ihre Organisation erlaubt {app} nicht. Es wurde nichts geteilt.',
 }

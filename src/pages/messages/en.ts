@@ -40,6 +40,13 @@ export interface Messages {
   readonly connectedSince: string
   readonly removeAccess: string
   readonly accessRemoved: string
+  readonly consentHeadingUnnamed: string
+  readonly callsItself: string
+  readonly uncheckedApp: string
+  readonly destinationHere: string
+  readonly badDocument: string
+  readonly awaitsAdmission: string
+  readonly refusedByOrganization: string
 }
 
 export const en: Messages = {
@@ -83,4 +90,12 @@ export const en: Messages = {
   connectedSince: 'Allowed on {date}',
   removeAccess: 'Remove access',
   accessRemoved: '{app} can no longer act for you.',
+  consentHeadingUnnamed: 'An app that calls itself “{app}” wants to act for you',
+  callsItself: 'It calls itself “{app}”. Nobody at {server} has checked it.',
+  uncheckedApp: 'Nobody at {server} has checked it. Allow it only if you have just started it yourself.',
+  destinationHere: 'You will be sent back to a program on this computer. Allow it only if you have just started it yourself.',
+  badDocument: '{app} describes itself in a way that {server} cannot use. Its makers must mend that. Nothing has been shared.',
+  awaitsAdmission:
+    'An admin of your organisation must allow {app} first. Your request is on their list. Nothing has been shared. When it is allowed, start again from the app.',
+  refusedByOrganization: 'Your organisation does not allow {app}. Nothing has been shared.',
 }

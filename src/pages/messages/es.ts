@@ -41,4 +41,13 @@ export const es: Messages = {
   connectedSince: 'Permitida el {date}',
   removeAccess: 'Retirar el acceso',
   accessRemoved: '{app} ya no puede actuar en su nombre.',
+  consentHeadingUnnamed: 'Una aplicación que se llama a sí misma «{app}» quiere actuar en su nombre',
+  callsItself: 'Se llama a sí misma «{app}». Nadie en {server} la ha comprobado.',
+  uncheckedApp: 'Nadie en {server} la ha comprobado. Permítala solo si acaba de iniciarla usted.',
+  destinationHere: 'Volverá a un programa de este ordenador. Permítalo solo si acaba de iniciarlo usted.',
+  badDocument:
+    '{app} se describe de una manera que {server} no puede usar. Sus autores deben corregirlo. No se ha compartido nada.',
+  awaitsAdmission:
+    'Antes, un administrador de su organización debe permitir {app}. Su solicitud está en su lista. No se ha compartido nada. Cuando esté permitida, vuelva a empezar desde la aplicación.',
+  refusedByOrganization: 'Su organización no permite {app}. No se ha compartido nada.',
 }

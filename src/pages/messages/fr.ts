@@ -41,4 +41,14 @@ export const fr: Messages = {
   connectedSince: 'Autorisée le {date}',
   removeAccess: 'Retirer l’accès',
   accessRemoved: '{app} ne peut plus agir en votre nom.',
+  consentHeadingUnnamed: 'Une application qui se nomme « {app} » souhaite agir en votre nom',
+  callsItself: 'Elle se nomme « {app} ». Personne chez {server} ne l’a vérifiée.',
+  uncheckedApp: 'Personne chez {server} ne l’a vérifiée. Ne l’autorisez que si vous venez de la lancer vous-même.',
+  destinationHere:
+    'Vous serez renvoyé vers un programme de cet ordinateur. Ne l’autorisez que si vous venez de le lancer vous-même.',
+  badDocument:
+    '{app} se décrit d’une manière que {server} ne peut pas utiliser. Ses auteurs doivent corriger cela. Rien n’a été partagé.',
+  awaitsAdmission:
+    'Un administrateur de votre organisation doit d’abord autoriser {app}. Votre demande est sur leur liste. Rien n’a été partagé. Une fois l’autorisation donnée, recommencez depuis l’application.',
+  refusedByOrganization: 'Votre organisation n’autorise pas {app}. Rien n’a été partagé.',
 }

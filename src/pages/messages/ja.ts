@@ -41,4 +41,12 @@ export const ja: Messages = {
   connectedSince: '{date} に許可',
   removeAccess: 'アクセスを取り消す',
   accessRemoved: '{app} はあなたに代わって操作できなくなりました。',
+  consentHeadingUnnamed: '「{app}」と名乗るアプリがあなたの代わりに操作しようとしています',
+  callsItself: 'このアプリは「{app}」と名乗っています。{server} では確認していません。',
+  uncheckedApp: '{server} では確認していません。ご自身で今起動した場合にのみ許可してください。',
+  destinationHere: 'このコンピューター上のプログラムに戻ります。ご自身で今起動した場合にのみ許可してください。',
+  badDocument: '{app} の説明は {server} では利用できません。開発元による修正が必要です。何も共有されていません。',
+  awaitsAdmission:
+    'まず、組織の管理者が {app} を許可する必要があります。リクエストは管理者の一覧に追加されました。何も共有されていません。許可されたら、アプリからやり直してください。',
+  refusedByOrganization: 'あなたの組織では {app} は許可されていません。何も共有されていません。',
 }

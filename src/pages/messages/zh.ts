@@ -41,4 +41,12 @@ export const zh: Messages = {
   connectedSince: '{date} 允许',
   removeAccess: '移除访问权限',
   accessRemoved: '{app} 不能再代表您操作。',
+  consentHeadingUnnamed: '自称“{app}”的应用希望代表您操作',
+  callsItself: '该应用自称“{app}”。{server} 尚未核实。',
+  uncheckedApp: '{server} 尚未核实。仅当您刚刚自己启动它时才允许。',
+  destinationHere: '您将返回到这台电脑上的一个程序。仅当您刚刚自己启动它时才允许。',
+  badDocument: '{app} 的自我描述无法被 {server} 使用，需要由其开发者修正。未共享任何内容。',
+  awaitsAdmission:
+    '必须先由您所在组织的管理员允许 {app}。您的请求已在他们的列表中。未共享任何内容。获得允许后，请从该应用重新开始。',
+  refusedByOrganization: '您所在的组织不允许 {app}。未共享任何内容。',
 }

@@ -2,7 +2,10 @@ import { randomId, sha256 } from '../../base/crypto.ts'
 import { wireId } from '../../base/ids.ts'
 import { audienceOf } from '../../bearer/audience.ts'
 import { endFound, findEndMark } from '../../bearer/end-grant.ts'
+import { keepAdmission } from '../../clients/admission.ts'
 import { stillAllowed } from '../../clients/allowed-scopes.ts'
+import { isSelfRegistered } from '../../clients/client-facts.ts'
+import { keepClient } from '../../clients/self-registered.ts'
 import { optional } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
@@ -30,11 +33,12 @@ export const authorizationCode: TokenGrant = {
   async handle({ app, audience: asked, params, prefetched }, context) {
     const entry = await find({ app, params, prefetched })
     const { data: code } = entry
-    const scopes = stillAllowed(code.scopes, app, context.config.scopes)
+    const scopes = stillAllowed(code.scopes, app, context.config)
     const audience = audienceOf(code, asked)
     // Before the code is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
+    if (isSelfRegistered(app)) await keepClient(app, context)
     await spend(entry, app, context)
     // After the code is spent, so that a stolen code allows one guess at its verifier.
     if (!verifyPkce(optional(params, 'code_verifier'), code, context.config)) throw invalidGrant()
@@ -42,7 +46,7 @@ export const authorizationCode: TokenGrant = {
     const { appId, context: request, epoch, grantId: id, orgId, userId } = code
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
-    await requireStillWanted(code, context)
+    await requireStillWanted(code, app, context)
     return issued
   },
 }
@@ -76,12 +80,18 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
 }
 
 /**
- * Revokes the new grant if the consent was withdrawn or the code was replayed meanwhile. Both of these write a record first and
- * then revoke the grant, and this reads the records after the grant is stored: whichever comes second sees the other.
+ * Revokes the new grant if the consent was withdrawn, the code was replayed or an admin refused the app meanwhile. Each of these
+ * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second sees the other.
  */
-async function requireStillWanted({ appId, grantId, scopes, userId }: Code, { store }: Context): Promise<void> {
-  const [consent, replayed] = await Promise.all([store.consents.get({ userId }, appId), findEndMark({ grantId }, { store })])
-  if (!replayed && scopes.every(scope => consent?.scopes.includes(scope))) return
+async function requireStillWanted(code: Code, app: App, context: Context): Promise<void> {
+  const { store } = context
+  const { appId, grantId, scopes, userId } = code
+  const [consent, replayed, admitted] = await Promise.all([
+    store.consents.get({ userId }, appId),
+    findEndMark({ grantId }, { store }),
+    !isSelfRegistered(app) || keepAdmission(app, code, context),
+  ])
+  if (!replayed && admitted && scopes.every(scope => consent?.scopes.includes(scope))) return
   await store.grants.revoke(grantId)
   throw invalidGrant()
 }

@@ -2,7 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { wireId } from '../../base/ids.ts'
 import { type Audience, audienceOf } from '../../bearer/audience.ts'
 import { endFound } from '../../bearer/end-grant.ts'
+import { keepAdmission } from '../../clients/admission.ts'
 import { scopesOfRefresh, stillAllowed } from '../../clients/allowed-scopes.ts'
+import { isSelfRegistered } from '../../clients/client-facts.ts'
+import { keepClient } from '../../clients/self-registered.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { one } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
@@ -27,9 +30,10 @@ export const refreshToken: TokenGrant = {
     const value = one(params, 'refresh_token')
     const found = await find(value, app, context)
     const { grant, spent } = found
-    const scopes = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config.scopes))
+    const scopes = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config))
     const audience = audienceOf(grant, asked)
     if (spent) return repeat(value, { ...found, spent }, request, context)
+    if (isSelfRegistered(app)) await requireKept(grant, app, context)
     // Before the token is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
@@ -47,6 +51,13 @@ export const refreshToken: TokenGrant = {
     events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes: issued.scopes })
     return issued
   },
+}
+
+/** Keeps a client that nobody registered, because it is in use. Ends a grant whose admission does not stand any more. */
+async function requireKept(grant: Grant, app: App, context: Context): Promise<void> {
+  if (await keepAdmission(app, grant, context)) return keepClient(app, context)
+  await context.store.grants.revoke(grant.id)
+  throw invalidGrant()
 }
 
 /** Finds a refresh token of this app, spent or not. Rejects with `invalid_grant` for any other text. */

@@ -1,0 +1,225 @@
+import type { JsonObject } from '../base/json.ts'
+import { isLoopback } from '../base/loopback.ts'
+import type { Config } from '../options/config.ts'
+import type { AuthMethod } from '../store/store.ts'
+import type { ClientAuthentication } from './authenticate/method.ts'
+import { redirectUriProblem } from './redirect-uri-rules.ts'
+
+/** What a client says of itself (RFC 7591 §2), read and judged. */
+export interface ClientMetadata {
+  readonly name: string
+  readonly authMethod: AuthMethod
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  /** All that was registered, by the names of RFC 7591, with the values that count. */
+  readonly registered: JsonObject
+}
+
+/** Why metadata are refused (RFC 7591 §3.2.2). The description is for the client's developer. */
+export interface MetadataProblem {
+  readonly error: 'invalid_redirect_uri' | 'invalid_client_metadata'
+  readonly description: string
+}
+
+/** Thrown where metadata are refused. */
+export class MetadataError extends Error {
+  override readonly name = 'MetadataError'
+  readonly problem: MetadataProblem
+
+  constructor(problem: MetadataProblem) {
+    super(problem.description)
+    this.problem = problem
+  }
+}
+
+export interface MetadataRules {
+  readonly config: Pick<Config<never>, 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly methods: readonly ClientAuthentication[]
+  /**
+   * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
+   * refused.
+   */
+  readonly isDocument: boolean
+}
+
+/** Grants for which a client may register itself: those by which a user lets it in, and what follows. */
+const GRANTS = ['authorization_code', 'refresh_token'] as const
+
+const MAX_URIS = 20
+const MAX_NAME = 100
+
+/** Members that are kept and repeated as they are: texts, of at most so many characters. */
+const TEXTS: Readonly<Record<string, number>> = {
+  client_uri: 2048,
+  logo_uri: 2048,
+  policy_uri: 2048,
+  tos_uri: 2048,
+  software_id: 255,
+  software_version: 255,
+}
+
+/**
+ * Reads what a client says of itself: known members only, each checked. A member that is null or an empty text counts as absent.
+ * Throws MetadataError, which names the first problem.
+ */
+export function readClientMetadata(given: unknown, rules: MetadataRules): ClientMetadata {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw bad('the metadata must be a JSON object')
+  const members = new Map(Object.entries(given).filter(([, value]) => value !== null && value !== ''))
+  const { signing } = rules.config
+  const grantTypes = readGrantTypes(members)
+  const responseTypes = readResponseTypes(members)
+  const redirectUris = readRedirectUris(members, rules)
+  const method = readMethod(members, rules)
+  const name = readText(members, 'client_name', MAX_NAME)
+  const scopes = readScopes(members, rules)
+  if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
+  return {
+    name: name ?? '',
+    authMethod: method.name,
+    redirectUris,
+    grantTypes,
+    registered: {
+      ...(name === undefined ? {} : { client_name: name }),
+      redirect_uris: redirectUris,
+      grant_types: grantTypes,
+      response_types: responseTypes,
+      token_endpoint_auth_method: method.wireName,
+      application_type: readApplicationType(members, redirectUris),
+      ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      ...readTexts(members),
+      ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
+      ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
+      // Answered with the algorithm that is used, whichever was asked for (RFC 7591 §3.2.1).
+      ...(members.has('id_token_signed_response_alg') && signing ? { id_token_signed_response_alg: algorithmOf(signing) } : {}),
+    },
+  }
+}
+
+function algorithmOf(signing: NonNullable<Config<never>['signing']>): string {
+  return signing.kind === 'supplied' ? signing.keys[0].alg : signing.alg
+}
+
+type Members = ReadonlyMap<string, unknown>
+
+function bad(description: string): MetadataError {
+  return new MetadataError({ error: 'invalid_client_metadata', description })
+}
+
+function badRedirect(description: string): MetadataError {
+  return new MetadataError({ error: 'invalid_redirect_uri', description })
+}
+
+/** Reads a member that is a list of texts; undefined if it is absent. */
+function readList(members: Members, name: string): readonly string[] | undefined {
+  const value = members.get(name)
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || value.length > 100 || !value.every(item => typeof item === 'string'))
+    throw bad(`${name} must be an array of at most 100 texts`)
+  return value
+}
+
+/** The grants it asks for and may have. RFC 7591 §2: without the member, `authorization_code`. */
+function readGrantTypes(members: Members): readonly string[] {
+  const asked = readList(members, 'grant_types') ?? ['authorization_code']
+  const grants = GRANTS.filter(name => asked.includes(name))
+  if (!grants.includes('authorization_code'))
+    throw bad('grant_types has none that a client can register itself for: it needs authorization_code')
+  return grants
+}
+
+function readResponseTypes(members: Members): readonly string[] {
+  const asked = readList(members, 'response_types') ?? ['code']
+  if (asked.length > 0 && !asked.includes('code')) throw bad('response_types must have code, the only one there is')
+  return ['code']
+}
+
+/** Every redirect URI, byte for byte. Of a document's, those that this server can use. */
+function readRedirectUris(members: Members, { config, isDocument }: MetadataRules): readonly string[] {
+  const asked = members.get('redirect_uris')
+  if (!Array.isArray(asked) || asked.length === 0) throw badRedirect('redirect_uris must be an array of at least one URI')
+  if (asked.length > MAX_URIS) throw badRedirect(`redirect_uris must have at most ${MAX_URIS} entries`)
+  const schemes = config.clients?.schemes ?? config.redirectSchemes
+  const usable: string[] = []
+  let refused: string | undefined
+  for (const [index, uri] of asked.entries()) {
+    const problem = typeof uri === 'string' ? redirectUriProblem(uri, schemes) : 'must be a text'
+    if (problem === undefined) usable.push(uri as string)
+    else refused ??= `redirect_uris[${index}] ${printable(uri)}${problem}`
+  }
+  if (refused !== undefined && (!isDocument || usable.length === 0)) throw badRedirect(refused)
+  return [...new Set(usable)]
+}
+
+/** The URI itself, if it can be part of an error (RFC 6749 §5.2). */
+function printable(uri: unknown): string {
+  return typeof uri === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(uri) ? `(${uri}) ` : ''
+}
+
+interface ChosenMethod {
+  readonly name: AuthMethod
+  readonly wireName: string
+}
+
+/**
+ * How the client authenticates. RFC 7591 §2: without the member, by a secret in HTTP Basic; a document has no place for a secret,
+ * so without the member it means none. A document that prefers what this server does not have may list others that it accepts.
+ */
+function readMethod(members: Members, { isDocument, methods }: MetadataRules): ChosenMethod {
+  const preferred = members.get('token_endpoint_auth_method') ?? (isDocument ? 'none' : 'client_secret_basic')
+  const others = isDocument ? (readList(members, 'token_endpoint_auth_methods_supported') ?? []) : []
+  const wireNames = methods.flatMap(({ name, wireNames }) => wireNames.map(wireName => ({ name, wireName })))
+  const usable = wireNames.filter(({ name }) => !isDocument || name !== 'client_secret')
+  if (typeof preferred !== 'string') throw bad('token_endpoint_auth_method must be a text')
+  for (const asked of [preferred, ...others]) {
+    const found = usable.find(({ wireName }) => wireName === asked)
+    if (found) return found
+  }
+  throw bad(`token_endpoint_auth_method must be one of ${usable.map(({ wireName }) => wireName).join(', ')}`)
+}
+
+function readText(members: Members, name: string, most: number): string | undefined {
+  const value = members.get(name)
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value.length > most) throw bad(`${name} must be a text of at most ${most} characters`)
+  if (/[\p{Cc}\p{Cs}]/u.test(value)) throw bad(`${name} must have no control characters`)
+  return value.trim() === '' ? undefined : value
+}
+
+function readTexts(members: Members): JsonObject {
+  const texts: Record<string, string> = {}
+  for (const [name, most] of Object.entries(TEXTS)) {
+    const value = readText(members, name, most)
+    if (value === undefined) continue
+    if (name.endsWith('_uri') && !(/^https?:\/\//i.test(value) && URL.canParse(value)))
+      throw bad(`${name} must be an http or https URL`)
+    texts[name] = value
+  }
+  return texts
+}
+
+function readContacts(value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.length <= 10 && value.every(item => typeof item === 'string' && item.length <= 255))
+    return value
+  throw bad('contacts must be an array of at most 10 texts')
+}
+
+/**
+ * The scopes it names and may have. They are repeated and bind nothing: a client often asks for others when it sees what a route
+ * needs, and what counts is what its users agree to.
+ */
+function readScopes(members: Members, { config }: MetadataRules): readonly string[] {
+  const value = members.get('scope')
+  if (value === undefined) return []
+  if (typeof value !== 'string' || value.length > 2048) throw bad('scope must be a text of at most 2048 characters')
+  const open = config.clients?.scopes ?? []
+  return open.filter(name => value.split(' ').includes(name))
+}
+
+/** What it is follows from its addresses: clients that name a type often name the wrong one. */
+function readApplicationType(members: Members, redirectUris: readonly string[]): string {
+  const given = members.get('application_type')
+  if (given !== undefined && given !== 'native' && given !== 'web') throw bad('application_type must be native or web')
+  return redirectUris.every(uri => uri.startsWith('https://') && !isLoopback(new URL(uri))) && given !== 'native'
+    ? 'web'
+    : 'native'
+}

@@ -1,0 +1,118 @@
+import { sameBytes, sha256 } from '../base/crypto.ts'
+import { isAppId, newAppId } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
+import { withTimeout } from '../base/timeout.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import type { Context } from '../options/context.ts'
+import type { App } from '../store/store.ts'
+import { newRegistrationToken } from '../tokens/opaque.ts'
+import { makeSecret } from './authenticate/client-secret.ts'
+import { hasSecret } from './client-facts.ts'
+import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
+import { selfRegisteredApp } from './self-registered.ts'
+
+/*
+ * Dynamic client registration (RFC 7591), and of its management (RFC 7592) reading and deleting. Nothing can be changed: whoever
+ * stole a registration access token could send its users elsewhere.
+ */
+
+/** POST /oauth/register (RFC 7591 §3). */
+export async function registerClient(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, events, now, services, store } = context
+  const { limits } = services
+  await requireInitialToken(request, context)
+  await limits.countFrom('registrations', request.ip, store)
+  await limits.count('allRegistrations', [], store)
+  const metadata = readMetadata(request, context)
+
+  const secret = hasSecret(metadata) ? makeSecret(now) : null
+  const token = newRegistrationToken()
+  const expiresAt = now + (config.clients?.neverUsedMs ?? 0)
+  const app: App = {
+    ...selfRegisteredApp(metadata, { id: newAppId(), origin: 'registered', now, expiresAt }),
+    secrets: secret ? [secret.stored] : [],
+    registrationToken: token.id,
+  }
+  // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
+  if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
+  events.emit({ type: 'client_registered', at: now, clientId: app.id, origin: 'registered' })
+  // It never ends while the client is in use (RFC 7591 §3.2.1: 0).
+  const withSecret = secret ? { client_secret: secret.value, client_secret_expires_at: 0 } : {}
+  return json(201, { ...view(app, context), ...withSecret, registration_access_token: token.value })
+}
+
+/** GET /oauth/register/{appId} (RFC 7592 §2.1): everything but the secret, of which only the hash is known. */
+export async function readRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  return json(200, view(await findRegistration(request, context), context))
+}
+
+/** DELETE /oauth/register/{appId} (RFC 7592 §2.3). One write ends every grant of the client. */
+export async function deleteRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, events, now, store } = context
+  const app = await findRegistration(request, context)
+  // Without the hash of its token: the same answer to a repetition as to anybody.
+  const { registrationToken: _, ...kept } = app
+  const deleted: App = { ...kept, status: 'deleted', secrets: [], epoch: Math.max(now, app.epoch + 1), updatedAt: now }
+  if (!(await store.apps.save({ ...deleted, version: app.version + 1 })))
+    throw new OAuthError('temporarily_unavailable', 'this registration is being changed at the same time: try again')
+  events.emit({ type: 'client_unregistered', at: now, clientId: app.id })
+  // Not through the request's store, whose time may be up: the grants are dead already, by the epoch of their app.
+  setImmediate(() => {
+    Promise.resolve()
+      .then(() => config.store.grants.revokeMany({ appId: app.id }))
+      .catch(cause =>
+        config.log.error(`grants of the deleted client ${app.id} could not be swept; they are dead all the same`, cause),
+      )
+  }).unref()
+  return { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
+}
+
+async function requireInitialToken({ headers }: HttpRequest, { config }: Context): Promise<void> {
+  const isGood = config.clients?.registration?.initialAccessToken
+  if (!isGood) return
+  const token = bearerOf(headers.authorization)
+  const ask = async () => isGood(token ?? '')
+  if (token !== undefined && (await withTimeout(ask, config.hookTimeoutMs, 'clients.registration.initialAccessToken')) === true)
+    return
+  throw new OAuthError('invalid_token', 'registration needs an initial access token of this server')
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  return /^bearer +([\w.~+/-]+=*)$/i.exec(authorization ?? '')?.[1]
+}
+
+function readMetadata({ body }: HttpRequest, { config, services }: Context): ClientMetadata {
+  if (body.kind === 'unreadable') throw new OAuthError('invalid_client_metadata', body.reason, { status: body.status })
+  if (body.kind !== 'json')
+    throw new OAuthError('invalid_client_metadata', 'the body must be application/json', {
+      status: body.kind === 'form' ? 415 : 400,
+    })
+  try {
+    return readClientMetadata(body.json, { config, methods: services.clientAuthentication, isDocument: false })
+  } catch (error) {
+    if (error instanceof MetadataError) throw new OAuthError(error.problem.error, error.problem.description, { status: 400 })
+    throw error
+  }
+}
+
+/** Finds a registration by its id and token. An unknown id and a wrong token are the same 401: neither says whether a client exists. */
+async function findRegistration({ headers, params }: HttpRequest, { store }: Context): Promise<App> {
+  const token = bearerOf(headers.authorization)
+  const appId = params.appId ?? ''
+  const app = isAppId(appId) ? await store.apps.get(appId) : undefined
+  const hash = app?.origin === 'registered' && app.status !== 'deleted' ? app.registrationToken : undefined
+  const isRight = sameBytes(sha256(token ?? ''), hash ?? sha256('nobody'))
+  if (app && token !== undefined && hash !== undefined && isRight) return app
+  throw new OAuthError('invalid_token', 'no client is registered with this id and this registration access token')
+}
+
+function view(app: App, { config }: Pick<Context, 'config'>): JsonObject {
+  return {
+    client_id: app.id,
+    client_id_issued_at: Math.floor(app.createdAt / 1000),
+    registration_client_uri: `${config.origin}${config.mountPath}/oauth/register/${app.id}`,
+    ...app.metadata,
+  }
+}
