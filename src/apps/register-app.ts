@@ -4,6 +4,7 @@ import { makeSecret } from '../clients/authenticate/client-secret.ts'
 import type { ClientAuthentication } from '../clients/authenticate/method.ts'
 import { hasSecret, provesItself } from '../clients/client-facts.ts'
 import { ApiError } from '../errors/api-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
 import type { AuthMethod } from '../store/store.ts'
@@ -59,7 +60,11 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
   const secret = hasSecret(registration) ? makeSecret(context.now) : null
   const app = newApp(registration, { id: newAppId(), secret, now: context.now })
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
-  if (!(await context.store.apps.save(app))) throw new Error('a new app id was already taken')
+  const saved = await context.store.apps.save(app).catch(error => {
+    if (isUnknownOutcome(error)) registered(app, secret, context)
+    throw error
+  })
+  if (!saved) throw new Error('a new app id was already taken')
   return registered(app, secret, context)
 }
 

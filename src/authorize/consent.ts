@@ -4,7 +4,7 @@ import { wireId } from '../base/ids.ts'
 import { sessionName } from '../base/session.ts'
 import { requireAdmission } from '../clients/admission.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { StoreError } from '../errors/store-error.ts'
+import { isUnknownOutcome, StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -37,9 +37,15 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
 
   const { asked, screen } = await findRequest(request, params, principal, context)
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
-  if (screen && !(await take(screen.entry, store)))
-    return answer(request, asked, await sameAnswer(granted, code, asked, context), services)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
+  const taken =
+    !screen ||
+    (await take(screen.entry, store).catch(error => {
+      // The repetition may find the screen answered, and then emits nothing.
+      if (!granted && isUnknownOutcome(error)) events.emit({ type: 'consent_denied', ...by })
+      throw error
+    }))
+  if (!taken) return answer(request, asked, await sameAnswer(granted, code, asked, context), services)
   if (!granted) {
     events.emit({ type: 'consent_denied', ...by })
     return answer(request, asked, deniedAnswer(asked, config), services)

@@ -167,7 +167,10 @@ export type AuthmountEvent =
       readonly error: string
     })
   | OfConnector<'connector_refreshed'>
-  /** The provider no longer refreshes the token. Emitted once, until the user connects the account again. */
+  /**
+   * The provider no longer refreshes the token. Emitted once, until the user connects the account again; twice if the store failed
+   * meanwhile.
+   */
   | OfConnector<'connector_needs_reconnect'>
   | (OfConnector<'connector_disconnected'> & {
       /** Whether the provider confirmed that it revoked the tokens. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 import { ConnectorError } from '../errors/connector-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Connectors } from '../options/connectors.ts'
 import type { Context } from '../options/context.ts'
@@ -122,8 +123,10 @@ export class ConnectorTokens {
     const disconnected = found || tries > 1
     const expired = credential.accessExpiresAt !== null && credential.accessExpiresAt <= this.#config.now()
     const revoked = secrets !== null && (await this.#revoke(secrets, connectorId, owner, expired))
+    // Also where it is unknown: a retry may find nothing, and then emits nothing.
+    if (disconnected || isUnknownOutcome(failure))
+      await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     if (failure !== undefined) throw failure
-    if (disconnected) await this.#emit({ type: 'connector_disconnected', connectorId, revoked }, owner)
     return { disconnected, revoked }
   }
 
@@ -209,7 +212,8 @@ export class ConnectorTokens {
       return undefined
     })
     if (over && saved === false) return undefined
-    if (over && saved) await this.#emit({ type: 'connector_needs_reconnect', connectorId: leased.connectorId }, owner)
+    // Also where the answer was lost: the next caller may find the mark, and then emits nothing.
+    if (over) await this.#emit({ type: 'connector_needs_reconnect', connectorId: leased.connectorId }, owner)
     if (over || !(error instanceof ConnectorError)) throw error
     return this.#whileAlive(next, refused, error)
   }

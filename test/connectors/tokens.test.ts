@@ -735,28 +735,53 @@ overMemory('a store that is away for a moment when a refresh is to be kept costs
   t.strictSame(provider.asked, ['refresh-1', 'refresh-2'])
 })
 
-overMemory('a store that fails while a refresh is being refused does not keep the refusal from being said', async t => {
-  let failing = false
-  const wrap = (inner: Store): Store => ({
-    ...inner,
-    credentials: {
-      ...inner.credentials,
-      save: async next => {
-        if (failing && next.leaseUntil === null) throw new Error('ECONNRESET')
-        return inner.credentials.save(next)
+for (const written of [false, true]) {
+  const how = written ? 'whose answers are lost' : 'that fails'
+  overMemory(`a store ${how} while a refresh is being refused does not keep the refusal from being said`, async t => {
+    let failing = false
+    const wrap = (inner: Store): Store => ({
+      ...inner,
+      credentials: {
+        ...inner.credentials,
+        save: async next => {
+          const fails = failing && next.leaseUntil === null
+          const saved = fails && !written ? false : await inner.credentials.save(next)
+          if (fails) throw new Error('ECONNRESET')
+          return saved
+        },
       },
-    },
+    })
+    const { get, host, provider, types } = await sceneOf(t, { wrap })
+    host.clock.advance(3600)
+    provider.live = null
+    failing = true
+    t.equal(await get().catch(codeOf), 'needs_reconnect')
+    failing = false
+    host.clock.advance(13)
+    t.equal(await get().catch(codeOf), 'needs_reconnect')
+    t.strictSame(new Set(types()), new Set(['connector_needs_reconnect']))
   })
-  const { get, host, provider, types } = await sceneOf(t, { wrap })
-  host.clock.advance(3600)
-  provider.live = null
-  failing = true
-  t.equal(await get().catch(codeOf), 'needs_reconnect')
-  failing = false
-  host.clock.advance(13)
-  t.equal(await get().catch(codeOf), 'needs_reconnect')
-  t.strictSame(types(), ['connector_needs_reconnect'])
-})
+
+  overMemory(`an account that is disconnected over a store ${how} is announced`, async t => {
+    let failing = true
+    const wrap = (inner: Store): Store => ({
+      ...inner,
+      credentials: {
+        ...inner.credentials,
+        delete: async (connectorId, ownerId) => {
+          const deleted = failing && !written ? false : await inner.credentials.delete(connectorId, ownerId)
+          if (failing) throw new Error('ECONNRESET')
+          return deleted
+        },
+      },
+    })
+    const { host, types } = await sceneOf(t, { wrap })
+    await t.rejects(host.authmount.disconnect('drive', ANNA), StoreError)
+    failing = false
+    t.match(await host.authmount.disconnect('drive', ANNA), { disconnected: !written })
+    t.strictSame(new Set(types()), new Set(['connector_disconnected']))
+  })
+}
 
 overMemory('connectorToken rejects with ConnectorError or StoreError, whatever happens', async t => {
   const hook = { answer: (): Provider | null => null }
