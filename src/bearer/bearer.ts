@@ -1,4 +1,5 @@
 import { wireId } from '../base/ids.ts'
+import { scopeText } from '../base/scope-text.ts'
 import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
@@ -47,7 +48,7 @@ function goodFor(
     throw new OAuthError('invalid_token', 'the access token is for another resource')
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope))
-      throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+      throw new OAuthError('insufficient_scope', `this needs the scope ${scopeText(scopes)}`)
   }
   return { app, grant: found.grant, token: found.token }
 }

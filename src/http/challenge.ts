@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import { scopeText } from '../base/scope-text.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
 import { StoreError } from '../errors/store-error.ts'
@@ -23,7 +24,7 @@ export function renderChallenge(
   { issuer, log, metadata }: Challenging,
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
-  const scope = scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : ''
+  const scope = scopes.length > 0 ? `, scope="${scopeText(scopes)}"` : ''
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)

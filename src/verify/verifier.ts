@@ -3,6 +3,7 @@ import { sha256 } from '../base/crypto.ts'
 import type { AuthmountEvent } from '../base/events.ts'
 import { type Log, safeLog } from '../base/log.ts'
 import { isLoopback } from '../base/loopback.ts'
+import { scopeText } from '../base/scope-text.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -126,7 +127,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const scopes = readScopes(requirements, audience)
     const info = await check(token)
     if (scopes.every(scope => info.scopes.includes(scope))) return info
-    throw new OAuthError('insufficient_scope', `this needs the scope ${scopes.join(' ')}`)
+    throw new OAuthError('insufficient_scope', `this needs the scope ${scopeText(scopes)}`)
   }
 
   return {
