@@ -4,8 +4,9 @@
  * in an older revision.
  */
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
+import { Session } from 'node:inspector/promises'
 import formbody from '@fastify/formbody'
 import { type Authmount, type AuthmountOptions, createAuthmount, type Store } from 'authmount'
 import express from 'express'
@@ -35,8 +36,12 @@ process.on('message', async (question: Question) => {
 })
 process.send?.({ url, redirectUri: REDIRECT_URI, ...client })
 
-async function answer({ ask, count = 0 }: Question): Promise<number> {
+const profiler = new Session()
+
+async function answer({ ask, count = 0, path = '' }: Question): Promise<number> {
   if (ask === 'dispatch') return dispatchTokens(count)
+  if (ask === 'profile') await startProfile()
+  if (ask === 'profiled') await writeFile(path, JSON.stringify((await profiler.post('Profiler.stop')).profile))
   if (ask === 'heap') {
     global.gc?.()
     return process.memoryUsage().heapUsed
@@ -44,6 +49,13 @@ async function answer({ ask, count = 0 }: Question): Promise<number> {
   if (ask === 'exit') setImmediate(() => process.exit(0))
   const { system, user } = process.cpuUsage()
   return user + system
+}
+
+async function startProfile(): Promise<void> {
+  profiler.connect()
+  await profiler.post('Profiler.enable')
+  await profiler.post('Profiler.setSamplingInterval', { interval: 200 })
+  await profiler.post('Profiler.start')
 }
 
 function create(store: Store): Authmount {
@@ -56,6 +68,9 @@ function create(store: Store): Authmount {
     now,
     issuer: 'http://localhost',
     store,
+    // Making an RSA key takes seconds on a busy machine, and an older revision counts that.
+    storeTimeoutMs: 30_000,
+    rotationGraceSeconds: 60,
     authenticate: ({ headers }) => ({ userId: String(headers['x-user']), orgId: 'bench', isAdmin: false }),
     scopes: { 'read:records': { description: 'Read your records' } },
     ...(kind.format === 'opaque' ? {} : signing),

@@ -2,12 +2,12 @@
  * `npm run profile -- refresh`: where the processor time of a flow goes. Prints microseconds for each time that the flow runs, by
  * part of the server and by function; the profile itself, for Chrome's DevTools, stays in the folder that is named at the end.
  */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { FLOWS, type FlowName, load } from './flows.ts'
-import { type ServerKind, startServer, stopServer } from './servers.ts'
+import { askServer, type ServerKind, startServer, stopServer } from './servers.ts'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -21,12 +21,15 @@ const { positionals, values } = parseArgs({
 const flow = positionals.join(' ')
 if (!Object.hasOwn(FLOWS, flow)) throw new Error(`name a flow: ${Object.keys(FLOWS).join(', ')}`)
 
-const folder = mkdtempSync(join(tmpdir(), 'authmount-profile-'))
+const path = join(mkdtempSync(join(tmpdir(), 'authmount-profile-')), 'flow.cpuprofile')
 const { format, framework, store } = values
-const kind = { side: 'ours', format, framework, store } as ServerKind
-const execArgv = ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', folder]
-const server = await startServer(kind, { execArgv })
-const { latencies } = await load(server, FLOWS[flow as FlowName], Number(values.seconds))
+const server = await startServer({ side: 'ours', format, framework, store } as ServerKind)
+const run = () => load(server, FLOWS[flow as FlowName], Number(values.seconds))
+// The first time is for the compiler.
+await run()
+await askServer(server, { ask: 'profile' })
+const { cpuMicros } = await run()
+await askServer(server, { ask: 'profiled', path })
 await stopServer(server)
 
 interface Profile {
@@ -38,15 +41,17 @@ interface Profile {
   readonly timeDeltas: readonly number[]
 }
 
-const [name = ''] = readdirSync(folder)
-const profile: Profile = JSON.parse(readFileSync(join(folder, name), 'utf8'))
+const profile: Profile = JSON.parse(readFileSync(path, 'utf8'))
 const nodes = new Map(profile.nodes.map(({ callFrame, id }) => [id, callFrame]))
 const byPart = new Map<string, number>()
 const byFunction = new Map<string, number>()
+const isIdle = (id: number) => nodes.get(id)?.functionName === '(idle)'
+// A sample counts the time that other processes took, too: scaled to what the process used.
+const busy = profile.timeDeltas.reduce((sum, delta, index) => sum + (isIdle(profile.samples[index] ?? 0) ? 0 : delta), 0)
 profile.samples.forEach((id, index) => {
   const frame = nodes.get(id)
-  if (!frame || frame.functionName === '(idle)') return
-  const micros = (profile.timeDeltas[index] ?? 0) / latencies.length
+  if (!frame || isIdle(id)) return
+  const micros = ((profile.timeDeltas[index] ?? 0) / busy) * cpuMicros
   const file = fileOf(frame.url)
   const part = partOf(file, frame.functionName)
   byPart.set(part, (byPart.get(part) ?? 0) + micros)
@@ -54,9 +59,9 @@ profile.samples.forEach((id, index) => {
   byFunction.set(name, (byFunction.get(name) ?? 0) + micros)
 })
 
-print(`${flow}, ${framework}, ${store}, ${format}: µs by part`, byPart, 20)
+print(`${flow}, ${framework}, ${store}, ${format}: ${cpuMicros.toFixed(0)} µs, by part`, byPart, 20)
 print('by function', byFunction, 40)
-console.log(`\n${join(folder, name)}`)
+console.log(`\n${path}`)
 
 function fileOf(url: string): string {
   const path = url.startsWith('file:') ? relative(process.cwd(), new URL(url).pathname) : url

@@ -14,9 +14,9 @@ const { values } = parseArgs({
     against: { type: 'string' },
     /** Runs the rows whose names match this regular expression, and nothing else. */
     only: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '11' },
     /** How long a turn is. */
-    seconds: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '0.5' },
     json: { type: 'boolean', default: false },
     /** Runs the rows of so many live grants, such as 10000,1000000. */
     live: { type: 'string' },

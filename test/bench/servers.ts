@@ -19,10 +19,14 @@ export interface ServerKind {
   readonly clockSpeed?: number
 }
 
-/** What a server is asked: its processor time so far, or that of one token request without HTTP, in µs; the bytes of its heap. */
+/**
+ * What a server is asked: its processor time so far, or that of one of `count` token requests without HTTP, in microseconds; the
+ * bytes of its heap; to begin a profile, and to write it to `path`; to end.
+ */
 export interface Question {
-  readonly ask: 'cpu' | 'dispatch' | 'heap' | 'exit'
+  readonly ask: 'cpu' | 'dispatch' | 'heap' | 'profile' | 'profiled' | 'exit'
   readonly count?: number
+  readonly path?: string
 }
 
 /** A server process, as one caller sees it. */
@@ -42,11 +46,15 @@ export const CALLERS = 8
 /** Starts a server, of this checkout or of another one. */
 export async function startServer(
   kind: ServerKind,
-  { execArgv = [], root = process.cwd() }: { readonly root?: string; readonly execArgv?: readonly string[] } = {},
+  { root = process.cwd() }: { readonly root?: string } = {},
 ): Promise<BenchServer> {
   const script = join(root, 'test/bench/flow-server.ts')
-  const child = fork(script, [JSON.stringify(kind)], { cwd: root, execArgv: ['--expose-gc', ...execArgv, '--import', 'tsx'] })
-  const [{ clientId, clientSecret, redirectUri, url }] = await once(child, 'message')
+  const child = fork(script, [JSON.stringify(kind)], { cwd: root, execArgv: ['--expose-gc', '--import', 'tsx'] })
+  const failed = once(child, 'exit').then(([code]) => {
+    throw new Error(`the server ended with ${code}`)
+  })
+  const [{ clientId, clientSecret, redirectUri, url }] = await Promise.race([once(child, 'message'), failed])
+  failed.catch(() => {})
   return { child, clientId, clientSecret, redirectUri, user: '', pool: new Pool(url, { connections: CALLERS }) }
 }
 
