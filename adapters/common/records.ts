@@ -14,5 +14,7 @@ export function damaged(what: string): Error {
 }
 
 export function lastExpiry(tokens: readonly Token[]): EpochMs {
-  return tokens.reduce((last, { expiresAt }) => Math.max(last, expiresAt), 0)
+  let last = 0
+  for (const { expiresAt } of tokens) last = Math.max(last, expiresAt)
+  return last
 }

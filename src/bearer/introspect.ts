@@ -1,4 +1,5 @@
 import { wireId } from '../base/ids.ts'
+import { scopeText } from '../base/scope-text.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -24,7 +25,9 @@ export async function introspect(request: HttpRequest, context: Context): Promis
   const served = config.resourceServers.get(wireId(caller)) ?? []
   const own = ref?.appId === caller.id
   if (!ref || (!own && served.length === 0)) return json(200, INACTIVE)
-  const [found, app] = await Promise.all([store.grants.find(ref), own ? caller : store.apps.get(ref.appId)])
+  const { app, found } = own
+    ? { app: caller, found: await store.grants.find(ref) }
+    : await store.appAndToken(ref.appId, ref, (app, found) => ({ app, found }))
   if (!found || found.spent || found.token.kind !== ref.kind) return json(200, INACTIVE)
   const { grant, token } = found
   if (grant.appId !== app?.id || grant.epoch !== app.epoch || app.status === 'deleted') return json(200, INACTIVE)
@@ -33,7 +36,7 @@ export async function introspect(request: HttpRequest, context: Context): Promis
 
   return json(200, {
     active: true,
-    scope: token.scopes.join(' '),
+    scope: scopeText(token.scopes),
     client_id: wireId(app),
     // A resource server must not take a refresh token for a bearer token.
     token_type: token.kind === 'access' ? 'Bearer' : 'refresh_token',

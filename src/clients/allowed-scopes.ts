@@ -1,3 +1,4 @@
+import { scopeText } from '../base/scope-text.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 import type { App } from '../store/store.ts'
@@ -32,7 +33,7 @@ function scopesToGrant(asked: string | undefined, allowed: readonly string[], { 
     return scopes
   }
   // The usual request asks for all that it may have. Of an app that has no scope, an empty text is not one.
-  if (allowed.length > 0 && asked === allowed.join(' ')) return allowed
+  if (allowed.length > 0 && asked === scopeText(allowed)) return allowed
   const names = asked.split(' ').filter(name => name !== '')
   const scopes = known(names, allowed)
   if (scopes.length > 0) return scopes
@@ -88,7 +89,8 @@ export function scopesOfApp(app: App, { clients, scopes: catalogue }: Rules): re
 /** Returns the scopes an app may ask for when it acts for itself: those that do not need a user (`userOnly`). */
 export function scopesWithoutUser(app: App, { scopes: catalogue }: Pick<Rules, 'scopes'>): readonly string[] {
   const allowed = (name: string) => catalogue.get(name)?.userOnly === false
-  return app.scopes.every(allowed) ? app.scopes : app.scopes.filter(allowed)
+  for (const name of app.scopes) if (!allowed(name)) return app.scopes.filter(allowed)
+  return app.scopes
 }
 
 /** Returns those of `scopes` that are in `allowed`. */

@@ -1,4 +1,4 @@
-import { randomId, sameBytes, sha256 } from '../base/crypto.ts'
+import { randomId, sameDigest, sha256 } from '../base/crypto.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 
@@ -19,7 +19,7 @@ export function isSameBrowser(binding: string, state: string, { headers }: HttpR
   const values = (headers.cookie ?? '')
     .split(/; */)
     .flatMap(pair => (pair.startsWith(`${name}=`) ? [pair.slice(name.length + 1)] : []))
-  return values.some(value => sameBytes(sha256(value), binding))
+  return values.some(value => sameDigest(sha256(value), binding))
 }
 
 export function clearBrowserCookie(state: string, site: Site): string {

@@ -1,3 +1,4 @@
+import { scopeText } from '../base/scope-text.ts'
 import { OAuthError } from './oauth-error.ts'
 
 /** The error of a valid token that lacks a scope of the route (RFC 6750 §3.1). Knows both sets, for the challenge. */
@@ -6,7 +7,7 @@ export class InsufficientScope extends OAuthError {
   readonly wanted: readonly string[]
 
   constructor(required: readonly string[], granted: readonly string[]) {
-    super('insufficient_scope', `this needs the scope ${required.join(' ')}`)
+    super('insufficient_scope', `this needs the scope ${scopeText(required)}`)
     this.wanted = [...new Set([...granted, ...required])]
   }
 }

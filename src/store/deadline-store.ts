@@ -1,5 +1,5 @@
 import { StoreError } from '../errors/store-error.ts'
-import { type Deadlines, TICKS, Waiting } from './deadlines.ts'
+import { type Deadlines, Waiting } from './deadlines.ts'
 import type {
   App,
   AppQuery,
@@ -67,35 +67,7 @@ export class DeadlineStore implements Store {
    */
   appAndToken<T>(appId: string, ref: TokenRef, make: (app: App | undefined, found: FoundToken | undefined) => T): Promise<T> {
     const { apps, grants } = this.#inner
-    let app: App | undefined
-    let found: FoundToken | undefined
-    let missing = 2
-    return this.#deadline.answer('apps.get and grants.find', (resolve, failed, reject) => {
-      const arrived = () => {
-        if (missing < 0) return
-        missing--
-        if (missing > 0) return
-        try {
-          resolve(make(app, found))
-        } catch (error) {
-          reject(error)
-        }
-      }
-      // Both may fail, and the call ends once.
-      const lost = (cause: unknown) => {
-        if (missing < 0) return
-        missing = -1
-        failed(cause)
-      }
-      apps.get(appId).then(value => {
-        app = value
-        arrived()
-      }, lost)
-      grants.find(ref).then(value => {
-        found = value
-        arrived()
-      }, lost)
-    })
+    return this.#deadline.callBoth('apps.get and grants.find', [() => apps.get(appId), () => grants.find(ref)], make)
   }
 
   /** Runs another call within the same deadline. Rejects with StoreError if it fails, or the time is over. */
@@ -116,11 +88,11 @@ export class DeadlineStore implements Store {
 /** The deadline of one request. It runs only while a call is pending, and stands still between calls. */
 class Deadline extends Waiting {
   readonly #deadlines: Deadlines
-  #left = TICKS
   #pending = 0
   /** The newest call of a linked list. Rejecting an answered call does nothing, so calls are never taken out. */
   #last: Call | undefined
   #expired = false
+  #cancelled = false
 
   constructor(deadlines: Deadlines) {
     super()
@@ -147,21 +119,42 @@ class Deadline extends Waiting {
     })
   }
 
-  /** Like `call`, for two calls of the store that have one answer. */
-  answer<T>(operation: string, ask: Ask<T>): Promise<T> {
+  /** Like `call`, for two concurrent calls: resolves to `make` of both results, and rejects with what that throws. */
+  callBoth<First, Second, T>(
+    operation: string,
+    [first, second]: readonly [() => Promise<First>, () => Promise<Second>],
+    make: (first: First, second: Second) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!this.#began(operation, reject)) return
-      const answered = (value: T) => {
+      let firstValue: First
+      let secondValue: Second
+      let missing = 2
+      const arrived = () => {
+        if (missing < 0 || --missing > 0) return
         this.#ended()
-        resolve(value)
+        try {
+          resolve(make(firstValue, secondValue))
+        } catch (error) {
+          reject(error)
+        }
       }
-      const rejected = (error: unknown) => {
+      // Both may fail, and the call ends once.
+      const failed = (cause: unknown) => {
+        if (missing < 0) return
+        missing = -1
         this.#ended()
-        reject(error)
+        reject(new StoreError(operation, { cause }))
       }
-      const failed = (cause: unknown) => rejected(new StoreError(operation, { cause }))
       try {
-        ask(answered, failed, rejected)
+        first().then(value => {
+          firstValue = value
+          arrived()
+        }, failed)
+        second().then(value => {
+          secondValue = value
+          arrived()
+        }, failed)
       } catch (cause) {
         failed(cause)
       }
@@ -173,6 +166,7 @@ class Deadline extends Waiting {
   }
 
   cancel(): void {
+    this.#cancelled = true
     this.#deadlines.remove(this)
   }
 
@@ -188,7 +182,8 @@ class Deadline extends Waiting {
       this.#reject(call)
       return false
     }
-    if (this.#pending === 0) this.#deadlines.add(this, this.#left)
+    if (this.due === 0) this.#deadlines.add(this)
+    else if (this.#pending === 0) this.#deadlines.resume(this)
     this.#pending++
     this.#last = call
     return true
@@ -197,7 +192,9 @@ class Deadline extends Waiting {
   #ended(): void {
     this.#pending--
     if (this.#pending > 0 || this.#expired) return
-    this.#left = this.#deadlines.remove(this) || this.#left
+    // A call that begins after the request is over leaves nothing in the queue.
+    if (this.#cancelled) this.#deadlines.remove(this)
+    else this.#deadlines.pause(this)
     this.#last = undefined
   }
 
@@ -205,8 +202,6 @@ class Deadline extends Waiting {
     reject(new StoreError(operation, { cause: new Error(`no answer within ${this.#deadlines.timeoutMs} ms`) }))
   }
 }
-
-type Ask<T> = (resolve: (value: T) => void, failed: (cause: unknown) => void, reject: (error: unknown) => void) => void
 
 interface Call {
   readonly operation: string

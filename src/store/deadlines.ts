@@ -1,12 +1,17 @@
-/** An entry of the queue of {@link Deadlines}, linked into it while it waits for the store. */
+/** An entry of the queue of {@link Deadlines}, linked into it from the first time it waits for the store. */
 export abstract class Waiting {
-  /** The tick at which it expires; 0 while it is not queued. Only the queue writes this and the two neighbours. */
+  /** The tick at which it expires; 0 while it is not queued, `NEVER` while it is paused. Only the queue writes these four. */
   due = 0
+  /** While it is paused: how many ticks are left. */
+  left = 0
   next: Waiting | undefined
   previous: Waiting | undefined
 
   abstract expire(): void
 }
+
+/** A tick that is never reached. A small integer, unlike `Infinity`: V8 stores such a field in place. */
+const NEVER = 2 ** 30
 
 /** Ticks per timeout: a deadline is accurate to about an eighth of it. */
 export const TICKS = 8
@@ -15,7 +20,7 @@ export const TICKS = 8
  * Runs the deadlines of all requests on one timer: a timer for each request costs more than the rest of a token check.
  *
  * Time is counted in ticks of that timer, not read from the clock, so that a blocked event loop does not make the store look
- * late. The timer runs only while something waits or did so lately, and never keeps the process alive.
+ * late. The timer runs only while something is queued or was so lately, and never keeps the process alive.
  */
 export class Deadlines {
   /** How long one request may wait for the store, in milliseconds. */
@@ -30,9 +35,9 @@ export class Deadlines {
     this.timeoutMs = timeoutMs
   }
 
-  /** Queues an entry, which expires after `ticks` ticks unless it is removed before. */
-  add(waiting: Waiting, ticks = TICKS): void {
-    waiting.due = this.#ticks + ticks
+  /** Queues an entry, which expires after {@link TICKS} ticks unless it is paused or removed before. */
+  add(waiting: Waiting): void {
+    waiting.due = this.#ticks + TICKS
     waiting.previous = this.#last
     if (this.#last) this.#last.next = waiting
     else this.#first = waiting
@@ -41,10 +46,21 @@ export class Deadlines {
     this.#timer ??= setInterval(() => this.#tick(), this.timeoutMs / TICKS).unref()
   }
 
-  /** Takes an entry out of the queue. Returns how many ticks it had left. */
-  remove(waiting: Waiting): number {
-    if (waiting.due === 0) return 0
-    const left = waiting.due - this.#ticks
+  /** Stops the time of a queued entry. It stays in the queue: two writes in place of eight, for every call of the store. */
+  pause(waiting: Waiting): void {
+    if (waiting.due === 0) return
+    waiting.left = waiting.due - this.#ticks
+    waiting.due = NEVER
+  }
+
+  /** Lets the time of a paused entry run on. */
+  resume(waiting: Waiting): void {
+    if (waiting.due === NEVER) waiting.due = this.#ticks + waiting.left
+  }
+
+  /** Takes an entry out of the queue, if it is queued. */
+  remove(waiting: Waiting): void {
+    if (waiting.due === 0) return
     const { next, previous } = waiting
     if (previous) previous.next = next
     else this.#first = next
@@ -53,7 +69,6 @@ export class Deadlines {
     waiting.due = 0
     waiting.next = undefined
     waiting.previous = undefined
-    return left
   }
 
   #tick(): void {

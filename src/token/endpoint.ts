@@ -1,4 +1,5 @@
 import { wireId } from '../base/ids.ts'
+import { scopeText } from '../base/scope-text.ts'
 import { readAudience } from '../bearer/audience.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
@@ -44,7 +45,7 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
 function tokenAnswer({ accessToken, expiresInSeconds, refreshToken, scopes }: Issued, idToken: string | undefined): string {
   const refresh = refreshToken === undefined ? '' : `,"refresh_token":"${refreshToken}"`
   const id = idToken === undefined ? '' : `,"id_token":"${idToken}"`
-  const scope = JSON.stringify(scopes.join(' '))
+  const scope = JSON.stringify(scopeText(scopes))
   return `{"access_token":"${accessToken}","token_type":"Bearer","expires_in":${expiresInSeconds}${refresh},"scope":${scope}${id}}`
 }
 

@@ -9,13 +9,16 @@ import type { Issued } from './issue.ts'
  */
 export async function runGrant(grant: TokenGrant, asked: TokenRequest, context: Context): Promise<Issued> {
   const model = new Dispatch(grant, asked, context)
-  await new OAuth2Server({ model }).token(REQUEST, UNREAD, OPTIONS).catch(error => {
+  try {
+    await new OAuth2Server({ model }).token(REQUEST, UNREAD, OPTIONS)
+  } catch (error) {
     // The grant that was begun goes on by itself, and nobody would hear of its error.
     model.running?.catch(() => {})
     throw error
-  })
+  }
   if (!model.running) throw new Error(`the engine accepted a request without running its grant ${grant.name}`)
-  return model.running
+  // `await` costs one turn of the microtask queue here, and returning the promise three.
+  return await model.running
 }
 
 /** A form request, as classes written for the engine read one. Its media type was checked before. */

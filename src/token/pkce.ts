@@ -1,4 +1,4 @@
-import { sameBytes, sha256 } from '../base/crypto.ts'
+import { sameBytes, sameDigest, sha256 } from '../base/crypto.ts'
 
 /** The PKCE challenge of an authorization request. */
 export interface StoredChallenge {
@@ -18,7 +18,7 @@ export function verifyPkce(
   if (codeChallenge === null) return verifier === undefined
   if (verifier === undefined || !VERIFIER.test(verifier)) return false
   if (codeChallengeMethod === 'plain') return allowPlainPkce && sameBytes(verifier, codeChallenge)
-  return sameBytes(sha256(verifier), codeChallenge)
+  return sameDigest(sha256(verifier), codeChallenge)
 }
 
 /** RFC 7636 §4.1 */

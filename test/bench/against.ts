@@ -2,25 +2,28 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { quantile, type Row } from './flows.ts'
+import { FLOWS } from './flows.ts'
+import { inTurns, median, type RowPlan, type Turns } from './rows.ts'
+import { askServer, type ServerKind, startServer, stopServer } from './servers.ts'
 
-/** A flow at two revisions. */
+/** A flow at two revisions. Processor time in microseconds. */
 export interface Compared {
   readonly name: string
   readonly beforeMicros: number
   readonly nowMicros: number
-  /** The median cost before, divided by the median cost now: above 1 is faster now. */
+  /** The median of the costs before, divided by those now, of each round: above 1 is faster now. */
   readonly ratio: number
 }
 
 /**
- * Runs the flows at another revision and at this one, in turns. The other is built in a work tree in a temporary folder, with the
- * packages and the bench of this one, and without what is not committed there.
+ * Compares flows at another revision and at this one: their two servers take turns. The other is built in a work tree in a temporary
+ * folder, with the packages and the bench of this one, and without what is not committed there.
  */
-export function compareWith(
+export async function compareWith(
   revision: string,
-  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
-): Compared[] {
+  rows: readonly RowPlan[],
+  { say, ...turns }: Turns & { readonly say: (compared: Compared) => void },
+): Promise<readonly Compared[]> {
   const here = process.cwd()
   const folder = mkdtempSync(join(tmpdir(), 'authmount-bench-'))
   const there = join(folder, 'tree')
@@ -28,34 +31,55 @@ export function compareWith(
   try {
     symlinkSync(join(here, 'node_modules'), join(there, 'node_modules'))
     cpSync(join(here, 'test/bench'), join(there, 'test/bench'), { recursive: true })
-    for (const root of [here, there]) run('npm', ['run', 'build'], root)
-    const before: (readonly Row[])[] = []
-    const now: (readonly Row[])[] = []
-    for (let round = 0; round < rounds; round++) {
-      // Each goes first every other time.
-      const sides = [() => before.push(rowsOf(there, seconds)), () => now.push(rowsOf(here, seconds))]
-      for (const side of round % 2 === 0 ? sides : sides.toReversed()) side()
+    run('npm', ['run', 'build'], there)
+    const roots = [there, here] as const
+    const first = await compareWithoutHttp(roots, turns)
+    say(first)
+    const compared = [first]
+    for (const row of rows) {
+      const servers = await Promise.all(roots.map(root => startServer(row.kind, { root })))
+      const rounds = await inTurns(
+        servers.map(server => ({ server, flow: FLOWS[row.flow] })),
+        turns,
+      ).finally(() => Promise.all(servers.map(stopServer)))
+      const one = compare(
+        row.name,
+        rounds.map(loads => loads.map(({ cpuMicros }) => cpuMicros)),
+      )
+      say(one)
+      compared.push(one)
     }
-    return (now[0] ?? []).map(({ name }) => {
-      const costs = (runs: readonly (readonly Row[])[]) =>
-        quantile(
-          runs.map(rows => rows.find(row => row.name === name)?.cpuMicros ?? Number.NaN),
-          0.5,
-        )
-      const beforeMicros = costs(before)
-      const nowMicros = costs(now)
-      return { name, beforeMicros, nowMicros, ratio: beforeMicros / nowMicros }
-    })
+    return compared
   } finally {
     run('git', ['worktree', 'remove', '--force', there], here)
     rmSync(folder, { recursive: true })
   }
 }
 
-function rowsOf(root: string, seconds: number): readonly Row[] {
-  const env = { ...process.env, ROUNDS: '1', SECONDS: String(seconds), TSX_TSCONFIG_PATH: 'tsconfig.build.json' }
-  const args = ['--import', 'tsx', 'test/bench/run.ts', '--json']
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' }))
+/** The token endpoint alone, in short turns: what is small beside HTTP shows here. */
+async function compareWithoutHttp(roots: readonly string[], { rounds }: Turns): Promise<Compared> {
+  const kind: ServerKind = { side: 'ours', framework: 'fastify', store: 'memory', format: 'opaque' }
+  const servers = await Promise.all(roots.map(root => startServer(kind, { root })))
+  for (const server of servers) await askServer(server, { ask: 'dispatch', count: 20_000 })
+  const costs: (readonly number[])[] = []
+  for (let round = 0; round < 20 * rounds; round++) {
+    const turn: number[] = []
+    for (const server of servers) turn.push(await askServer(server, { ask: 'dispatch', count: 1000 }))
+    costs.push(turn)
+  }
+  await Promise.all(servers.map(stopServer))
+  return compare('client credentials without HTTP', costs)
+}
+
+function compare(name: string, rounds: readonly (readonly number[])[]): Compared {
+  const before = rounds.map(([before = Number.NaN]) => before)
+  const now = rounds.map(([, now = Number.NaN]) => now)
+  const ratio = median(before.map((cost, round) => cost / (now[round] ?? Number.NaN)))
+  return { name, beforeMicros: median(before), nowMicros: median(now), ratio }
+}
+
+export function formatCompared({ beforeMicros, name, nowMicros, ratio }: Compared): string {
+  return `${name}: ${ratio.toFixed(2)} times as fast, ${beforeMicros.toFixed(1)} µs then and ${nowMicros.toFixed(1)} now`
 }
 
 function run(command: string, args: readonly string[], cwd: string): void {

@@ -1,167 +1,95 @@
-/**
- * What each flow costs beside bare Fastify routes that answer the same, by the processor time of the server. The two take turns,
- * so that a machine that slows down slows both. Uses nothing but the package, so that it also runs beside an older revision.
- */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { createAuthmount } from 'authmount'
-import { memoryStore } from 'authmount/stores/memory'
-import { Pool } from 'undici'
+/** What callers do: each flow over HTTP, as a client would. */
+import { askServer, type BenchServer, CALLERS } from './servers.ts'
 
-/** The figures of one flow. Times are of our side: processor time in microseconds, latencies in milliseconds. */
-export interface Row {
-  readonly name: string
-  /** Processor time of the bare routes, divided by ours; null where there is nothing to compare. */
-  readonly share: number | null
-  readonly target: number | null
-  readonly cpuMicros: number
-  readonly p50Ms: number | null
-  readonly p99Ms: number | null
-}
-
-interface Server {
-  readonly child: ChildProcess
-  readonly pool: Pool
-  readonly clientId: string
-  readonly clientSecret: string
-  readonly redirectUri: string
-  /** Who is signed in: each caller is another, since the answers of one user wait for one another. */
-  readonly user: string
-}
 /** Makes what one caller does again and again. */
-type Flow = (server: Server) => Promise<() => Promise<void>>
+export type Flow = (server: BenchServer) => Promise<() => Promise<void>>
 
-/** How many callers a server has at once. */
-const CALLERS = 8
-
-const FLOWS: readonly {
-  readonly name: string
-  readonly target: number
-  readonly format?: 'ES256' | 'RS256'
-  readonly flow: Flow
-}[] = [
-  { name: 'client credentials', target: 0.6, flow: clientCredentials },
-  { name: 'client credentials, JWT, ES256', target: 0.75, format: 'ES256', flow: clientCredentials },
-  { name: 'client credentials, JWT, RS256', target: 0.88, format: 'RS256', flow: clientCredentials },
-  { name: 'introspection', target: 0.65, flow: introspection },
-  { name: 'bearer', target: 0.8, flow: bearer },
-  { name: 'refresh', target: 0.45, flow: refresh },
-  { name: 'code flow', target: 0.38, flow: async server => async () => void (await redeem(server, await authorize(server))) },
-  {
-    name: 'code flow with consent',
-    target: 0.25,
-    flow: async server => async () => void (await redeem(server, await agree(server))),
+export const FLOWS = {
+  'client credentials': async server => async () =>
+    void (await token(server, { grant_type: 'client_credentials', scope: 'read:records' })),
+  introspection: async server => {
+    const { access_token } = await token(server, { grant_type: 'client_credentials' })
+    const form = { token: access_token, ...credentials(server) }
+    return async () => void (await send(server, { path: '/oauth/introspect', form }))
   },
-]
-
-export async function runFlows(rounds: number, seconds: number): Promise<readonly Row[]> {
-  const rows: Row[] = [await withoutHttp()]
-  for (const { flow, format = 'opaque', name, target } of FLOWS) {
-    const [bare, ours] = await Promise.all([start('bare', format), start('ours', format)])
-    for (const server of [bare, ours]) await load(server, flow, Math.min(1, seconds))
-    const turns: { readonly bare: Load; readonly ours: Load }[] = []
-    for (let round = 0; round < rounds; round++)
-      turns.push({ bare: await load(bare, flow, seconds), ours: await load(ours, flow, seconds) })
-    for (const { child, pool } of [bare, ours]) {
-      await pool.destroy()
-      child.kill()
+  bearer: async server => {
+    const { access_token } = await token(server, { grant_type: 'client_credentials' })
+    return async () => void (await send(server, { path: '/guarded', headers: { authorization: `Bearer ${access_token}` } }))
+  },
+  refresh: async server => {
+    let tokens = await redeem(server, await agree(server))
+    return async () => {
+      tokens = await token(server, { grant_type: 'refresh_token', refresh_token: tokens.refresh_token })
     }
-    const latencies = turns.flatMap(({ ours }) => ours.latencies)
-    rows.push({
-      name,
-      target,
-      share: quantile(
-        turns.map(({ bare, ours }) => bare.cpuMicros / ours.cpuMicros),
-        0.5,
-      ),
-      cpuMicros: quantile(
-        turns.map(({ ours }) => ours.cpuMicros),
-        0.5,
-      ),
-      p50Ms: quantile(latencies, 0.5),
-      p99Ms: quantile(latencies, 0.99),
-    })
-  }
-  return rows
-}
+  },
+  'code flow': async server => async () => void (await redeem(server, await authorize(server))),
+  'code flow with consent': async server => async () => void (await redeem(server, await agree(server))),
+  'wrong secret': async server => {
+    const form = { grant_type: 'client_credentials', ...credentials(server), client_secret: 'am_cs_wrong' }
+    return async () => void (await send(server, { path: '/oauth/token', form, status: 401 }))
+  },
+  'wrong code': async server => {
+    const wrong = { grant_type: 'authorization_code', code: `am_ac_${'a'.repeat(43)}`, redirect_uri: server.redirectUri }
+    return async () =>
+      void (await send(server, { path: '/oauth/token', form: { ...wrong, ...credentials(server) }, status: 400 }))
+  },
+  'wrong refresh token': async server => {
+    const { refresh_token } = await redeem(server, await agree(server))
+    const wrong = { grant_type: 'refresh_token', refresh_token: `${refresh_token.slice(0, -8)}aaaaaaaa` }
+    return async () =>
+      void (await send(server, { path: '/oauth/token', form: { ...wrong, ...credentials(server) }, status: 400 }))
+  },
+  'malformed token, introspected': async server => {
+    const form = { token: `am_at_${'x'.repeat(80)}`, ...credentials(server) }
+    return async () => void (await send(server, { path: '/oauth/introspect', form }))
+  },
+  'malformed bearer token': async server => async () =>
+    void (await send(server, { path: '/guarded', headers: { authorization: 'Bearer am_at_malformed' }, status: 401 })),
+} satisfies Readonly<Record<string, Flow>>
 
-export function formatRow({ cpuMicros, name, p50Ms, p99Ms, share, target }: Row): string {
-  const shared = share === null ? '' : `${share.toFixed(2)} of a bare route (target ${target?.toFixed(2)}), `
-  const latency =
-    p50Ms === null || p99Ms === null ? '' : `, median ${p50Ms.toFixed(2)} ms, 99th percentile ${p99Ms.toFixed(2)} ms`
-  return `${name}: ${shared}${cpuMicros.toFixed(1)} µs of processor time${latency}`
-}
+export type FlowName = keyof typeof FLOWS
 
-export function quantile(numbers: readonly number[], q: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
-}
-
-interface Load {
-  /** Of the server, for each time that the flow ran. */
+/** What a server did in one turn. */
+export interface Load {
+  /** Processor time of the server, for each time that the flow ran. */
   readonly cpuMicros: number
   readonly latencies: readonly number[]
 }
 
-async function load(server: Server, flow: Flow, seconds: number): Promise<Load> {
+/** Runs a flow by all callers for a time. `perSecond` slows them down to so many runs a second together. */
+export async function load(
+  server: BenchServer,
+  flow: Flow,
+  seconds: number,
+  perSecond = Number.POSITIVE_INFINITY,
+): Promise<Load> {
   const callers = await Promise.all(Array.from({ length: CALLERS }, (_, index) => flow({ ...server, user: `user-${index}` })))
   const latencies: number[] = []
-  const before = await cpuOf(server)
-  const until = performance.now() + seconds * 1000
+  const before = await askServer(server, { ask: 'cpu' })
+  const start = performance.now()
+  const until = start + seconds * 1000
   await Promise.all(
     callers.map(async call => {
-      for (let began = performance.now(); began < until; ) {
+      for (let runs = 0, began = performance.now(); began < until; runs++) {
         await call()
         const ended = performance.now()
         latencies.push(ended - began)
-        began = ended
+        const early = start + ((runs + 1) * 1000 * CALLERS) / perSecond - ended
+        if (early > 0) await new Promise(resolve => setTimeout(resolve, early))
+        began = performance.now()
       }
     }),
   )
-  return { cpuMicros: ((await cpuOf(server)) - before) / latencies.length, latencies }
-}
-
-async function start(side: 'bare' | 'ours', format: string): Promise<Server> {
-  const child = fork(new URL('./flow-server.ts', import.meta.url), [side, format], { execArgv: ['--import', 'tsx'] })
-  const [{ clientId, clientSecret, redirectUri, url }] = await once(child, 'message')
-  return { child, clientId, clientSecret, redirectUri, user: '', pool: new Pool(url, { connections: CALLERS }) }
-}
-
-async function cpuOf({ child }: Server): Promise<number> {
-  child.send('cpu')
-  const [micros] = await once(child, 'message')
-  return micros
-}
-
-async function clientCredentials(server: Server): Promise<() => Promise<void>> {
-  return async () => void (await token(server, { grant_type: 'client_credentials', scope: 'read:records' }))
-}
-
-async function bearer(server: Server): Promise<() => Promise<void>> {
-  const { access_token } = await token(server, { grant_type: 'client_credentials' })
-  return async () => void (await send(server, { path: '/guarded', headers: { authorization: `Bearer ${access_token}` } }))
-}
-
-async function introspection(server: Server): Promise<() => Promise<void>> {
-  const { access_token } = await token(server, { grant_type: 'client_credentials' })
-  const form = { token: access_token, ...credentials(server) }
-  return async () => void (await send(server, { path: '/oauth/introspect', form }))
-}
-
-async function refresh(server: Server): Promise<() => Promise<void>> {
-  let tokens = await redeem(server, await agree(server))
-  return async () => {
-    tokens = await token(server, { grant_type: 'refresh_token', refresh_token: tokens.refresh_token })
-  }
+  return { cpuMicros: ((await askServer(server, { ask: 'cpu' })) - before) / latencies.length, latencies }
 }
 
 /** The first time, the user is asked. */
-async function authorize(server: Server): Promise<string> {
+async function authorize(server: BenchServer): Promise<string> {
   const location = await locationOf(server, { path: `/oauth/authorize?${requestOf(server)}` })
   return location.searchParams.get('code') ?? agree(server)
 }
 
-async function agree(server: Server): Promise<string> {
+async function agree(server: BenchServer): Promise<string> {
   const screen = await locationOf(server, { path: `/oauth/authorize?${requestOf(server)}&prompt=consent` })
   await send(server, { path: `${screen.pathname}${screen.search}`, headers: { accept: 'text/html' } })
   const form = { consent_id: screen.searchParams.get('consent_id') ?? '', consent: 'granted' }
@@ -169,12 +97,12 @@ async function agree(server: Server): Promise<string> {
   return location.searchParams.get('code') ?? ''
 }
 
-function requestOf({ clientId, redirectUri }: Server): URLSearchParams {
+function requestOf({ clientId, redirectUri }: BenchServer): URLSearchParams {
   const app = { client_id: clientId, redirect_uri: redirectUri }
   return new URLSearchParams({ response_type: 'code', ...app, scope: 'read:records', state: 'some-state' })
 }
 
-function redeem(server: Server, code: string): Promise<Tokens> {
+function redeem(server: BenchServer, code: string): Promise<Tokens> {
   return token(server, { grant_type: 'authorization_code', code, redirect_uri: server.redirectUri })
 }
 
@@ -183,11 +111,11 @@ interface Tokens {
   readonly refresh_token: string
 }
 
-async function token(server: Server, form: Readonly<Record<string, string>>): Promise<Tokens> {
+async function token(server: BenchServer, form: Readonly<Record<string, string>>): Promise<Tokens> {
   return JSON.parse((await send(server, { path: '/oauth/token', form: { ...form, ...credentials(server) } })).text)
 }
 
-function credentials({ clientId, clientSecret }: Server): Readonly<Record<string, string>> {
+function credentials({ clientId, clientSecret }: BenchServer): { readonly client_id: string; readonly client_secret: string } {
   return { client_id: clientId, client_secret: clientSecret }
 }
 
@@ -195,16 +123,18 @@ interface Request {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly form?: Readonly<Record<string, string>>
+  /** The status that a refusal must have. Default: any that is none. */
+  readonly status?: number
 }
 
-async function locationOf(server: Server, request: Request): Promise<URL> {
+async function locationOf(server: BenchServer, request: Request): Promise<URL> {
   const { location } = await send(server, request)
   return new URL(location, 'http://localhost')
 }
 
 async function send(
-  { pool, user }: Server,
-  { form, headers, path }: Request,
+  { pool, user }: BenchServer,
+  { form, headers, path, status }: Request,
 ): Promise<{ readonly text: string; readonly location: string }> {
   const answer = await pool.request({
     path,
@@ -213,34 +143,7 @@ async function send(
     body: form ? new URLSearchParams(form).toString() : null,
   })
   const text = await answer.body.text()
-  if (answer.statusCode >= 400) throw new Error(`${path}: ${answer.statusCode} ${text}`)
+  const expected = status === undefined ? answer.statusCode < 400 : answer.statusCode === status
+  if (!expected) throw new Error(`${path}: ${answer.statusCode} ${text}`)
   return { text, location: String(answer.headers.location ?? '') }
-}
-
-/** The token endpoint alone, of the most frequent grant. */
-async function withoutHttp(): Promise<Row> {
-  const authmount = createAuthmount({
-    issuer: 'http://localhost',
-    store: memoryStore(),
-    authenticate: () => null,
-    scopes: { 'read:records': { description: 'Read your records' } },
-  })
-  const { clientId, clientSecret } = await authmount.registerApp(
-    { name: 'Bench', allowedScopes: ['read:records'], allowedGrantTypes: ['client_credentials'] },
-    { orgId: 'bench', userId: 'bench' },
-  )
-  const endpoint = authmount.find('/oauth/token')?.endpoint
-  if (!endpoint) throw new Error('no token endpoint')
-  const text = `grant_type=client_credentials&scope=read%3Arecords&client_id=${clientId}&client_secret=${clientSecret}`
-  const rest = { method: 'POST', params: {}, query: new URLSearchParams(), headers: {}, ip: undefined, native: undefined }
-  const costs: number[] = []
-  for (let turn = 0; turn < 30; turn++) {
-    const { system, user } = process.cpuUsage()
-    for (let index = 0; index < 5000; index++)
-      await authmount.dispatch(endpoint, { ...rest, body: { kind: 'form', form: new URLSearchParams(text) } })
-    const after = process.cpuUsage()
-    costs.push((after.system + after.user - system - user) / 5000)
-  }
-  const cpuMicros = quantile(costs.slice(5), 0.5)
-  return { name: 'client credentials without HTTP', share: null, target: null, cpuMicros, p50Ms: null, p99Ms: null }
 }

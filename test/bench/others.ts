@@ -1,7 +1,4 @@
-/**
- * Ratios against bare routes of the same framework, in one run: the two servers take turns under the same load, so that
- * a machine that slows down slows both. Absolute figures are of this machine and this minute.
- */
+/** Figures of parts: a guard, a check, an ID token, a grant in memory and in Redis. Most are of this machine and this minute. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -14,22 +11,17 @@ import { sealTokens } from '../../src/connectors/credentials.ts'
 import { mintIdToken } from '../../src/tokens/id-token.ts'
 import { newSigningJwk, signingKey } from '../../src/tokens/signing-key.ts'
 
-const ROUNDS = Number(process.env.ROUNDS ?? 5)
-const SECONDS = Number(process.env.SECONDS ?? 3)
+const ROUNDS = 5
 
 interface Server {
-  readonly kind: string
   readonly child: ChildProcess
   readonly url: string
   /** Of the same routes, without a guard. */
   readonly openUrl: string
-  readonly body: string
   readonly token: string
 }
 
 say('Node.js', process.version)
-await ratio('/oauth/token', 'fastify', 0.5)
-await ratio('/oauth/token', 'express', 0.7)
 await guardCost('fastify')
 await guardCost('express')
 await jwtCheck()
@@ -37,38 +29,14 @@ for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) await idTokens(alg)
 await connectorTokens()
 await heapPerToken()
 await revokeAll()
-if (process.env.REDIS_URL) {
-  await ratio('/oauth/token', 'fastify-redis', 0.5)
-  await ratio('/guarded', 'fastify-redis', 0.7)
-  await bytesInRedis(process.env.REDIS_URL)
-}
-
-async function ratio(path: '/oauth/token' | '/guarded', kind: string, target: number): Promise<void> {
-  const [bare, ours] = await Promise.all([start(`${kind}-bare`), start(kind)])
-  await load(bare, path, 1)
-  await load(ours, path, 1)
-  const ratios: number[] = []
-  const rates: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const bareRate = await load(bare, path, SECONDS)
-    const rate = await load(ours, path, SECONDS)
-    rates.push(rate.perSecond)
-    ratios.push(rate.perSecond / bareRate.perSecond)
-  }
-  say(
-    `${path} on ${kind}`,
-    `${median(ratios).toFixed(2)} of a bare route (target ${target}), ${Math.round(median(rates))} requests/s`,
-  )
-  bare.child.kill()
-  ours.child.kill()
-}
+if (process.env.REDIS_URL) await bytesInRedis(process.env.REDIS_URL)
 
 /** In turns of a second, in one process: its speed changes from minute to minute, and by more than what is looked for. */
 async function guardCost(framework: 'express' | 'fastify'): Promise<void> {
   const server = await start(framework)
   const open = { ...server, url: server.openUrl }
-  await load(server, '/guarded', 1)
-  await load(open, '/guarded', 1)
+  await load(server)
+  await load(open)
   const guarded: number[] = []
   const without: number[] = []
   for (let turn = 0; turn < 6 * ROUNDS; turn++) {
@@ -322,37 +290,28 @@ function heapUsed(): number {
 }
 
 async function start(kind: string): Promise<Server> {
-  const child = fork(new URL('./server.ts', import.meta.url), [kind], { execArgv: ['--import', 'tsx'] })
+  const child = fork(new URL('./guard-server.ts', import.meta.url), [kind], { execArgv: ['--import', 'tsx'] })
   const [hello] = await once(child, 'message')
-  return { kind, child, ...hello }
+  return { child, ...hello }
 }
 
-/** One load of `seconds`. */
-async function load(
-  server: Server,
-  path: string,
-  seconds: number,
-): Promise<{ readonly total: number; readonly perSecond: number }> {
-  const post = path === '/oauth/token'
-  const stopPolling = server.kind.includes('-redis') ? () => {} : keepAwake()
+/** One second of requests to the guarded route. Resolves to how many there were. */
+async function load(server: Server): Promise<number> {
+  const stopPolling = keepAwake()
   const result = await autocannon({
-    url: server.url + path,
+    url: `${server.url}/guarded`,
     connections: 64,
-    duration: seconds,
-    method: post ? 'POST' : 'GET',
-    headers: post ? { 'content-type': 'application/x-www-form-urlencoded' } : { authorization: `Bearer ${server.token}` },
-    ...(post ? { body: server.body } : {}),
+    duration: 1,
+    headers: { authorization: `Bearer ${server.token}` },
   })
   stopPolling()
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${path}: ${result.non2xx} refused, ${result.errors} failed`)
-  const { total } = result.requests
-  return { total, perSecond: total / result.duration }
+  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${result.non2xx} refused, ${result.errors} failed`)
+  return result.requests.total
 }
 
 /**
  * Keeps this process polling for answers. One that sleeps must be woken for each of them, and the slower of two servers
  * would be charged for that as well: twenty microseconds where processors are virtual, whatever the server did.
- * Not where Redis needs a processor too.
  */
 function keepAwake(): () => void {
   let awake = true
@@ -368,7 +327,7 @@ function keepAwake(): () => void {
 /** Of the guarded route, in microseconds. */
 async function cpuPerRequest(server: Server): Promise<number> {
   const before = await cpu(server)
-  const { total } = await load(server, '/guarded', 1)
+  const total = await load(server)
   return ((await cpu(server)) - before) / total
 }
 

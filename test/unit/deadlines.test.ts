@@ -42,6 +42,22 @@ t.test('nobody waits longer than the timeout, nor much less', async t => {
   }
 })
 
+t.test('time does not count while an entry is paused', async t => {
+  const deadlines = new Deadlines(80)
+  const expired: string[] = []
+  const [paused, released] = [waiter('paused', expired), waiter('released', expired)]
+  for (const waiting of [paused, released]) {
+    deadlines.add(waiting)
+    deadlines.pause(waiting)
+  }
+  await setTimeout(200)
+  t.strictSame(expired, [])
+  deadlines.remove(released)
+  for (const waiting of [paused, released]) deadlines.resume(waiting)
+  await setTimeout(200)
+  t.strictSame(expired, ['paused'])
+})
+
 t.test('a queue that has been quiet for a while works again', async t => {
   const deadlines = new Deadlines(40)
   const expired: string[] = []

@@ -1,4 +1,4 @@
-import { sameBytes, sha256 } from '../../base/crypto.ts'
+import { sameDigest, sha256 } from '../../base/crypto.ts'
 import type { EpochMs } from '../../base/time.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { optional } from '../../http/params.ts'
@@ -74,7 +74,7 @@ function verifySecret(app: App | undefined, secret: string, now: EpochMs): boole
   let matched = false
   for (const candidate of app && app.secrets.length > 0 ? app.secrets : NOBODY) {
     const live = candidate.usableUntil === null || now < candidate.usableUntil
-    if (sameBytes(hash, candidate.hash) && live) matched = true
+    if (sameDigest(hash, candidate.hash) && live) matched = true
   }
   return matched
 }
