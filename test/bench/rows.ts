@@ -151,12 +151,15 @@ export async function runRow({ beside, flow, kind, name, target }: RowPlan, turn
   }
 }
 
+/** Until the compiler has optimised what is hot: a cold server costs twice as much, and ours has more code than a bare one. */
+const WARM_UP_SECONDS = 2
+
 /** The loads of several servers, round by round. They take turns, so that a machine that slows down slows all of them. */
 export async function inTurns(
   sides: readonly { readonly server: BenchServer; readonly flow: Flow }[],
   { rounds, seconds }: Turns,
 ): Promise<readonly (readonly Load[])[]> {
-  for (const { flow, server } of sides) await load(server, flow, Math.min(1, seconds))
+  for (const { flow, server } of sides) await load(server, flow, WARM_UP_SECONDS)
   const loads: (readonly Load[])[] = []
   for (let round = 0; round < rounds; round++) {
     // Each goes first every other time.
