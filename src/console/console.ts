@@ -28,7 +28,7 @@ export interface AppsConsole {
 type Shown = Pick<Services, 'grants' | 'theme'>
 
 /** Makes the page and the answers with its files. */
-export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPath'>, services: Shown): AppsConsole {
+export function createConsole(config: Pick<Config<never>, 'clients' | 'loginUrl' | 'mountPath'>, services: Shown): AppsConsole {
   const { theme } = services
   const page = consolePage(config, services)
   const files = new Map([
@@ -48,7 +48,7 @@ export function createConsole(config: Pick<Config<never>, 'loginUrl' | 'mountPat
 }
 
 function consolePage(
-  { loginUrl, mountPath }: Pick<Config<never>, 'loginUrl' | 'mountPath'>,
+  { clients, loginUrl, mountPath }: Pick<Config<never>, 'clients' | 'loginUrl' | 'mountPath'>,
   { grants, theme }: Shown,
 ): HttpResponse {
   const choices = [...grants.values()].map(({ byDefault, name, summary, title }) => ({ name, title, summary, byDefault }))
@@ -76,7 +76,7 @@ function consolePage(
 <link rel="stylesheet" href="./console.css">
 <script type="module" src="./console.js"></script>
 </head>
-<body data-api="${escapeHtml(`${mountPath}/oauth-clients`)}" data-login="${escapeHtml(loginUrl)}" data-grants="${escapeHtml(JSON.stringify(choices))}">
+<body data-api="${escapeHtml(`${mountPath}/oauth-clients`)}" data-login="${escapeHtml(loginUrl)}" data-agents="${clients !== null}" data-grants="${escapeHtml(JSON.stringify(choices))}">
 <main>
 <div class="brand">${logo}<bdi>${escapeHtml(theme.name)}</bdi></div>
 <div class="notices"><p id="notice" role="status"></p><p id="problem" role="alert"></p></div>

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 export const SCRIPTS: ReadonlyMap<string, string> = new Map(
   [
     'console.js',
+    'agent-list.js',
     'api.js',
     'app-details.js',
     'app-form.js',

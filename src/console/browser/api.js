@@ -3,6 +3,8 @@
 /** @typedef {{ readonly tokenType: 'access' | 'refresh', readonly userId?: string, readonly scopes: readonly string[], readonly createdAt: string, readonly expiresAt: string }} Token */
 /** @typedef {{ readonly name: string, readonly description: string, readonly category: string }} Scope */
 /** @typedef {{ readonly data: readonly App[], readonly pagination: { readonly page: number, readonly total: number, readonly totalPages: number } }} AppPage */
+/** @typedef {{ readonly id: string, readonly clientId: string, readonly host: string | null, readonly name: string, readonly state: 'pending' | 'allowed' | 'refused' | 'used', readonly redirectHosts: readonly string[], readonly scopes: readonly string[], readonly firstSeen: string, readonly lastUsed: string | null, readonly askedBy: string | null, readonly isBlocked: boolean }} Agent */
+/** @typedef {{ readonly pending: readonly Agent[], readonly data: readonly Agent[], readonly next: string | null }} AgentPage */
 /** @typedef {{ readonly path: string, readonly message: string }} Problem */
 
 /** What came instead of an answer, in words for the person who asked. */
@@ -23,6 +25,10 @@ export class Refusal extends Error {
 export const api = {
   /** @param {URLSearchParams} query @returns {Promise<AppPage>} */
   list: query => read(`?${query}`),
+  /** @param {string} after @returns {Promise<AgentPage>} */
+  agents: after => read(`/unregistered${after === '' ? '' : `?after=${encodeURIComponent(after)}`}`),
+  /** @param {string} id @param {'allow' | 'refuse' | 'end'} decision @returns {Promise<{ readonly revoked: number }>} */
+  decideAgent: (id, decision) => change('POST', `/unregistered${pathOf(id)}/${decision}`),
   /** @returns {Promise<readonly Scope[]>} */
   scopes: () => read('/scopes'),
   /** @param {string} id @returns {Promise<App>} */

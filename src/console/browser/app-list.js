@@ -25,6 +25,8 @@ export async function appList(parameters) {
     : 'You can look at the apps of your organisation. Only its admins can change them.'
   const head = h('div', { class: 'head' }, heading(title))
   if (admin) head.append(h('a', { href: '#/new', class: 'button main' }, 'Create an app'))
+  if (admin && document.body.dataset.agents === 'true')
+    head.append(h('a', { id: 'agents', href: '#/agents', class: 'button' }, 'Agents'))
   head.append(h('p', { class: 'soft' }, lead))
   if (parameters !== '') tell(`${found} found.`)
   const none = h('p', {}, parameters === '' ? 'There are no apps yet.' : 'No apps match.')
