@@ -243,7 +243,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   ],
   'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
   'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
-  'clients/metadata-document.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
+  'clients/document-reader.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
   'connected-apps/list.ts MAX_TOKENS': 'how many tokens are read for a list that shows apps',
   'connectors/provider-tokens.ts MAX_EXPIRES_IN': 'ten years: a number that a provider could not mean',
   'http/limits.ts MAX_EXHAUSTED': 'memory of one process',
