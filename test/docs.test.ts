@@ -71,7 +71,7 @@ t.test('the tables of the options are those of the code: `npm run docs:options` 
   t.equal(unaligned(withTables(text)), unaligned(text))
   for (const name of sectionNames()) t.match(text, `<!-- options: ${name} -->`)
   for (const [file, type] of [
-    ['src/options/options.ts', 'Principal'],
+    ['src/options/principal.ts', 'Principal'],
     ['src/options/scopes.ts', 'ScopeDefinition'],
   ] as const) {
     const names = members(await source(file), type)

@@ -1,4 +1,3 @@
-import { scopeText } from '../base/scope-text.ts'
 import { OAuthError } from './oauth-error.ts'
 
 /** The error of a valid token that lacks a scope of the route (RFC 6750 §3.1). Knows both sets, for the challenge. */
@@ -7,7 +6,7 @@ export class InsufficientScope extends OAuthError {
   readonly wanted: readonly string[]
 
   constructor(required: readonly string[], granted: readonly string[]) {
-    super('insufficient_scope', `this needs the scope ${scopeText(required)}`)
+    super('insufficient_scope', `this needs the scope ${required.join(' ')}`)
     this.wanted = [...new Set([...granted, ...required])]
   }
 }

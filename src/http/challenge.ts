@@ -1,5 +1,4 @@
 import type { Log } from '../base/log.ts'
-import { scopeText } from '../base/scope-text.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
@@ -27,7 +26,7 @@ export function renderChallenge(
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
   const wanted = thrown instanceof InsufficientScope ? thrown.wanted : scopes
-  const scope = wanted.length > 0 ? `, scope="${scopeText(wanted)}"` : ''
+  const scope = wanted.length > 0 ? `, scope="${wanted.join(' ')}"` : ''
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)

@@ -1,6 +1,6 @@
 import { wireId } from '../base/ids.ts'
-import { scopeText } from '../base/scope-text.ts'
 import { readAudience } from '../bearer/audience.ts'
+import { scopeText } from '../clients/allowed-scopes.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'

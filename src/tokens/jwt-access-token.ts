@@ -1,6 +1,5 @@
 import { randomId } from '../base/crypto.ts'
 import { GRANT_ID_SOURCE } from '../base/ids.ts'
-import { scopeText } from '../base/scope-text.ts'
 import type { Grant, Token } from '../store/store.ts'
 import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -19,7 +18,7 @@ export function mintAccessToken(contents: AccessTokenContents, key: SigningKey):
   const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
   const claims = {
     client_id: clientId,
-    scope: scopeText(scopes),
+    scope: scopes.join(' '),
     org_id: grant.orgId,
     iss: issuer,
     sub: grant.userId ?? clientId,

@@ -243,7 +243,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   ],
   'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
   'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
-  'clients/metadata-document.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
+  'clients/document-reader.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
   'connected-apps/list.ts MAX_TOKENS': 'how many tokens are read for a list that shows apps',
   'connectors/provider-tokens.ts MAX_EXPIRES_IN': 'ten years: a number that a provider could not mean',
   'http/limits.ts MAX_EXHAUSTED': 'memory of one process',
@@ -251,6 +251,10 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'pages/language.ts MAX_WANTED': 'how many languages of a browser are looked at',
   'tokens/jwt-access-token.ts MAX_LENGTH': 'a header of 16 KiB does not reach us: Node ends it before',
   'verify/verifier.ts MAX_REMEMBERED': 'memory of one process',
+  'doctor/probe.ts MAX_BYTES': 'what the doctor keeps of an answer; it judges metadata, which are short',
+  'doctor/checks/mount-cure.ts MAX_DEPTH': 'how many prefixes the doctor tries where a mount is not found',
+  'doctor/checks/server-metadata.ts MAX_AGE_SECONDS': ['doctor/doctor.test.ts', 'each kind of finding is shown'],
+  'base/crypto.ts DIGEST_LENGTH': 'a fact of SHA-256',
 }
 
 const LONG: Readonly<Record<string, (size: number) => object>> = {

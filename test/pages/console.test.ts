@@ -586,6 +586,43 @@ t.test('in the browser', { skip }, async t => {
   })
 })
 
+t.test('an admin sees the agents that came by themselves, lets them in and keeps them out', { skip }, async t => {
+  const host = await start(t, 'fastify', { clients: { registration: 'open', admission: 'organization' } })
+  const register = async (name: string) => {
+    const { body } = await host.send('/api/v1/oauth/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ client_name: name, redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'none' }),
+    })
+    return { clientId: String(body.client_id), clientSecret: null }
+  }
+  const [good, evil] = [await register('Good <i>Helper</i>'), await register('Evil')]
+  t.equal((await host.authorize(good, {}, 'bert')).status, 403)
+  t.equal((await host.authorize(evil, {}, 'bert')).status, 403)
+
+  const { errors, open, page, press, said } = await visit(t, host, 'anna')
+  await open('#/apps')
+  await page.getByRole('link', { name: 'Agents', exact: true }).click()
+  await heading(page, 'Agents')
+  await page.getByText('asked for by bert').first().waitFor()
+  t.strictSame(await axeViolations(page), [])
+  await press('Allow “Good <i>Helper</i>”')
+  await said('can connect “Good <i>Helper</i>” now')
+  t.ok((await host.authorize(good, {}, 'bert')).params.consent_id)
+  await press('Refuse “Evil”…')
+  await page.getByRole('button', { name: 'Refuse', exact: true }).click()
+  await said('0 connections have ended')
+  t.match((await host.authorize(evil, {}, 'bert')).status, 403)
+
+  const { access } = await host.tokens(good, {}, 'bert')
+  await open('#/agents')
+  await press('End the access of “Good <i>Helper</i>”…')
+  await page.getByRole('button', { name: 'End access', exact: true }).click()
+  await said('One connection has ended')
+  await t.rejects(host.authmount.checkToken(access), { code: 'invalid_token' })
+  t.ok(errors.every(error => /status of 404/.test(error)))
+})
+
 t.test('the brand is the host’s', async t => {
   const branding = { name: 'Acme', accentColor: '#0a6640', logoUrl: 'https://cdn.example/logo.svg', css: 'h1{color:teal}' }
   const host = await start(t, 'express', { branding })

@@ -9,7 +9,9 @@ interface Described {
 }
 type Paths = Readonly<Record<string, Readonly<Record<string, Described>>>>
 
-const documents = new WeakMap<Authmount, Paths>()
+/** By the routes of a server: answers are described alike whatever its options, and a document takes longer than most tests. */
+const documents = new Map<string, Paths>()
+const names = new WeakMap<Authmount, string>()
 const compiled = new WeakMap<object, ValidateFunction>()
 const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
@@ -18,8 +20,10 @@ addFormats.default(ajv)
 export function assertDescribed(authmount: Authmount, method: string, response: Response, text: string): void {
   const endpoint = authmount.find(new URL(response.url).pathname)?.endpoint
   if (!endpoint || !['GET', 'POST', 'PUT', 'DELETE'].includes(method) || response.status === 405) return
-  const paths = documents.get(authmount) ?? (authmount.openapi().paths as unknown as Paths)
-  documents.set(authmount, paths)
+  const name = names.get(authmount) ?? JSON.stringify(authmount.endpoints.map(({ path, routes }) => [path, ...routes.keys()]))
+  names.set(authmount, name)
+  const paths = documents.get(name) ?? (authmount.openapi().paths as unknown as Paths)
+  documents.set(name, paths)
 
   const operation = paths[endpoint.path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
   // The metadata stand at more paths than the document repeats.

@@ -88,6 +88,22 @@ const SECURITY: Page = {
     ['A client can tell who answered it.', 'oauth/authorize.test.ts', 'state comes back as it was'],
     ["An app's token is not a login.", 'oauth/authorize.test.ts', 'a token that authmount issued is not a login'],
   ],
+  'Clients that nobody registered': [
+    ['A name is not believed.', 'self-registered/documents.test.ts', 'the page names the host of the client, not the name'],
+    ['Strangers make this server call nobody.', 'self-registered/documents.test.ts', 'strangers make this server read nothing'],
+    ['5 KiB and 5 seconds at most', 'self-registered/documents.test.ts', 'of 5 KiB and a byte'],
+    ['once at a time', 'self-registered/documents.test.ts', 'two hundred at once read a document once'],
+    ['within a budget by user and by host', 'self-registered/documents.test.ts', 'a user, and a host of documents, has a budget'],
+    ['What the user saw is what is issued.', 'self-registered/documents.test.ts', 'what the user saw is what is issued'],
+    ['They get little.', 'self-registered/documents.test.ts', 'sensitive scopes, those of connectors'],
+    ['An organisation can keep one out.', 'self-registered/admission.test.ts', 'refusing a client ends what it holds'],
+    [
+      'your code can block a client for everyone',
+      'self-registered/documents.test.ts',
+      'the host can block a client for everyone',
+    ],
+    ['Nothing grows for ever.', 'self-registered/documents.test.ts', 'a client that nobody uses is forgotten'],
+  ],
   Tokens: [
     ['They cannot be guessed.', 'unit/known-answers.test.ts', 'codes, tokens and secrets have 256 random bits'],
     ['A copy of the database holds none.', 'oauth/secrets.test.ts', 'no secret, code, token or verifier is ever stored'],
