@@ -1,5 +1,6 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { isAppId, wireId } from '../base/ids.ts'
+import { sweepRevoked } from '../clients/sweep-revoked.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -7,7 +8,6 @@ import type { SignedInContext } from '../options/context.ts'
 import type { App, OneTime } from '../store/store.ts'
 import { actor } from './apps.ts'
 import { changeApp, findApp } from './change-app.ts'
-import { sweepRevoked } from './sweep-revoked.ts'
 
 /** DELETE /oauth-clients/{appId}. One write ends every grant of the app, including those being issued concurrently. */
 export async function deleteApp(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
