@@ -8,7 +8,7 @@ import type { Context, SignedInContext } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
 import type { AdmissionState, App, Consent, ConsentOwner, Grant } from '../store/store.ts'
 import { isSelfRegistered } from './find-client.ts'
-import { describeUnknown, hostOf, keepClientUntil, keptUntil } from './self-registered.ts'
+import { describeUnknown, keepClientUntil, keptUntil, shownName } from './self-registered.ts'
 
 /*
  * Whether an organisation lets a client in that nobody registered by hand. What its admins have decided, or that its users use
@@ -66,11 +66,6 @@ function notYet(app: App): OAuthError {
     status: 403,
     told: { message: 'awaitsAdmission', app: shownName(app) },
   })
-}
-
-/** How a page names such a client: by its host, which is proven, or else by the name it gives itself. */
-export function shownName(app: App): string {
-  return hostOf(app) ?? app.name
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import type { ClientMetadata } from './client-metadata.ts'
+import { isSelfRegistered } from './find-client.ts'
 
 /*
  * The records of clients that nobody registered by hand. Each is forgotten when nobody uses it any more, with everything that
@@ -56,6 +57,15 @@ export function selfRegisteredApp(
 /** The host that a client has proven to be at; null where it has none. */
 export function hostOf({ clientId, origin }: Pick<App, 'clientId' | 'origin'>): string | null {
   return origin === 'metadata' && clientId !== undefined ? new URL(clientId).host : null
+}
+
+/**
+ * How pages name an app. One that nobody registered: by its host, which is proven, or else by the name it gives itself, in quotes,
+ * so that it is not taken for a host; by its `client_id` if it has none (RFC 7591 §2).
+ */
+export function shownName(app: App): string {
+  if (!isSelfRegistered(app)) return app.name
+  return hostOf(app) ?? (app.name === '' ? wireId(app) : `“${app.name}”`)
 }
 
 /** Converts such a client for the host's functions. */

@@ -228,3 +228,29 @@ everyFramework(
   },
   OPEN,
 )
+
+everyFramework(
+  'a client that takes the name of a host is never shown as that host, and one without a name has no empty one',
+  async (t, host) => {
+    const registered = async (client_name: string): Promise<TestApp> => {
+      const { body } = await register(host, { ...PUBLIC, client_name })
+      return { clientId: String(body.client_id), clientSecret: null }
+    }
+    const [liar, nobody] = [await registered('claude.ai'), await registered('')]
+    const known = publish({ client_name: 'claude.ai' })
+    for (const app of [liar, nobody, known]) await host.tokens(app, { redirect_uri: REDIRECT }, 'bert')
+    const page = await host.browse('/oauth/connected-apps', 'bert', { headers: { accept: 'text/html' } })
+    t.match(page.text, '<bdi>“claude.ai”</bdi>')
+    t.match(page.text, `<bdi>${nobody.clientId}</bdi>`)
+    t.match(page.text, `<bdi>${new URL(known.clientId).host}</bdi>`)
+    t.notMatch(page.text, '<bdi>claude.ai</bdi>')
+    const json = await host.browse('/oauth/connected-apps', 'bert')
+    const hosts = (json.body as unknown as readonly { readonly host?: string }[]).flatMap(({ host }) => host ?? [])
+    t.strictSame(hosts, [new URL(known.clientId).host])
+
+    for (const app of [liar, nobody]) await decide(host, app, 'refuse')
+    t.match((await shown(host, liar)).text, 'does not allow <bdi>“claude.ai”</bdi>')
+    t.match((await shown(host, nobody)).text, `does not allow <bdi>${nobody.clientId}</bdi>`)
+  },
+  OPEN,
+)
