@@ -8,6 +8,7 @@ import { checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
+import { destination } from '../pages/consent-page.ts'
 import type { App, Consent } from '../store/store.ts'
 
 /** A client that nobody registered by hand, as the admins of an organisation see it. What it says of itself is unchecked. */
@@ -68,7 +69,7 @@ function view(app: App, record: Consent): z.output<typeof unregisteredViewSchema
     host: hostOf(app),
     name: app.name,
     state: record.state ?? 'used',
-    redirectHosts: [...new Set(app.redirectUris.map(placeOf))],
+    redirectHosts: [...new Set(app.redirectUris.map(destination))],
     scopes: [...record.scopes],
     since: new Date(record.grantedAt).toISOString(),
     // Of this organisation alone: when others met or use the client is not told here.
@@ -77,12 +78,6 @@ function view(app: App, record: Consent): z.output<typeof unregisteredViewSchema
     askedBy: record.askedBy ?? null,
     isBlocked: app.status === 'suspended',
   }
-}
-
-/** The host of a redirect URI; of a private scheme, whose rest names nobody, the scheme. */
-function placeOf(uri: string): string {
-  const { host, protocol } = new URL(uri)
-  return /^https?:$/.test(protocol) ? host : protocol
 }
 
 /** POST /oauth-clients/unregistered/{appId}/allow: users of the organisation may let the client in. */
@@ -95,7 +90,7 @@ export function refuseUnregistered(request: HttpRequest, context: SignedInContex
   return decide('refuse', request, context)
 }
 
-/** POST /oauth-clients/unregistered/{appId}/end: what the client holds in the organisation ends; users are asked again. */
+/** POST /oauth-clients/unregistered/{appId}/end: ends the client's access in the organisation; its users may let it in again. */
 export function endUnregistered(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   return decide('end', request, context)
 }

@@ -20,7 +20,10 @@ export async function issueCode(
   const { config, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const admission = isSelfRegistered(asked.app) ? { admission: await useAdmission(asked.app, asked.scopes, context) } : {}
+  const request = contextOf(asked, principal)
+  const kept = isSelfRegistered(asked.app)
+    ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
+    : request
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -34,7 +37,7 @@ export async function issueCode(
       scopes: asked.scopes,
       codeChallenge: asked.codeChallenge,
       codeChallengeMethod: asked.codeChallengeMethod,
-      context: { ...contextOf(asked, principal), ...admission },
+      context: kept,
       epoch: asked.app.epoch,
     },
   })

@@ -177,11 +177,14 @@ function readMethod(members: Members, { isDocument, methods }: MetadataRules): C
   throw bad(`token_endpoint_auth_method must be one of ${usable.map(({ wireName }) => wireName).join(', ')}`)
 }
 
+/** Control characters, those that turn the direction of a text, and halves of characters: a text with one reads as another. */
+const UNFIT = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u
+
 function readText(members: Members, name: string, most: number): string | undefined {
   const value = members.get(name)
   if (value === undefined) return undefined
   if (typeof value !== 'string' || value.length > most) throw bad(`${name} must be a text of at most ${most} characters`)
-  if (/[\p{Cc}\p{Cs}]/u.test(value)) throw bad(`${name} must have no control characters`)
+  if (UNFIT.test(value)) throw bad(`${name} must have no control characters`)
   return value.trim() === '' ? undefined : value
 }
 

@@ -21,8 +21,11 @@ export async function findRequestingClient(clientId: string, mayRead: boolean, c
   if (app?.origin === 'registered') return clients?.registration ? app : undefined
   if (app && app.origin !== 'metadata') return app
   if (!clients?.documents || !services.documents || !(app || isDocumentUrl(clientId))) return undefined
-  if (app && (app.status !== 'active' || !mayRead || !principal || now < (app.freshUntil ?? 0))) return app
+  const mustRead = mayRead && (!app || (app.status === 'active' && now >= (app.freshUntil ?? 0)))
+  if (!mustRead) return app
+  // An old record serves until somebody has signed in.
+  if (!principal && app) return app
   if (!principal)
     throw new SignInFirst('login_required', 'nobody is signed in, and this client is not known yet', { status: 400 })
-  return mayRead ? readDocument(clientId, app, services.documents, { ...context, principal }) : app
+  return readDocument(clientId, app, services.documents, { ...context, principal })
 }

@@ -9,6 +9,7 @@ import type { Context } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
 import { newRegistrationToken } from '../tokens/opaque.ts'
+import { bearerToken } from '../tokens/token-guard.ts'
 import { makeSecret } from './authenticate/client-secret.ts'
 import { hasSecret } from './client-facts.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
@@ -53,14 +54,14 @@ export async function registerClient(request: HttpRequest, context: Context): Pr
  */
 export async function readRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const app = await findRegistration(request, context)
-  return json(200, { ...view(app, context), registration_access_token: bearerOf(request.headers.authorization) })
+  return json(200, { ...view(app, context), registration_access_token: bearerToken(request.headers.authorization) })
 }
 
 /** DELETE /oauth/register/{appId} (RFC 7592 §2.3). One write ends every grant of the client. */
 export async function deleteRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { events, now, store } = context
   const appId = request.params.appId ?? ''
-  const token = sha256(bearerOf(request.headers.authorization) ?? '')
+  const token = sha256(bearerToken(request.headers.authorization) ?? '')
   const mark = deletionMark([appId, token], { appId, orgId: '', userId: null }, context)
   const announce = () => events.emit({ type: 'client_unregistered', at: now, clientId: appId })
   const gone: HttpResponse = { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
@@ -90,7 +91,7 @@ async function requireInitialToken({ headers, ip }: HttpRequest, { config, servi
   const isGood = config.clients?.registration?.initialAccessToken
   if (!isGood) return
   const { limits } = services
-  const token = bearerOf(headers.authorization)
+  const token = bearerToken(headers.authorization)
   if (token !== undefined) {
     if (limits.state.exhausted) limits.checkFailures('clientFailures', GUESSES, ip)
     const ask = async () => isGood(token)
@@ -102,10 +103,6 @@ async function requireInitialToken({ headers, ip }: HttpRequest, { config, servi
 
 /** Guesses at an initial access token are counted by address, like those at a secret. */
 const GUESSES = ['registration', 'initial access token']
-
-function bearerOf(authorization: string | undefined): string | undefined {
-  return /^bearer +([\w.~+/-]+=*)$/i.exec(authorization ?? '')?.[1]
-}
 
 function readMetadata({ body }: HttpRequest, { config, services }: Context): ClientMetadata {
   if (body.kind === 'unreadable') throw new OAuthError('invalid_client_metadata', body.reason, { status: body.status })
@@ -123,7 +120,7 @@ function readMetadata({ body }: HttpRequest, { config, services }: Context): Cli
 
 /** Finds a registration by its id and token. An unknown id and a wrong token are the same 401: neither says whether a client exists. */
 async function findRegistration({ headers, params }: HttpRequest, { store }: Context): Promise<App> {
-  const token = bearerOf(headers.authorization)
+  const token = bearerToken(headers.authorization)
   const appId = params.appId ?? ''
   const app = isAppId(appId) ? await store.apps.get(appId) : undefined
   const hash = app?.origin === 'registered' && app.status !== 'deleted' ? app.registrationToken : undefined

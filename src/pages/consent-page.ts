@@ -168,7 +168,8 @@ function links(app: ConsentView['app'], messages: Messages): string {
   return anchors.length > 0 ? `<nav class="links">${anchors.join('')}</nav>` : ''
 }
 
-function destination(redirectUri: string): string {
+/** Names where a redirect URI leads, for a person. */
+export function destination(redirectUri: string): string {
   const { host, protocol } = new URL(redirectUri)
   // Show only the scheme of a private-scheme URI: the rest names no owner, and an app can write anything there.
   return /^https?:$/.test(protocol) ? host : protocol

@@ -1,5 +1,5 @@
 import { everyFramework, everywhere } from '../support/everywhere.ts'
-import type { HostOptions } from '../support/host.ts'
+import { frameworks, type HostOptions, type Mount, startHost } from '../support/host.ts'
 import { register } from '../support/registrations.ts'
 
 const DAY = 86_400
@@ -115,6 +115,7 @@ const REFUSED: Readonly<Record<string, readonly [sent: unknown, error: string]>>
   'a method that is a number': [{ ...PUBLIC, token_endpoint_auth_method: 1 }, 'invalid_client_metadata'],
   'a long name': [{ ...PUBLIC, client_name: 'x'.repeat(101) }, 'invalid_client_metadata'],
   'a name of control characters': [{ ...PUBLIC, client_name: 'a\u0000b' }, 'invalid_client_metadata'],
+  'a name that turns its direction': [{ ...PUBLIC, client_name: 'a\u202egpj.exe' }, 'invalid_client_metadata'],
   'a page that runs': [{ ...PUBLIC, client_uri: 'javascript:alert(1)' }, 'invalid_client_metadata'],
   'contacts that are none': [{ ...PUBLIC, contacts: 'me' }, 'invalid_client_metadata'],
   'pairwise subjects': [{ ...PUBLIC, subject_type: 'pairwise' }, 'invalid_client_metadata'],
@@ -182,7 +183,7 @@ everyFramework(
 )
 
 everyFramework(
-  'without the option there is no such route, and clients that registered before are refused new requests',
+  'without the option there is no such route',
   async (t, host) => {
     t.equal((await register(host, PUBLIC)).status, 404)
     t.notOk('registration_endpoint' in (await host.send('/.well-known/oauth-authorization-server')).body)
@@ -191,7 +192,7 @@ everyFramework(
 )
 
 everywhere(
-  'ten thousand registrations of strangers stop at the budget, and after a day nothing is left of them',
+  'registrations of strangers stop at the budget, and after a day nothing is left of them',
   async (t, host) => {
     const statuses = new Map<number, number>()
     for (let round = 0; round < 10; round++) {
@@ -227,6 +228,23 @@ everyFramework(
     const answer = await host.refresh(app, `am_rt_${'a'.repeat(46)}.${'b'.repeat(43)}`)
     t.equal(answer.status, 401)
     t.match(answer.body, { error: 'invalid_client' })
+  },
+  OPEN,
+)
+
+everywhere(
+  'turned off again, new requests are refused, and what is out lives until it ends',
+  async (t, host) => {
+    const { body } = await register(host, { ...PUBLIC, grant_types: ['authorization_code', 'refresh_token'] })
+    const app = { clientId: String(body.client_id), clientSecret: null }
+    const { access, refresh } = await host.tokens(app, { redirect_uri: REDIRECT })
+    const off = await startHost(frameworks.fastify as Mount, { store: host.store, now: host.clock.now })
+    t.teardown(off.close)
+    t.match((await off.authorize(app, { redirect_uri: REDIRECT })).body, { error: 'invalid_client' })
+    t.equal(await off.records(access), 200)
+    const refreshed = await off.refresh(app, refresh)
+    t.equal(await off.records(refreshed.body.access_token), 200)
+    t.equal((await register(off, PUBLIC)).status, 404)
   },
   OPEN,
 )

@@ -81,7 +81,8 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
 
 /**
  * Revokes the new grant if the consent was withdrawn, the code was replayed or an admin refused the app meanwhile. Each of these
- * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second sees the other.
+ * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second
+ * sees the other.
  */
 async function requireStillWanted(code: Code, app: App, context: Context): Promise<void> {
   const { store } = context
