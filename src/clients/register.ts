@@ -105,11 +105,12 @@ async function requireInitialToken({ headers, ip }: HttpRequest, { config, servi
 const GUESSES = ['registration', 'initial access token']
 
 function readMetadata({ body }: HttpRequest, { config, services }: Context): ClientMetadata {
-  if (body.kind === 'unreadable') throw new OAuthError('invalid_client_metadata', body.reason, { status: body.status })
+  // Of another type: other routes take forms as well, and the reason says so.
+  const isOther = body.kind === 'form' || (body.kind === 'unreadable' && body.status === 415)
+  if (body.kind === 'unreadable' && !isOther)
+    throw new OAuthError('invalid_client_metadata', body.reason, { status: body.status })
   if (body.kind !== 'json')
-    throw new OAuthError('invalid_client_metadata', 'the body must be application/json', {
-      status: body.kind === 'form' ? 415 : 400,
-    })
+    throw new OAuthError('invalid_client_metadata', 'the body must be application/json', { status: isOther ? 415 : 400 })
   try {
     return readClientMetadata(body.json, { config, methods: services.clientAuthentication, isDocument: false })
   } catch (error) {

@@ -134,6 +134,9 @@ everyFramework(
     }
     const form = await host.send('/oauth/register', { method: 'POST', body: new URLSearchParams({ redirect_uris: REDIRECT }) })
     t.equal(form.status, 415)
+    const text = await host.send('/oauth/register', { method: 'POST', headers: { 'content-type': 'text/plain' }, body: '{}' })
+    t.equal(text.status, 415)
+    t.equal(text.body.error_description, 'the body must be application/json')
     t.equal((await host.send('/oauth/register', { method: 'POST' })).status, 400)
     const { total } = await host.store.apps.list({ orgId: '', limit: 0, offset: 0 })
     t.equal(total, 0)
