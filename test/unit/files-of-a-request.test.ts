@@ -8,7 +8,8 @@ import t from 'tap'
 import { REDIRECT_URI, VERIFIER } from '../support/client.ts'
 import { frameworks, startHost } from '../support/host.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+/** Of the files that run, which are compiled. */
+const ROOT = fileURLToPath(import.meta.resolve('../../'))
 
 /** The files of `src` of which a function is called while `run` runs. */
 async function filesOf(run: () => Promise<Response>): Promise<readonly string[]> {
