@@ -70,7 +70,7 @@ async function read(path: string): Promise<{ readonly path: string; readonly pla
 }
 
 async function tap(paths: readonly string[]): Promise<number> {
-  const [compiled] = await Promise.all([compile(), configureTap()])
+  const [compiled] = await Promise.all([compile(paths), configureTap()])
   // A log shows what failed, a terminal also how far it is. In CI a test that is skipped fails: it proves nothing.
   // Some tests over memory wait for seconds of a real clock, and leave the processors to others.
   const jobs = command === 'all' ? [] : ['--jobs=4']
