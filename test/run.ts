@@ -76,12 +76,8 @@ async function tap(paths: readonly string[]): Promise<number> {
   const jobs = command === 'all' ? [] : ['--jobs=4']
   const reporter = process.stdout.isTTY ? '--reporter=terse' : '--reporter=min'
   const defaults = [reporter, ...jobs, ...(process.env.CI ? ['--fail-skip'] : [])]
-  const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(','), TEST_COMPILED: compiled.folder }
-  try {
-    return await child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
-  } finally {
-    await compiled.remove()
-  }
+  const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(','), TEST_COMPILED: compiled }
+  return child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
 }
 
 /**
