@@ -122,12 +122,21 @@ function createServices(
   }
 }
 
-/** Loads the HTTP client with the first document, so that a server that reads none loads none. */
+/**
+ * Loads the HTTP client with the first document, so that a server that reads none loads none. A stranger chooses these URLs, so the
+ * private hosts of the host's own providers are not for them.
+ */
 function documentClient({ allowLoopbackProviders: allowLoopback, outbound }: Config<never>): () => Promise<Outbound> {
   let client: Promise<Outbound> | undefined
   return () => {
     client ??= import('./outbound/outbound.ts').then(({ createOutbound }) =>
-      createOutbound({ ...outbound, allowLoopback, timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: MAX_DOCUMENT_BYTES }),
+      createOutbound({
+        ...outbound,
+        allowLoopback,
+        allowPrivateHosts: [],
+        timeoutMs: DOCUMENT_TIMEOUT_MS,
+        maxBytes: MAX_DOCUMENT_BYTES,
+      }),
     )
     return client
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
+import { sweepRevoked } from '../clients/sweep-revoked.ts'
 import { checkQuery } from '../http/check-input.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -8,7 +9,6 @@ import type { SignedInContext } from '../options/context.ts'
 import type { App, Grant, Token } from '../store/store.ts'
 import { actor } from './apps.ts'
 import { changeApp, findApp } from './change-app.ts'
-import { sweepRevoked } from './sweep-revoked.ts'
 
 export const listTokensQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(1000),

@@ -56,7 +56,7 @@ async function views(records: readonly Consent[], { store }: SignedInContext): P
   const apps = await Promise.all(records.map(({ appId }) => store.apps.get(appId)))
   return records.flatMap((record, index) => {
     const app = apps[index]
-    return app && isSelfRegistered(app) ? [view(app, record)] : []
+    return app && isSelfRegistered(app) && app.status !== 'deleted' ? [view(app, record)] : []
   })
 }
 
@@ -71,8 +71,9 @@ function view(app: App, record: Consent): z.output<typeof unregisteredViewSchema
     redirectHosts: [...new Set(app.redirectUris.map(placeOf))],
     scopes: [...record.scopes],
     since: new Date(record.grantedAt).toISOString(),
-    firstSeen: new Date(app.createdAt).toISOString(),
-    lastUsed: app.lastUsedAt === undefined ? null : new Date(app.lastUsedAt).toISOString(),
+    // Of this organisation alone: when others met or use the client is not told here.
+    firstSeen: new Date(record.firstSeenAt ?? record.grantedAt).toISOString(),
+    lastUsed: record.lastUsedAt === undefined ? null : new Date(record.lastUsedAt).toISOString(),
     askedBy: record.askedBy ?? null,
     isBlocked: app.status === 'suspended',
   }

@@ -3,10 +3,12 @@ import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
+import { announced } from '../store/announced.ts'
 import type { AdmissionState, App, Consent, ConsentOwner, Grant } from '../store/store.ts'
 import { isSelfRegistered } from './find-client.ts'
-import { describeUnknown, hostOf, keptUntil } from './self-registered.ts'
+import { describeUnknown, keepClientUntil, keptUntil, shownName } from './self-registered.ts'
 
 /*
  * Whether an organisation lets a client in that nobody registered by hand. What its admins have decided, or that its users use
@@ -24,9 +26,9 @@ const DONE_MS = 60_000
 
 const TRIES = 20
 
-/** Names the owner of the requests of an organisation that wait. */
+/** Names the owner of the requests of an organisation that wait: longer than the id of any organisation, so that none is named so. */
 export function pendingOf(orgId: string): ConsentOwner {
-  return { orgId: sha256(JSON.stringify(['pending', orgId])) }
+  return { orgId: sha256(JSON.stringify(['pending', orgId])).padEnd(256, '.') }
 }
 
 /**
@@ -66,11 +68,6 @@ function notYet(app: App): OAuthError {
   })
 }
 
-/** How a page names such a client: by its host, which is proven, or else by the name it gives itself. */
-export function shownName(app: App): string {
-  return hostOf(app) ?? app.name
-}
-
 /**
  * Notes that a user of this organisation has let the client in, unless there is a record already, so that admins see it. Resolves
  * to the epoch that the grant keeps. Rejects as {@link requireAdmission} does where an admin has refused the client meanwhile.
@@ -83,12 +80,13 @@ export async function useAdmission(app: App, scopes: readonly string[], context:
     const record = await store.consents.get(owner, app.id)
     if (record?.state === 'refused') throw refused(app)
     const { least, next } = keptUntil(now, app, config)
-    const known = record !== undefined && scopes.every(name => record.scopes.includes(name))
-    if (known && (record.expiresAt ?? Number.POSITIVE_INFINITY) >= least) return record.epoch ?? 0
+    const hasAll = record !== undefined && scopes.every(name => record.scopes.includes(name))
+    const isKept = hasAll && record.lastUsedAt !== undefined && (record.expiresAt ?? Number.POSITIVE_INFINITY) >= least
+    if (isKept) return record.epoch ?? 0
     const all = [...new Set([...(record?.scopes ?? []), ...scopes])]
-    const saved: Consent = record
-      ? { ...record, scopes: all, expiresAt: next, version: record.version + 1 }
-      : { owner, appId: app.id, scopes: all, grantedAt: now, state: 'used', epoch: now, expiresAt: next, version: 1 }
+    const first = { owner, appId: app.id, grantedAt: now, firstSeenAt: now, state: 'used', epoch: now, version: 0 } as const
+    const known = record ?? first
+    const saved: Consent = { ...known, scopes: all, lastUsedAt: now, expiresAt: next, version: known.version + 1 }
     if (await store.consents.save(saved)) return saved.epoch ?? 0
   }
   throw tooMany()
@@ -118,7 +116,8 @@ async function keepConsent(owner: ConsentOwner, app: App, { config, now, store }
     const { least, next } = keptUntil(now, app, config)
     // A withdrawn consent is not kept.
     if (record?.expiresAt === undefined || record.expiresAt >= least || record.scopes.length === 0) return record
-    if (await store.consents.save({ ...record, expiresAt: next, version: record.version + 1 })) return record
+    const used = record.state === undefined ? {} : { lastUsedAt: now }
+    if (await store.consents.save({ ...record, ...used, expiresAt: next, version: record.version + 1 })) return record
   }
   throw tooMany()
 }
@@ -134,16 +133,20 @@ export async function consentsCountSince(app: App, orgId: string, { store }: Con
 
 /** Leaves a request for the admins, if there is none of this client already, and drops the oldest of too many. */
 async function request(app: App, scopes: readonly string[], context: SignedInContext): Promise<void> {
-  const { events, now, principal, store } = context
+  const { events, now, principal, services, store } = context
   const { orgId, userId } = principal
   const owner = pendingOf(orgId)
   const current = await store.consents.get(owner, app.id)
   if (current && current.scopes.length > 0) return
+  await services.limits.count('screens', [orgId, userId, 'admission'], store)
   const version = (current?.version ?? 0) + 1
   const expiresAt = now + PENDING_MS
-  const record: Consent = { owner, appId: app.id, scopes, grantedAt: now, state: 'pending', askedBy: userId, expiresAt, version }
-  if (!(await store.consents.save(record))) return
-  events.emit({ type: 'admission_requested', at: now, clientId: wireId(app), orgId, userId })
+  const since = { grantedAt: now, firstSeenAt: now, expiresAt }
+  const record: Consent = { owner, appId: app.id, scopes, state: 'pending', askedBy: userId, version, ...since }
+  // First: an admin can decide about no client whose record is gone.
+  await keepClientUntil(app, expiresAt, context)
+  const announce = () => events.emit({ type: 'admission_requested', at: now, clientId: wireId(app), orgId, userId })
+  if (!(await announced(store.consents.save(record), announce))) return
   const { items } = await store.consents.list(owner, { limit: 2 * MAX_PENDING.organization })
   const oldestFirst = items.toSorted((a, b) => a.grantedAt - b.grantedAt)
   const own = oldestFirst.filter(({ askedBy }) => askedBy === userId)
@@ -191,35 +194,34 @@ export async function decideAdmission(app: App, decision: Decision, by: Decider,
   const { events, now, store } = context
   const { orgId, userId: actorId } = by
   const owner = { orgId }
-  const told = { at: now, clientId: wireId(app), orgId, actorId }
-  await writeDecision(app, decision, owner, context)
-  const waiting = await store.consents.get(pendingOf(orgId), app.id)
-  if (waiting && waiting.scopes.length > 0 && decision !== 'end') await drop(waiting, context)
-  if (decision === 'allow') {
-    events.emit({ type: 'admission_allowed', ...told })
-    return 0
+  const announce = (revoked: number | null) => {
+    const told = { at: now, clientId: wireId(app), orgId, actorId }
+    if (decision === 'allow') events.emit({ type: 'admission_allowed', ...told })
+    else events.emit({ type: decision === 'refuse' ? 'admission_refused' : 'admission_ended', ...told, revoked })
   }
-  const type = decision === 'refuse' ? 'admission_refused' : 'admission_ended'
-  let revoked: number | null = null
+  let isWritten = false
   try {
-    revoked = await store.grants.revokeMany({ appId: app.id, orgId })
+    await writeDecision(app, decision, owner, context)
+    isWritten = true
+    const waiting = await store.consents.get(pendingOf(orgId), app.id)
+    if (waiting && waiting.scopes.length > 0 && decision !== 'end') await drop(waiting, context)
+    // For the user who asked to come back.
+    if (decision === 'allow') await keepClientUntil(app, now + PENDING_MS, context)
+    const revoked = decision === 'allow' ? 0 : await store.grants.revokeMany({ appId: app.id, orgId })
+    announce(revoked)
     return revoked
-  } finally {
-    events.emit({ type, ...told, revoked })
+  } catch (error) {
+    if (isWritten || isUnknownOutcome(error)) announce(null)
+    throw error
   }
 }
 
-async function writeDecision(app: App, decision: Decision, owner: ConsentOwner, context: Context): Promise<void> {
+async function writeDecision(app: App, decision: Decision, owner: { readonly orgId: string }, context: Context): Promise<void> {
   const { config, now, store } = context
   for (let tries = 0; tries < TRIES; tries++) {
     const record = await store.consents.get(owner, app.id)
     const state = decision === 'end' ? (record?.state ?? 'used') : STATE_OF[decision]
-    const { expiresAt: _, ...kept } = record ?? {
-      appId: app.id,
-      owner,
-      scopes: context.config.clients?.scopes ?? ['*'],
-      version: 0,
-    }
+    const { expiresAt: _, ...kept } = record ?? (await firstDecision(app, owner, context))
     // Raised even within one millisecond, and always to a moment: consents from before it count no more.
     const epoch = decision === 'allow' ? (record?.epoch ?? now) : Math.max(now, (record?.epoch ?? 0) + 1)
     const saved: Consent = {
@@ -234,6 +236,13 @@ async function writeDecision(app: App, decision: Decision, owner: ConsentOwner, 
     if (await store.consents.save(saved)) return
   }
   throw tooMany()
+}
+
+/** What a decision begins with where the organisation has no record: all that a client may ask for, since when it waits. */
+async function firstDecision(app: App, owner: { readonly orgId: string }, { config, now, store }: Context): Promise<Consent> {
+  const waiting = await store.consents.get(pendingOf(owner.orgId), app.id)
+  const scopes = config.clients?.scopes ?? ['*']
+  return { appId: app.id, owner, scopes, grantedAt: now, firstSeenAt: waiting?.firstSeenAt ?? now, version: 0 }
 }
 
 function tooMany(): OAuthError {

@@ -1,10 +1,12 @@
 import { appIdOf, isClientId, wireId } from '../base/ids.ts'
 import type { Context } from '../options/context.ts'
+import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
 import { type Decider, type Decision, decideAdmission } from './admission.ts'
 import { isSelfRegistered } from './find-client.ts'
 import { isDocumentUrl } from './metadata-document.ts'
 import { selfRegisteredApp } from './self-registered.ts'
+import { sweepRevoked } from './sweep-revoked.ts'
 
 type HostContext = Omit<Context, 'principal'>
 
@@ -16,37 +18,33 @@ const TRIES = 20
  * Rejects with TypeError for a client that cannot be blocked so, or with StoreError.
  */
 export async function blockClient(clientId: string, context: HostContext): Promise<void> {
-  const { config, events, now } = context
-  const app = await change(clientId, context, app => {
+  const { events, now } = context
+  const app = await change(clientId, context, {
     // A record without an end: what is blocked stays blocked.
-    const { expiresAt: _, ...kept } = app
-    return app.status === 'active' ? { ...kept, status: 'suspended', epoch: Math.max(now, app.epoch + 1) } : app
+    changed({ expiresAt: _, ...app }) {
+      return { ...app, status: 'suspended', epoch: Math.max(now, app.epoch + 1) }
+    },
+    isDone: ({ status }) => status !== 'active',
+    announce: () => events.emit({ type: 'client_blocked', at: now, clientId }),
   })
-  events.emit({ type: 'client_blocked', at: now, clientId })
-  // Not through the request's store, whose time may be up: the grants are dead already, by the epoch of their app.
-  setImmediate(() => {
-    Promise.resolve()
-      .then(() => config.store.grants.revokeMany({ appId: app.id }))
-      .catch(cause =>
-        config.log.error(`grants of the blocked client ${app.id} could not be swept; they are dead all the same`, cause),
-      )
-  }).unref()
+  sweepRevoked(app, context)
 }
 
 /** Lifts the block of {@link blockClient}: users are asked again. Rejects as it does. */
 export async function unblockClient(clientId: string, context: HostContext): Promise<void> {
   const { config, events, now } = context
-  const neverUsedMs = config.clients?.neverUsedMs ?? 0
-  await change(clientId, context, app =>
-    app.status === 'suspended' ? { ...app, status: 'active', freshUntil: 0, expiresAt: now + neverUsedMs } : app,
-  )
-  events.emit({ type: 'client_unblocked', at: now, clientId })
+  const expiresAt = now + (config.clients?.neverUsedMs ?? 0)
+  await change(clientId, context, {
+    changed: app => ({ ...app, status: 'active', freshUntil: 0, expiresAt }),
+    isDone: ({ status }) => status !== 'suspended',
+    announce: () => events.emit({ type: 'client_unblocked', at: now, clientId }),
+  })
 }
 
 /** Decides for an organisation, as one of its admins would in the console. Rejects as {@link blockClient} does. */
 export async function decideForHost(clientId: string, decision: Decision, by: Decider, context: HostContext): Promise<number> {
   if (!isDecider(by)) throw new TypeError('who decides needs an orgId and a userId')
-  const app = await change(clientId, context, app => app)
+  const app = await change(clientId, context, { changed: app => app, isDone: () => true, announce: () => {} })
   return decideAdmission(app, decision, by, { ...context, principal: null })
 }
 
@@ -56,18 +54,32 @@ function isDecider(by: unknown): by is Decider {
   return [orgId, userId].every(id => typeof id === 'string' && id !== '' && id.length <= 255)
 }
 
+interface Change {
+  readonly changed: (app: App) => App
+  /** Whether a stored record needs no change: announced all the same, as the call may repeat one whose reply was lost. */
+  readonly isDone: (app: App) => boolean
+  readonly announce: () => void
+}
+
 /** Changes the record of such a client, which is made for a document that nobody has read yet. */
-async function change(clientId: string, { config, now, store }: HostContext, changed: (app: App) => App): Promise<App> {
+async function change(
+  clientId: string,
+  { config, now, store }: HostContext,
+  { announce, changed, isDone }: Change,
+): Promise<App> {
   if (typeof clientId !== 'string' || !isClientId(clientId)) throw new TypeError('a client needs a client_id')
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await store.apps.get(appIdOf(clientId))
     const current = found && wireId(found) === clientId ? found : undefined
     if (found && !(current && isSelfRegistered(current))) throw notUnknown()
     if (!current && !isDocumentUrl(clientId)) throw notUnknown()
+    if (current && isDone(current)) {
+      announce()
+      return current
+    }
     const next = changed(current ?? unreadApp(clientId, now, config.clients?.neverUsedMs))
-    if (next === current) return current
     const saved = { ...next, version: (current?.version ?? 0) + 1, updatedAt: now }
-    if (await store.apps.save(saved)) return saved
+    if (await announced(store.apps.save(saved), announce)) return saved
   }
   throw new Error('the record of this client is being changed all the time')
 }

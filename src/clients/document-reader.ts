@@ -17,8 +17,11 @@ export type Outcome = { readonly document: unknown; readonly freshMs: number } |
 export interface DocumentReader {
   /** Whether this document is being fetched at the moment. */
   isReading(url: string): boolean
-  /** Fetches a document, or joins whoever is fetching it. Never rejects for what its server answers. */
-  read(url: string): Promise<Outcome>
+  /**
+   * Fetches a document, or joins whoever is fetching it. `count` is called once for each fetch, before it. Rejects as `count` does,
+   * and never for what the document's server answers.
+   */
+  read(url: string, count: () => Promise<unknown>): Promise<Outcome>
   /** Whether this document is not to be tried again yet. */
   isPaused(url: string, now: EpochMs): boolean
   pause(url: string, until: EpochMs): void
@@ -29,10 +32,11 @@ export function createDocumentReader(outbound: () => Promise<Outbound>): Documen
   const paused = new TtlCache<true>(1000)
   return {
     isReading: url => underWay.has(url),
-    read(url) {
+    read(url, count) {
       const reading =
         underWay.get(url) ??
-        outbound()
+        count()
+          .then(outbound)
           .then(client => fetchDocument(url, client))
           .finally(() => underWay.delete(url))
       underWay.set(url, reading)
@@ -57,13 +61,16 @@ async function fetchDocument(url: string, outbound: Outbound): Promise<Outcome> 
   }
 }
 
+/** One text for both: it does not tell whether a name exists in a private network. */
+const NO_ANSWER = 'its URL does not answer, or is not one that this server may call'
+
 /** Said to the client's developer, and to nobody more than is known outside: not which address a name has, nor which error came. */
 const PROBLEMS: Readonly<Record<OutboundError['reason'], string>> = {
-  refused: 'its URL is not one that this server may call',
+  refused: NO_ANSWER,
   timeout: `its URL did not answer within ${DOCUMENT_TIMEOUT_MS / 1000} seconds`,
   too_large: `it has more than ${MAX_DOCUMENT_BYTES} bytes`,
   redirect: 'its URL answered with a redirect, which is not followed',
-  network: 'its URL does not answer',
+  network: NO_ANSWER,
 }
 
 function freshMs(headers: Headers): number {

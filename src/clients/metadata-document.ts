@@ -5,6 +5,7 @@ import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
 import type { SignedInContext } from '../options/context.ts'
+import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
 import type { DocumentReader, Outcome } from './document-reader.ts'
@@ -48,7 +49,7 @@ export async function readDocument(
   if (serves && reader.isPaused(url, now)) return app
   let problem: string
   try {
-    const outcome = await fetchCounted(url, reader, context)
+    const outcome = await fetchCounted(url, app !== undefined, reader, context)
     if (!('problem' in outcome)) return await keepDocument(url, outcome, context)
     problem = outcome.problem
   } catch (error) {
@@ -62,17 +63,21 @@ export async function readDocument(
   return app
 }
 
-/** Whoever comes while a document is being read gets its outcome too, and is not counted. */
+/**
+ * Whoever comes while a document is being read gets its outcome too, and is not counted. One that has been read before has a budget
+ * of its own: others of its host cannot use it up.
+ */
 async function fetchCounted(
   url: string,
+  isKnown: boolean,
   reader: DocumentReader,
   { principal, services, store }: SignedInContext,
 ): Promise<Outcome> {
-  if (!reader.isReading(url)) {
-    await services.limits.count('documents', [principal.orgId, principal.userId], store)
-    await services.limits.count('documentsOfHost', [new URL(url).host], store)
-  }
-  return reader.read(url)
+  const { limits } = services
+  if (!reader.isReading(url)) await limits.count('documents', [principal.orgId, principal.userId], store)
+  // Whatever its port, a host is one host; with the dot at its end, too.
+  const host = new URL(url).hostname.replace(/\.$/, '')
+  return reader.read(url, () => limits.count('documentsOfHost', isKnown ? [host, url] : [host], store))
 }
 
 function unusable(url: string, problem: string): OAuthError {
@@ -84,7 +89,10 @@ function unusable(url: string, problem: string): OAuthError {
 
 const TRIES = 10
 
-/** Checks a document and stores what it says. Rejects with MetadataError for one that says nothing usable. */
+/**
+ * Checks a document and stores what it says. Rejects with MetadataError for one that says nothing usable, with OAuthError
+ * `invalid_client` for one that the host does not let in.
+ */
 async function keepDocument(
   url: string,
   { document, freshMs }: Extract<Outcome, { document: unknown }>,
@@ -100,10 +108,11 @@ async function keepDocument(
     if (current && (current.status !== 'active' || now < (current.freshUntil ?? 0))) return current
     const next = current ? withDocument(current, metadata, now) : newDocumentApp(url, metadata, now, config.clients?.neverUsedMs)
     const app = { ...next, freshUntil: now + freshMs }
-    if (!(await store.apps.save(app))) continue
-    if (!current) events.emit({ type: 'client_registered', at: now, clientId: url, origin: 'metadata' })
-    else if (app.updatedAt !== current.updatedAt) events.emit({ type: 'client_changed', at: now, clientId: url })
-    return app
+    const announce = () => {
+      if (!current) events.emit({ type: 'client_registered', at: now, clientId: url, origin: 'metadata' })
+      else if (app.updatedAt !== current.updatedAt) events.emit({ type: 'client_changed', at: now, clientId: url })
+    }
+    if (await announced(store.apps.save(app), announce)) return app
   }
   throw new OAuthError('temporarily_unavailable', 'the record of this client is being changed all the time: try again')
 }
@@ -123,7 +132,8 @@ async function judge(url: string, document: unknown, context: SignedInContext): 
       config.hookTimeoutMs,
       'clients.metadataDocuments.admit',
     )
-    if (admitted !== true) throw fault('this server does not let its client in')
+    // No last good copy serves then.
+    if (admitted !== true) throw unusable(url, 'this server does not let its client in')
   }
   return metadata
 }

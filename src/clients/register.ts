@@ -6,12 +6,15 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
+import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
 import { newRegistrationToken } from '../tokens/opaque.ts'
 import { makeSecret } from './authenticate/client-secret.ts'
 import { hasSecret } from './client-facts.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
+import { deleteMarked, deletionMark, isUnanswered } from './deletion-mark.ts'
 import { selfRegisteredApp } from './self-registered.ts'
+import { sweepRevoked } from './sweep-revoked.ts'
 
 /*
  * Dynamic client registration (RFC 7591), and of its management (RFC 7592) reading and deleting. Nothing can be changed: whoever
@@ -24,8 +27,9 @@ export async function registerClient(request: HttpRequest, context: Context): Pr
   const { limits } = services
   await requireInitialToken(request, context)
   await limits.countFrom('registrations', request.ip, store)
-  await limits.count('allRegistrations', [], store)
   const metadata = readMetadata(request, context)
+  // Last: what registers nothing takes nothing from the others.
+  await limits.count('allRegistrations', [], store)
 
   const secret = hasSecret(metadata) ? makeSecret(now) : null
   const token = newRegistrationToken()
@@ -36,48 +40,68 @@ export async function registerClient(request: HttpRequest, context: Context): Pr
     registrationToken: token.id,
   }
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
-  if (!(await store.apps.save(app))) throw new Error('a new app id was already taken')
-  events.emit({ type: 'client_registered', at: now, clientId: app.id, origin: 'registered' })
+  const announce = () => events.emit({ type: 'client_registered', at: now, clientId: app.id, origin: 'registered' })
+  if (!(await announced(store.apps.save(app), announce))) throw new Error('a new app id was already taken')
   // It never ends while the client is in use (RFC 7591 §3.2.1: 0).
   const withSecret = secret ? { client_secret: secret.value, client_secret_expires_at: 0 } : {}
   return json(201, { ...view(app, context), ...withSecret, registration_access_token: token.value })
 }
 
-/** GET /oauth/register/{appId} (RFC 7592 §2.1): everything but the secret, of which only the hash is known. */
+/**
+ * GET /oauth/register/{appId} (RFC 7592 §2.1): everything but the secret, of which only the hash is known. The token is the one
+ * that the request carries (§3).
+ */
 export async function readRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  return json(200, view(await findRegistration(request, context), context))
+  const app = await findRegistration(request, context)
+  return json(200, { ...view(app, context), registration_access_token: bearerOf(request.headers.authorization) })
 }
 
 /** DELETE /oauth/register/{appId} (RFC 7592 §2.3). One write ends every grant of the client. */
 export async function deleteRegistration(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, events, now, store } = context
-  const app = await findRegistration(request, context)
-  // Without the hash of its token: the same answer to a repetition as to anybody.
-  const { registrationToken: _, ...kept } = app
-  const deleted: App = { ...kept, status: 'deleted', secrets: [], epoch: Math.max(now, app.epoch + 1), updatedAt: now }
-  if (!(await store.apps.save({ ...deleted, version: app.version + 1 })))
+  const { events, now, store } = context
+  const appId = request.params.appId ?? ''
+  const token = sha256(bearerOf(request.headers.authorization) ?? '')
+  const mark = deletionMark([appId, token], { appId, orgId: '', userId: null }, context)
+  const announce = () => events.emit({ type: 'client_unregistered', at: now, clientId: appId })
+  const gone: HttpResponse = { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
+
+  const repeated = isAppId(appId) ? await store.apps.get(appId) : undefined
+  if (repeated?.status === 'deleted' && (await isUnanswered(mark, context))) {
+    announce()
+    sweepRevoked(repeated, context)
+    return gone
+  }
+  const { registrationToken: _, ...app } = await findRegistration(request, context)
+  const deleted: App = {
+    ...app,
+    status: 'deleted',
+    secrets: [],
+    epoch: Math.max(now, app.epoch + 1),
+    updatedAt: now,
+    version: app.version + 1,
+  }
+  if (!(await deleteMarked(mark, () => announced(store.apps.save(deleted), announce), context)))
     throw new OAuthError('temporarily_unavailable', 'this registration is being changed at the same time: try again')
-  events.emit({ type: 'client_unregistered', at: now, clientId: app.id })
-  // Not through the request's store, whose time may be up: the grants are dead already, by the epoch of their app.
-  setImmediate(() => {
-    Promise.resolve()
-      .then(() => config.store.grants.revokeMany({ appId: app.id }))
-      .catch(cause =>
-        config.log.error(`grants of the deleted client ${app.id} could not be swept; they are dead all the same`, cause),
-      )
-  }).unref()
-  return { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
+  sweepRevoked(deleted, context)
+  return gone
 }
 
-async function requireInitialToken({ headers }: HttpRequest, { config }: Context): Promise<void> {
+async function requireInitialToken({ headers, ip }: HttpRequest, { config, services, store }: Context): Promise<void> {
   const isGood = config.clients?.registration?.initialAccessToken
   if (!isGood) return
+  const { limits } = services
   const token = bearerOf(headers.authorization)
-  const ask = async () => isGood(token ?? '')
-  if (token !== undefined && (await withTimeout(ask, config.hookTimeoutMs, 'clients.registration.initialAccessToken')) === true)
-    return
+  if (token !== undefined) {
+    if (limits.state.exhausted) limits.checkFailures('clientFailures', GUESSES, ip)
+    const ask = async () => isGood(token)
+    if ((await withTimeout(ask, config.hookTimeoutMs, 'clients.registration.initialAccessToken')) === true) return
+    await limits.countFailure('clientFailures', GUESSES, ip, store)
+  }
   throw new OAuthError('invalid_token', 'registration needs an initial access token of this server')
 }
+
+/** Guesses at an initial access token are counted by address, like those at a secret. */
+const GUESSES = ['registration', 'initial access token']
 
 function bearerOf(authorization: string | undefined): string | undefined {
   return /^bearer +([\w.~+/-]+=*)$/i.exec(authorization ?? '')?.[1]

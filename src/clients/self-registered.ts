@@ -1,10 +1,12 @@
 import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
 import type { UnknownClient } from '../options/clients.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import type { ClientMetadata } from './client-metadata.ts'
+import { isSelfRegistered } from './find-client.ts'
 
 /*
  * The records of clients that nobody registered by hand. Each is forgotten when nobody uses it any more, with everything that
@@ -57,6 +59,15 @@ export function hostOf({ clientId, origin }: Pick<App, 'clientId' | 'origin'>): 
   return origin === 'metadata' && clientId !== undefined ? new URL(clientId).host : null
 }
 
+/**
+ * How pages name an app. One that nobody registered: by its host, which is proven, or else by the name it gives itself, in quotes,
+ * so that it is not taken for a host; by its `client_id` if it has none (RFC 7591 §2).
+ */
+export function shownName(app: App): string {
+  if (!isSelfRegistered(app)) return app.name
+  return hostOf(app) ?? (app.name === '' ? wireId(app) : `“${app.name}”`)
+}
+
 /** Converts such a client for the host's functions. */
 export function describeUnknown(app: App): UnknownClient {
   return {
@@ -88,13 +99,29 @@ const TRIES = 20
  * Keeps the record of a client that gets a token. Called before the token is issued: a record that expired sooner would take the
  * token with it. Rejects with StoreError, or with OAuthError `temporarily_unavailable` after too many conflicts.
  */
-export async function keepClient(app: App, { config, now, store }: Context): Promise<void> {
+export function keepClient(app: App, context: Context): Promise<void> {
+  const { config, now } = context
+  return keep(app, current => ({ ...keptUntil(now, current, config), lastUsedAt: now }), context)
+}
+
+/** Keeps the record of a client at least until `until`: one that an admin is asked about must still be there when they decide. Rejects as {@link keepClient} does. */
+export function keepClientUntil(app: App, until: EpochMs, context: Context): Promise<void> {
+  return keep(app, () => ({ least: until, next: until }), context)
+}
+
+interface Kept extends Pick<App, 'lastUsedAt'> {
+  readonly least: EpochMs
+  readonly next: EpochMs
+}
+
+async function keep(app: App, kept: (current: App) => Kept, { store }: Context): Promise<void> {
   let current: App | undefined = app
   for (let tries = 0; tries < TRIES; tries++) {
     if (current?.expiresAt === undefined) return
-    const { least, next } = keptUntil(now, current, config)
+    const { least, next: expiresAt, ...used } = kept(current)
     if (current.expiresAt >= least) return
-    if (await store.apps.save({ ...current, expiresAt: next, lastUsedAt: now, version: current.version + 1 })) return
+    if (await store.apps.save({ ...current, ...used, expiresAt, version: current.version + 1 })) return
     current = await store.apps.get(app.id)
   }
+  throw new OAuthError('temporarily_unavailable', 'the record of this client is being changed all the time: try again')
 }

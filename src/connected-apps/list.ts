@@ -3,6 +3,7 @@ import { viewApp } from '../apps/app-view.ts'
 import { toLogin } from '../authorize/login.ts'
 import { isAppId } from '../base/ids.ts'
 import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
+import { hostOf, shownName } from '../clients/self-registered.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, requireForm } from '../http/params.ts'
@@ -25,6 +26,10 @@ export const connectedAppSchema = z.object({
   appId: z.string().describe('names the app in the paths of this API'),
   clientId: z.string(),
   name: z.string(),
+  host: z
+    .string()
+    .optional()
+    .describe('of a client that nobody registered by hand: its host, which is proven, as its name is not'),
   description: z.string().optional(),
   logoUrl: z.string().optional(),
   homepageUrl: z.string().optional(),
@@ -47,12 +52,23 @@ export async function listConnectedApps(request: HttpRequest, context: Context):
     throw new ApiError('UNAUTHORIZED', 'sign in first')
   }
   const apps = await connectedApps({ ...context, principal })
-  return asPage ? showPage(apps, request, { ...context, principal }) : json(200, apps)
+  return asPage
+    ? showPage(apps, request, { ...context, principal })
+    : json(
+        200,
+        apps.map(({ view }) => view),
+      )
 }
 
 const PATH = '/oauth/connected-apps'
 
-async function connectedApps(context: SignedInContext): Promise<readonly ConnectedApp[]> {
+/** An app, and how a page names it. */
+interface Listed {
+  readonly view: ConnectedApp
+  readonly shown: string
+}
+
+async function connectedApps(context: SignedInContext): Promise<readonly Listed[]> {
   const { principal, store } = context
   const [consents, tokens] = await Promise.all([
     consentsOf({ userId: principal.userId }, context),
@@ -63,22 +79,24 @@ async function connectedApps(context: SignedInContext): Promise<readonly Connect
     const app = apps[index]
     if (!app || app.status === 'deleted') return []
     const own = tokens.items.filter(({ grant }) => grant.appId === app.id && grant.epoch === app.epoch)
-    return [viewConnected(app, consent, own.length, context)]
+    return [{ view: viewConnected(app, consent, own.length, context), shown: shownName(app) }]
   })
-  return connected.toSorted((a, b) => b.grantedAt.localeCompare(a.grantedAt))
+  return connected.toSorted((a, b) => b.view.grantedAt.localeCompare(a.view.grantedAt))
 }
 
-async function showPage(apps: readonly ConnectedApp[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+async function showPage(apps: readonly Listed[], request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
   const { config, services, store } = context
   const formId = apps.length > 0 ? await makeForm(context) : ''
   const removedId = request.query.get('removed') ?? ''
   // The parameter is in the URL, so a link could claim that an app was removed: say so only if it is not in the list.
-  const gone = isAppId(removedId) && !apps.some(({ appId }) => appId === removedId)
-  const removed = gone ? ((await store.apps.get(removedId))?.name ?? null) : null
+  const gone = isAppId(removedId) && !apps.some(({ view }) => view.appId === removedId)
+  const removedApp = gone ? await store.apps.get(removedId) : undefined
+  const removed = removedApp ? shownName(removedApp) : null
   const setting = pageSettingFor(request, services)
-  const inWords = apps.map(app => ({
-    ...app,
-    scopes: app.scopes.map(({ description, name }) => {
+  const inWords = apps.map(({ shown, view }) => ({
+    ...view,
+    name: shown,
+    scopes: view.scopes.map(({ description, name }) => {
       const scope = config.scopes.get(name)
       if (name === OFFLINE_ACCESS) return { description: setting.language.messages.staysConnected }
       return { description: scope ? describeScope(scope, setting.language) : description }
@@ -122,6 +140,7 @@ function viewConnected(app: App, consent: Consent, activeTokens: number, { confi
     appId: app.id,
     clientId,
     name,
+    host: hostOf(app) ?? undefined,
     description,
     logoUrl,
     homepageUrl,

@@ -1,6 +1,6 @@
 import { countScreen } from '../authorize/count-screen.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
-import { findClient } from '../clients/find-client.ts'
+import { findClient, isSelfRegistered } from '../clients/find-client.ts'
 import { withdraw } from '../connected-apps/withdraw.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
@@ -106,6 +106,9 @@ async function readReturn(params: Params, context: Context): Promise<Return> {
   if (redirectUri === null) return { appId, clientId, redirectUri, state }
 
   if (clientId === null) throw new OAuthError('invalid_request', 'post_logout_redirect_uri needs id_token_hint, or client_id')
+  // §3: a client that anybody may have registered proves by an ID token that the user knows it.
+  if (app && isSelfRegistered(app) && !hint)
+    throw new OAuthError('invalid_request', 'post_logout_redirect_uri of an app that registered itself needs id_token_hint')
   if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
     throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
   return { appId, clientId, redirectUri, state }

@@ -88,7 +88,7 @@ ${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}<
 </div>
 </form>
 ${links(app, messages)}`
-  const title = fillText(messages.consentTitle, { app: view.unregistered?.host ?? app.name })
+  const title = fillText(messages.consentTitle, { app: view.unregistered?.host ?? (app.name || app.clientId) })
   return renderPage(200, { ...setting, title, body, images, formAction: null })
 }
 
@@ -104,7 +104,8 @@ function unregisteredHeader(
 ): string {
   const { host } = unregistered
   const server = isolated(theme.name)
-  const shown = host ?? app.name
+  // RFC 7591 §2: one without a name is shown by its client_id.
+  const shown = host ?? (app.name || app.clientId)
   const heading = host === null ? messages.consentHeadingUnnamed : messages.consentHeading
   const name = isolated(app.name)
   const says = host === null || app.name === '' ? messages.uncheckedApp : messages.callsItself

@@ -505,6 +505,10 @@ export interface Consent {
   readonly state?: AdmissionState
   /** The user who asked for an admission. */
   readonly askedBy?: string
+  /** When the organisation of an admission first heard of the client. */
+  readonly firstSeenAt?: EpochMs
+  /** When the client was last used in the organisation of an admission, to the day. Absent: never. */
+  readonly lastUsedAt?: EpochMs
   /** Raised to end every grant that was made under an admission: grants keep the epoch they were made under. */
   readonly epoch?: number
   /** From this instant on, the consent is absent. Absent: until it is withdrawn. */

@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
@@ -121,3 +122,56 @@ for (const { name, mount, connect } of settings) {
     t.throws(validate, { name: 'AuthorizationResponseError', error: 'access_denied' })
   })
 }
+
+atIssuer(
+  'oauth4webapi registers itself, with a secret and without, and its user lets it in',
+  async (t, host, issuer) => {
+    const options = { [oauth.allowInsecureRequests]: true }
+    const discovered = await oauth.discoveryRequest(new URL(issuer), { ...options, algorithm: 'oauth2' })
+    const server = await oauth.processDiscoveryResponse(new URL(issuer), discovered)
+    // A client that names no method is one with a secret (RFC 7591 §2).
+    for (const method of [undefined, 'client_secret_post', 'none']) {
+      const metadata = { client_name: 'oauth4webapi', redirect_uris: [REDIRECT_URI] }
+      const client = await oauth.processDynamicClientRegistrationResponse(
+        await oauth.dynamicClientRegistrationRequest(
+          server,
+          method === undefined ? metadata : { ...metadata, token_endpoint_auth_method: method },
+          options,
+        ),
+      )
+      t.match(client, { ...metadata, token_endpoint_auth_method: method ?? 'client_secret_basic' })
+      const secret = String(client.client_secret)
+      const auth =
+        method === 'none' ? oauth.None() : method === undefined ? oauth.ClientSecretBasic(secret) : oauth.ClientSecretPost(secret)
+
+      const verifier = oauth.generateRandomCodeVerifier()
+      const query = new URLSearchParams({
+        client_id: client.client_id,
+        redirect_uri: REDIRECT_URI,
+        response_type: 'code',
+        scope: 'read:records',
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+      })
+      const { pathname } = new URL(server.authorization_endpoint ?? '')
+      const { location } = await host.decide(await host.browse(`${pathname}?${query}`, 'anna'))
+      const callback = oauth.validateAuthResponse(server, client, location ?? new URL('about:blank'), oauth.expectNoState)
+      const granted = await oauth.processAuthorizationCodeResponse(
+        server,
+        client,
+        await oauth.authorizationCodeGrantRequest(server, client, auth, callback, REDIRECT_URI, verifier, options),
+      )
+      t.match(granted, { token_type: 'bearer', scope: 'read:records' })
+      const records = new URL('/records', issuer)
+      const resource = await oauth.protectedResourceRequest(granted.access_token, 'GET', records, undefined, undefined, options)
+      t.match(await resource.json(), { clientId: client.client_id, userId: 'anna' })
+    }
+    await t.rejects(
+      oauth
+        .dynamicClientRegistrationRequest(server, { redirect_uris: ['http://app.example/cb'] }, options)
+        .then(oauth.processDynamicClientRegistrationResponse),
+      { name: 'ResponseBodyError', error: 'invalid_redirect_uri' },
+    )
+  },
+  () => ({ clients: { registration: 'open' } }),
+)

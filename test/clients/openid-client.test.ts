@@ -1,5 +1,6 @@
 import * as client from 'openid-client'
 import t from 'tap'
+import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
@@ -60,3 +61,39 @@ for (const { name, mount, connect } of settings) {
     })
   }
 }
+
+atIssuer(
+  'openid-client registers itself with a token that the host gave out, and its user lets it in',
+  async (t, host, issuer) => {
+    const options = { algorithm: 'oauth2' as const, execute: [client.allowInsecureRequests] }
+    const metadata = { client_name: 'openid-client', redirect_uris: [REDIRECT_URI] }
+    await t.rejects(client.dynamicClientRegistration(new URL(issuer), metadata, undefined, options), {
+      name: 'WWWAuthenticateChallengeError',
+      status: 401,
+    })
+    for (const [method, auth] of [
+      ['client_secret_basic', client.ClientSecretBasic()],
+      ['none', client.None()],
+    ] as const) {
+      const config = await client.dynamicClientRegistration(
+        new URL(issuer),
+        { ...metadata, token_endpoint_auth_method: method, grant_types: ['authorization_code', 'refresh_token'] },
+        auth,
+        { ...options, initialAccessToken: 'given-out' },
+      )
+      const pkceCodeVerifier = client.randomPKCECodeVerifier()
+      const { pathname, search } = client.buildAuthorizationUrl(config, {
+        redirect_uri: REDIRECT_URI,
+        scope: 'read:records',
+        code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+        code_challenge_method: 'S256',
+      })
+      const { location } = await host.decide(await host.browse(pathname + search, 'anna'))
+      const granted = await client.authorizationCodeGrant(config, location ?? new URL('about:blank'), { pkceCodeVerifier })
+      const refreshed = await client.refreshTokenGrant(config, granted.refresh_token ?? '')
+      const resource = await client.fetchProtectedResource(config, refreshed.access_token, new URL('/records', issuer), 'GET')
+      t.match(await resource.json(), { clientId: config.clientMetadata().client_id, userId: 'anna' })
+    }
+  },
+  () => ({ clients: { registration: { initialAccessToken: token => token === 'given-out' } } }),
+)

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Answer } from '../support/client.ts'
 import { everyFramework } from '../support/everywhere.ts'
 import { frameworks, type HostOptions, listen, type Mount, startHost, type TestHost } from '../support/host.ts'
+import { register } from '../support/registrations.ts'
 import { SEALING_KEY } from '../support/sign-in.ts'
 
 /** The limits as they are by default. */
@@ -136,6 +137,21 @@ t.test('wrong secrets are refused after a while, and a right one from elsewhere 
   }
   host.clock.advance(61)
   t.equal((await from('203.0.113.9')).status, 200, 'a minute later')
+})
+
+t.test('initial access tokens cannot be guessed at will', async t => {
+  const initialAccessToken = (token: string) => token === 'good'
+  const rateLimits = { clientFailures: { points: 3, seconds: 60 } }
+  const host = await startHost(behindProxy, { clients: { registration: { initialAccessToken } }, rateLimits })
+  t.teardown(host.close)
+  const metadata = { redirect_uris: ['https://agent.example/callback'] }
+  const guess = (token: string, ip = '203.0.113.9') =>
+    register(host, metadata, { authorization: `Bearer ${token}`, 'x-forwarded-for': ip })
+  const answers = await flood(index => guess(`wrong-${index}`), 20)
+  refused(t, answers, 'guesses')
+  t.equal(answers.filter(({ status }) => status === 401).length, 3)
+  t.equal((await guess('good')).status, 429, 'the right one from there too, for a guess must not be confirmed')
+  t.equal((await guess('good', '198.51.100.7')).status, 201)
 })
 
 everyFramework(

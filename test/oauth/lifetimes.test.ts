@@ -228,7 +228,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'connectors/provider-metadata.ts DISCOVERY_MS': 'how long what a provider says of itself is remembered',
   'connectors/provider-metadata.ts FORGET_MS': 'how often it is asked while it fails',
   'sign-in/account-exchange.ts CODE_SECONDS': 'longer than any provider lets its codes live',
-  'apps/delete-app.ts MARK_MS': ['oauth/ends.test.ts', 'an app is deleted'],
+  'clients/deletion-mark.ts MARK_MS': ['oauth/ends.test.ts', 'an app is deleted'],
 }
 
 /** By a session that says when its user signed in, and by a bearer token of the host's. */

@@ -5,31 +5,19 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Locator, Page, Request, Response } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { startExpress } from '../../examples/express/app.ts'
-import { startFastify } from '../../examples/fastify/app.ts'
-import { freePort } from '../../examples/host/printed.ts'
 import { openStore } from '../../examples/host/store.ts'
 import { axeViolations, launchBrowser, openPage, skipWithoutBrowser } from '../support/browser.ts'
+import { exampleHosts } from '../support/example-hosts.ts'
 
 const skip = skipWithoutBrowser()
 const run = promisify(execFile)
 /** As short as the default time of a store allows. */
 const GRACE_SECONDS = 3
 
-/** The example hosts, each with what ends it. */
+const settings = { graceSeconds: GRACE_SECONDS }
 const HOSTS = {
-  async express() {
-    const { origin, server } = await startExpress(await freePort(), await openStore({}), { graceSeconds: GRACE_SECONDS })
-    const close = () => {
-      server.closeAllConnections()
-      server.close()
-    }
-    return { origin, close }
-  },
-  async fastify() {
-    const { origin, server } = await startFastify(await freePort(), await openStore({}), { graceSeconds: GRACE_SECONDS })
-    return { origin, close: () => server.close() }
-  },
+  express: async () => exampleHosts.express(await openStore({}), settings),
+  fastify: async () => exampleHosts.fastify(await openStore({}), settings),
 }
 
 /** A request as the browser made it, and the answer. */

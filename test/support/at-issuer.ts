@@ -1,4 +1,5 @@
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
+import { overMemory } from './everywhere.ts'
 import { frameworks, type HostOptions, type Listening, startHost, type TestHost } from './host.ts'
 import { startFront } from './https.ts'
 
@@ -16,7 +17,7 @@ export function atIssuer(
   mounts: Readonly<Record<string, MountAtIssuer>> = frameworks,
 ): void {
   for (const [framework, mount] of Object.entries(mounts)) {
-    t.test(`${framework}: ${name}`, async t => {
+    overMemory(`${framework}: ${name}`, async t => {
       const front = await startFront()
       const host = await startHost(authmount => mount(authmount, front.url), { issuer: front.url, ...options(front.url) })
       front.forwardTo(host.url)
