@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { authmountRouter, requireToken } from 'authmount/express'
 import express, { type RequestHandler } from 'express'
 import t, { type Test } from 'tap'
+import { tsImport } from 'tsx/esm/api'
 import ts from 'typescript'
 import { sectionNames, withTables } from '../docs/.vitepress/options.ts'
 import { OPTIONS } from '../src/options/table.ts'
@@ -217,8 +218,8 @@ for (const framework of ['express', 'fastify']) {
 
 t.test('a client of node-oauth2-server keeps its id, its secret and what users have agreed to', async t => {
   const folder = await filesOf('docs/migrate-node-oauth2-server.md', {}, t)
-  const { importClient } = await import(join(folder, 'import-clients.ts'))
-  const { importConsent } = await import(join(folder, 'import-consents.ts'))
+  const { importClient } = await tsImport(join(folder, 'import-clients.ts'), import.meta.url)
+  const { importConsent } = await tsImport(join(folder, 'import-consents.ts'), import.meta.url)
   const { createAuthmount } = await import('authmount')
   const { memoryStore } = await import('authmount/stores/memory')
   const store = memoryStore()
@@ -267,8 +268,8 @@ t.test('a client of node-oauth2-server keeps its id, its secret and what users h
 
 t.test('the functions of “Operations” end everything after a restore, and tell whether the store answers', async t => {
   const folder = await filesOf('docs/operations.md', {}, t)
-  const { endEverything } = await import(join(folder, 'after-restore.ts'))
-  const { checkStore } = await import(join(folder, 'health.ts'))
+  const { endEverything } = await tsImport(join(folder, 'after-restore.ts'), import.meta.url)
+  const { checkStore } = await tsImport(join(folder, 'health.ts'), import.meta.url)
   if (!frameworks.express) throw new Error('no Express')
   const host = await startHost(frameworks.express)
   t.teardown(host.close)
@@ -308,8 +309,9 @@ t.test('every line of the log is described, and every one that is described is w
 })
 
 t.test('while an old server lives beside it, each token goes to the server that knows it', async t => {
-  const { eitherToken, oldRefresh, oldToken } = await import(
-    join(await filesOf('docs/migrate-node-oauth2-server.md', {}, t), 'both-kinds.ts')
+  const { eitherToken, oldRefresh, oldToken } = await tsImport(
+    join(await filesOf('docs/migrate-node-oauth2-server.md', {}, t), 'both-kinds.ts'),
+    import.meta.url,
   )
   const old: RequestHandler = (_request, response) => {
     response.json({ by: 'the old server' })

@@ -5,6 +5,7 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
+import { compile } from './compile.ts'
 import { exitOf } from './servers/server.ts'
 import { startServers } from './servers/start.ts'
 import { findChromium } from './support/browser.ts'
@@ -69,13 +70,13 @@ async function read(path: string): Promise<{ readonly path: string; readonly pla
 }
 
 async function tap(paths: readonly string[]): Promise<number> {
-  await configureTap()
+  const [compiled] = await Promise.all([compile(paths), configureTap()])
   // A log shows what failed, a terminal also how far it is. In CI a test that is skipped fails: it proves nothing.
   // Some tests over memory wait for seconds of a real clock, and leave the processors to others.
   const jobs = command === 'all' ? [] : ['--jobs=4']
   const reporter = process.stdout.isTTY ? '--reporter=terse' : '--reporter=min'
   const defaults = [reporter, ...jobs, ...(process.env.CI ? ['--fail-skip'] : [])]
-  const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(',') }
+  const env = { ...process.env, ...servers.env, [TEST_ON]: running.join(','), TEST_COMPILED: compiled }
   return child('tap', [...defaults, ...options, ...paths], { stdio: 'inherit', env })
 }
 

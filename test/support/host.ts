@@ -13,8 +13,6 @@ import {
 import { authmountRouter, requireToken } from 'authmount/express'
 import authmountPlugin from 'authmount/fastify'
 import express, { type Express } from 'express'
-import express4 from 'express4'
-import express417 from 'express417'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { TestClient } from './client.ts'
 import { Clock } from './clock.ts'
@@ -77,12 +75,14 @@ export const mounts: Readonly<Record<string, Mount>> = {
     return listenExpress(app, authmount)
   },
   'express 4, after its JSON parser': async authmount => {
+    const { default: express4 } = await import('express4')
     const app = express4() as unknown as Express
     app.use(express4.json())
     app.use(authmountRouter(authmount))
     return listenExpress(app, authmount)
   },
   'express 4.17, before its parsers': async authmount => {
+    const { default: express417 } = await import('express417')
     const app = express417() as unknown as Express
     app.use(authmountRouter(authmount))
     app.use(express417.json())

@@ -4,9 +4,6 @@ import type { EpochMs, Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
 import { mongoStore } from 'authmount/stores/mongo'
 import { redisStore } from 'authmount/stores/redis'
-import { Cluster, Redis } from 'ioredis'
-import { MongoClient } from 'mongodb'
-import { Pool } from 'pg'
 import { postgresStore } from '../../examples/custom-store/postgres-store.ts'
 import { runsOn, SERVER_NAMES, type ServerName, urlOf } from './places.ts'
 
@@ -28,8 +25,11 @@ export const connectMemory: Connect = async (_namespace, now = Date.now) => ({
   close: async () => {},
 })
 
+// Each driver is loaded where it is used: most runs are over memory.
+
 export function connectRedis(url: string): Connect {
   return async (namespace, now = Date.now) => {
+    const { Redis } = await import('ioredis')
     const redis = new Redis(url, { lazyConnect: true })
     await redis.connect()
     return { store: redisStore(redis, { prefix: namespace, now, warn: () => {} }), close: async () => redis.disconnect() }
@@ -38,6 +38,7 @@ export function connectRedis(url: string): Connect {
 
 export function connectCluster(urls: string): Connect {
   return async (namespace, now = Date.now) => {
+    const { Cluster } = await import('ioredis')
     const nodes = urls.split(',').map(url => ({ host: '127.0.0.1', port: Number(new URL(url).port) }))
     const cluster = new Cluster(nodes, { lazyConnect: true })
     await cluster.connect()
@@ -50,6 +51,7 @@ const POSTGRES_SCHEMA = new URL('../../examples/custom-store/schema.sql', import
 /** The store of the example: a namespace is a schema. */
 export function connectPostgres(connectionString: string): Connect {
   return async (namespace, now = Date.now) => {
+    const { Pool } = await import('pg')
     const pool = new Pool({ connectionString, max: 4, options: `-c search_path="${namespace}"` })
     pool.on('error', () => {})
     const tables = await readFile(POSTGRES_SCHEMA, 'utf8')
@@ -62,6 +64,7 @@ export function connectPostgres(connectionString: string): Connect {
 /** A namespace is a database. */
 export function connectMongo(url: string): Connect {
   return async (namespace, now = Date.now) => {
+    const { MongoClient } = await import('mongodb')
     const client = await new MongoClient(url).connect()
     return { store: mongoStore(client.db(namespace), { now }), close: () => client.close() }
   }

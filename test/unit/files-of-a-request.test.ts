@@ -2,13 +2,15 @@
  * How many files of the core a request runs through: what a newcomer reads to follow it. Counted by V8, on Fastify over the
  * memory store, which have files of their own beside these.
  */
+import { readFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
+import { findSourceMap } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { REDIRECT_URI, VERIFIER } from '../support/client.ts'
 import { frameworks, startHost } from '../support/host.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = new URL('../../', import.meta.url).href
 
 /** The files of `src` of which a function is called while `run` runs. */
 async function filesOf(run: () => Promise<Response>): Promise<readonly string[]> {
@@ -21,14 +23,27 @@ async function filesOf(run: () => Promise<Response>): Promise<readonly string[]>
     await session.post('Profiler.takePreciseCoverage')
     t.equal((await run()).status, 200)
     const { result } = await session.post('Profiler.takePreciseCoverage')
-    return result
-      .filter(({ functions }) => functions.some(({ ranges }) => (ranges[0]?.count ?? 0) > 0))
-      .map(({ url }) => (url.startsWith('file:') ? fileURLToPath(url).slice(ROOT.length) : ''))
-      .filter(file => file.startsWith('src/'))
-      .toSorted()
+    const called = result.flatMap(({ functions, url }) => {
+      const offsets = functions.flatMap(({ ranges: [range] }) => (range && range.count > 0 ? [range.startOffset] : []))
+      return offsets.length > 0 && url.startsWith('file:') ? sourcesAt(fileURLToPath(url), offsets) : []
+    })
+    const files = called.filter(url => url.startsWith(`${ROOT}src/`)).map(url => url.slice(ROOT.length))
+    return [...new Set(files)].toSorted()
   } finally {
     session.disconnect()
   }
+}
+
+/** The source files of a compiled one, by its source map. */
+function sourcesAt(path: string, offsets: readonly number[]): readonly string[] {
+  const map = findSourceMap(path)
+  if (!map) return []
+  const text = readFileSync(path, 'utf8')
+  return offsets.map(offset => {
+    const before = text.slice(0, offset).split('\n')
+    const entry = map.findEntry(before.length - 1, before.at(-1)?.length ?? 0)
+    return 'originalSource' in entry ? entry.originalSource : ''
+  })
 }
 
 t.test('a token request runs through at most 22 files of the core, and a check of a token through 10', async t => {
