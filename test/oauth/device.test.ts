@@ -2,25 +2,21 @@
 
 import type { Answer, Fields, TestApp } from '../support/client.ts'
 import { CHALLENGE, VERIFIER } from '../support/client.ts'
+import { DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN } from '../support/sign-in.ts'
 
-const GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 const DEVICES: HostOptions = { devices: {}, rateLimits: { codes: false, screens: false, userCodes: false } }
 const HTML = { accept: 'text/html' }
 const JSON_ONLY = { accept: 'application/json' }
-
-function deviceApp(host: TestHost, fields: Parameters<TestHost['publicApp']>[0] = {}): Promise<TestApp> {
-  return host.publicApp({ name: 'Terminal', allowedGrantTypes: [GRANT, 'refresh_token'], redirectUris: [], ...fields })
-}
 
 function ask(host: TestHost, app: TestApp, fields: Fields = {}): Promise<Answer> {
   return host.post('/oauth/device_authorization', app, { scope: 'read:records', ...fields })
 }
 
 function poll(host: TestHost, app: TestApp, { body }: Answer, fields: Fields = {}): Promise<Answer> {
-  return host.post('/oauth/token', app, { grant_type: GRANT, device_code: String(body.device_code), ...fields })
+  return host.post('/oauth/token', app, { grant_type: DEVICE_CODE, device_code: String(body.device_code), ...fields })
 }
 
 /** What the page of a code says, as JSON. */
@@ -169,8 +165,10 @@ everyFramework(
     const asked = await ask(host, app)
     t.match((await poll(host, other, asked)).body, { error: 'invalid_grant' })
     t.match((await poll(host, plain, asked)).body, { error: 'unauthorized_client' })
-    t.match((await host.post('/oauth/token', app, { grant_type: GRANT })).body, { error: 'invalid_request' })
-    t.match((await host.post('/oauth/token', app, { grant_type: GRANT, device_code: 'x' })).body, { error: 'invalid_grant' })
+    t.match((await host.post('/oauth/token', app, { grant_type: DEVICE_CODE })).body, { error: 'invalid_request' })
+    t.match((await host.post('/oauth/token', app, { grant_type: DEVICE_CODE, device_code: 'x' })).body, {
+      error: 'invalid_grant',
+    })
 
     const { body } = await look(host, asked.body.user_code)
     const right = { user_code: asked.body.user_code, form_id: body.form_id, consent: 'granted' }
