@@ -6,6 +6,7 @@ import { newGrantId, wireId } from '../base/ids.ts'
 import { OFFLINE_ACCESS, stillAllowed } from '../clients/allowed-scopes.ts'
 import { isOwnForm, makeForm } from '../connected-apps/form.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
 import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -88,8 +89,13 @@ export async function decideDevice(request: HttpRequest, context: SignedInContex
       epoch: app.epoch,
     },
   }
-  const first = await store.oneTime.claim(decision, randomId(16))
-  if (first) events.emit({ type: granted ? 'consent_granted' : 'consent_denied', ...by })
+  const announce = () => events.emit({ type: granted ? 'consent_granted' : 'consent_denied', ...by })
+  const first = await store.oneTime.claim(decision, randomId(16)).catch(error => {
+    // The repetition may find the device answered, and then emits nothing.
+    if (isUnknownOutcome(error)) announce()
+    throw error
+  })
+  if (first) announce()
   else await requireSameAnswer(entry.id, granted, context)
   if (request.body.kind === 'json') return json(200, { granted })
   return deviceAnsweredPage({ app: app.name, granted }, pageSettingFor(request, services))
