@@ -53,8 +53,12 @@ export function codeAnswer(
 }
 
 /** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
-  const limits = audience === null ? {} : { audience }
+function contextOf(
+  { audience, claims, codeKey, nonce, scopes }: AuthorizationRequest,
+  { authTime, sessionId }: Principal,
+): GrantContext {
+  const resources = audience === null ? {} : { audience }
+  const limits = codeKey === null ? resources : { ...resources, jkt: codeKey }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)

@@ -48,6 +48,11 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
   invalid_target: sentBack({ resource: 'https://another.example' }),
   login_required: sentBack({ prompt: 'none' }, null),
   consent_required: sentBack({ prompt: 'none' }),
+  invalid_dpop_proof: {
+    status: 400,
+    ask: (host, app) => host.post('/oauth/token', app, { grant_type: 'client_credentials' }, { headers: { dpop: 'x' } }),
+  },
+  use_dpop_nonce: ['oauth/dpop.test.ts', 'a proof needs a nonce of the server'],
   invalid_redirect_uri: [
     'self-registered/registration.test.ts',
     'a registration that cannot be is refused in the words of the standard',
