@@ -106,9 +106,9 @@ function normalUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { origin, pathname, password, username } = new URL(text)
   if (username !== '' || password !== '') return undefined
-  const path = pathname.replace(/%[\da-f]{2}/gi, escape => {
-    const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
-    return /[\w.~-]/.test(char) ? char : escape.toUpperCase()
+  const path = pathname.replace(/%[\da-f]{2}/gi, escaped => {
+    const char = String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+    return /[\w.~-]/.test(char) ? char : escaped.toUpperCase()
   })
   return `${origin}${path}`
 }

@@ -1,5 +1,6 @@
 /** Tokens that are bound to a key of the client's (RFC 9449), at the token endpoint and wherever they are used. */
 import { createAuthmount } from 'authmount'
+import { api, NEW_APP } from '../support/apps-api.ts'
 import { REDIRECT_URI, VERIFIER } from '../support/client.ts'
 import { askBound, askToken, at, type Proof, ProofKey } from '../support/dpop.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
@@ -9,6 +10,7 @@ import { SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
 const MACHINE = { grant_type: 'client_credentials', scope: 'read:records' }
 const CODE = { redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
 const RECORDS = { method: 'GET', url: at('/records') }
+const FIXED = '0123456789abcdef01234567'
 const key = new ProofKey()
 const other = new ProofKey()
 
@@ -260,6 +262,51 @@ everyFramework(
   { dpop: 'required' },
 )
 
+everyFramework('an app that must have bound tokens gets no others', async (t, host) => {
+  const app = await host.confidentialApp({ dpopBoundAccessTokens: true })
+  t.match(await host.clientCredentials(app), { status: 400, body: { error: 'invalid_dpop_proof' } })
+  t.match((await askToken(host, app, MACHINE, key.proof(host))).body, { token_type: 'DPoP' })
+  const change = (dpopBoundAccessTokens: unknown) => api(host, 'PUT', `/${app.clientId}`, { body: { dpopBoundAccessTokens } })
+  t.equal((await change('no')).status, 400)
+  t.match((await api(host, 'GET', `/${app.clientId}`)).body, { dpopBoundAccessTokens: true })
+  t.equal((await change(false)).body.dpopBoundAccessTokens, undefined)
+  t.match((await host.clientCredentials(app)).body, { token_type: 'Bearer' })
+  const created = await api(host, 'POST', '', { body: { ...NEW_APP, dpopBoundAccessTokens: true } })
+  t.match(created.body, { dpopBoundAccessTokens: true })
+
+  const fixed = async (fields: object) => {
+    const { clientId } = await host.confidentialApp({ clientId: FIXED, ...fields })
+    return (await api(host, 'GET', `/${clientId}`)).body.dpopBoundAccessTokens
+  }
+  t.equal(await fixed({ dpopBoundAccessTokens: true }), true)
+  t.equal(await fixed({ description: 'More' }), true, 'a field that is not given stays')
+  t.equal(await fixed({ dpopBoundAccessTokens: false }), undefined)
+})
+
+everyFramework(
+  'a client that registers itself can ask for bound tokens alone',
+  async (t, host) => {
+    const register = (bound: unknown) =>
+      host.send('/oauth/register', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          redirect_uris: [REDIRECT_URI],
+          token_endpoint_auth_method: 'none',
+          dpop_bound_access_tokens: bound,
+        }),
+      })
+    t.match(await register('yes'), { status: 400, body: { error: 'invalid_client_metadata' } })
+    const { body } = await register(true)
+    t.equal(body.dpop_bound_access_tokens, true)
+    const app = { clientId: String(body.client_id), clientSecret: null }
+    const fields = { grant_type: 'authorization_code', code: await host.approve(app), ...CODE }
+    t.match(await host.post('/oauth/token', app, fields), { status: 400, body: { error: 'invalid_dpop_proof' } })
+    t.match(await askToken(host, app, fields, key.proof(host)), { body: { token_type: 'DPoP' } })
+  },
+  { clients: { registration: 'open' } },
+)
+
 everyFramework(
   'where it is off, proofs are ignored, and the metadata promise nothing',
   async (t, host) => {
@@ -289,6 +336,27 @@ everyFramework('a proof is good once, also where several guards see it', async (
   t.equal(another.status, 200, 'the jti of another key is another')
   t.equal((await askToken(host, app, MACHINE, key.proof(host, { claims: { jti: 'the same' } }))).status, 200)
 })
+
+everyFramework(
+  'a proof can be used for five minutes, from a minute before its time on, and once in all of them',
+  async (t, host) => {
+    host.clock.stop()
+    const app = await host.confidentialApp()
+    const ahead = (seconds: number) => ({ claims: { iat: Math.floor(host.clock.now() / 1000) + seconds } })
+    host.clock.advance((1000 - (host.clock.now() % 1000)) / 1000)
+    t.equal((await askToken(host, app, MACHINE, key.proof(host, ahead(61)))).status, 400)
+    const proofs = [60, 60, 0, 0].map(seconds => key.proof(host, ahead(seconds)))
+    const [used = '', unused = '', later = '', tooLate = ''] = proofs
+    t.equal((await askToken(host, app, MACHINE, used)).status, 200)
+    host.clock.advance(300)
+    t.equal((await askToken(host, app, MACHINE, later)).status, 200)
+    host.clock.advance(1)
+    t.equal((await askToken(host, app, MACHINE, tooLate)).status, 400)
+    host.clock.advance(59)
+    t.equal((await askToken(host, app, MACHINE, used)).status, 400, 'it is remembered to its end')
+    t.equal((await askToken(host, app, MACHINE, unused)).status, 200)
+  },
+)
 
 everywhere(
   'of fifty uses of one proof at once, in two processes, one succeeds where the store keeps them',
