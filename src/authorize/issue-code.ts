@@ -20,7 +20,8 @@ export async function issueCode(
   const { config, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const request = contextOf(asked, principal)
+  const carried = contextOf(asked, principal)
+  const request = asked.codeKey === null ? carried : { ...carried, jkt: asked.codeKey }
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request
@@ -53,12 +54,11 @@ export function codeAnswer(
 }
 
 /** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
-function contextOf(
-  { audience, claims, codeKey, nonce, scopes }: AuthorizationRequest,
+export function contextOf(
+  { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
   { authTime, sessionId }: Principal,
 ): GrantContext {
-  const resources = audience === null ? {} : { audience }
-  const limits = codeKey === null ? resources : { ...resources, jkt: codeKey }
+  const limits = audience === null ? {} : { audience }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
