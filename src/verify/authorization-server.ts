@@ -2,7 +2,7 @@ import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { KeySet, unavailable } from './key-set.ts'
+import { KeySet, unavailable } from '../tokens/key-set.ts'
 import type { Refuse } from './refusals.ts'
 import { type Metadata, ServerMetadata } from './server-metadata.ts'
 

@@ -230,7 +230,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'connectors/retry.ts MAX_TRIES': ['connectors/tokens.test.ts', 'a provider that is busy is asked again'],
   'outbound/exchange.ts MAX_CODINGS': ['connectors/outbound.test.ts', 'a compressed body arrives decompressed'],
   'verify/revocations.ts MAX_REVOCATIONS': ['verify-revocations.test.ts', 'an app that gives back many tokens of its own'],
-  'verify/key-set.ts MAX_UNKNOWN': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
+  'tokens/key-set.ts MAX_UNKNOWN': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
   'base/log.ts MAX_DEPTH': ['oauth/secrets.test.ts', 'of an error the log receives name, message, code, stack and causes'],
   'base/ids.ts APP_ID_LENGTH': ['unit/known-answers.test.ts', 'what is derived is derived in the same way for ever'],
   'base/ids.ts GRANT_ID_LENGTH': ['unit/known-answers.test.ts', 'codes, tokens and secrets have 256 random bits'],
