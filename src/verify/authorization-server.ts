@@ -23,7 +23,7 @@ export interface Verified {
   readonly key: object
 }
 
-const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 /** Client of an authorization server. Every failure of the server is an OAuthError `temporarily_unavailable`. */
 export class AuthorizationServer {
