@@ -1,5 +1,6 @@
 import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import type { NewApp } from 'authmount'
+import { type CryptoKey, importJWK, type JWK } from 'jose'
 import type { Answer, Fields, TestApp } from './client.ts'
 import type { TestHost } from './host.ts'
 
@@ -23,6 +24,13 @@ export function newClientKey(alg: 'PS256' | 'RS256' | 'ES256' | 'EdDSA' = 'ES256
         : generateKeyPairSync('rsa', { modulusLength: 2048 })
   const jwk = publicKey.export({ format: 'jwk' }) as Record<string, string> & { kty: string }
   return { alg, privateKey, jwk: { ...jwk, kid } }
+}
+
+/** The private key, as libraries of clients take it. */
+export async function cryptoKeyOf({ alg, privateKey }: ClientKey): Promise<CryptoKey> {
+  const key = await importJWK(privateKey.export({ format: 'jwk' }) as JWK, alg === 'EdDSA' ? 'Ed25519' : alg)
+  if (key instanceof Uint8Array) throw new Error('the key is not asymmetric')
+  return key
 }
 
 /** The fields of an app that authenticates with these keys. */
