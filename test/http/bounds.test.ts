@@ -241,6 +241,16 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
     'self-registered/admission.test.ts',
     'of a user five requests wait, and of an organisation fifty',
   ],
+  'clients/authenticate/private-key-jwt.ts MAX_ASSERTION_LENGTH': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion that is wrong in any way is invalid_client, and spends nothing',
+  ],
+  'clients/client-keys.ts MAX_KEY_SET_BYTES': [
+    'oauth/private-key-jwt.test.ts',
+    'while the keys cannot be read, the last good ones serve for an hour; without any the answer is 503',
+  ],
+  'clients/client-keys.ts MAX_SETS': 'memory of one process',
+  'clients/public-keys.ts MAX_CLIENT_KEYS': ['oauth/private-key-jwt.test.ts', 'only public keys that can verify are registered'],
   'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
   'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
   'clients/document-reader.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],

@@ -210,6 +210,14 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   ],
   'verify/revocations.ts KEPT_MS': ['verify-revocations.test.ts', 'revocations are kept for as long as an access token can live'],
   'options/signing.ts LONGEST_TOKEN_SECONDS': ['oidc/keys.test.ts', 'a new key is published long before it signs'],
+  'clients/authenticate/private-key-jwt.ts LONGEST_MS': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion that is wrong in any way is invalid_client, and spends nothing',
+  ],
+  'clients/authenticate/private-key-jwt.ts SKEW_MS': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion is taken with what a careful client may send',
+  ],
   'clients/document-reader.ts DOCUMENT_TIMEOUT_MS': [
     'self-registered/documents.test.ts',
     'a slow server of documents is not waited for longer than five seconds',
