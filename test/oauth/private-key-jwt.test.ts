@@ -6,6 +6,7 @@ import { REDIRECT_URI, type TestApp, VERIFIER } from '../support/client.ts'
 import { actSigned, assertionOf, type ClientKey, JWT_BEARER, newClientKey, postSigned, withKeys } from '../support/client-keys.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
+import { register } from '../support/registrations.ts'
 
 const KEYS = {
   ES256: newClientKey('ES256'),
@@ -277,6 +278,40 @@ everyFramework(
     t.equal('clientSecret' in made.body, false)
   },
   UNLIMITED,
+)
+
+everyFramework(
+  'a client registers itself with its keys, and with the one algorithm that it uses',
+  async (t, host) => {
+    const rsa = { ...KEYS.RS256, alg: 'RS256' }
+    const metadata = { redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: 'private_key_jwt' }
+    for (const [name, wrong] of Object.entries({
+      'no keys': {},
+      'keys twice': { jwks: { keys: [KEY.jwk] }, jwks_uri: 'https://app.example/jwks' },
+      'a private key': { jwks: { keys: [KEY.privateKey.export({ format: 'jwk' })] } },
+      'a private address': { jwks_uri: 'https://10.0.0.1/jwks' },
+      'an algorithm that there is not': { jwks: { keys: [KEY.jwk] }, token_endpoint_auth_signing_alg: 'HS256' },
+      'a shared secret': { jwks: { keys: [KEY.jwk] }, token_endpoint_auth_method: 'client_secret_jwt' },
+    }))
+      t.match(await register(host, { ...metadata, ...wrong }), { status: 400, body: { error: 'invalid_client_metadata' } }, name)
+
+    const encryption = { ...OTHER.jwk, use: 'enc', kid: 'encryption' }
+    const jwks = { keys: [rsa.jwk, encryption] }
+    const { body, status } = await register(host, { ...metadata, jwks, token_endpoint_auth_signing_alg: 'PS256' })
+    t.equal(status, 201)
+    t.match(body, { ...metadata, jwks: { keys: [rsa.jwk] }, token_endpoint_auth_signing_alg: 'PS256', client_secret: undefined })
+    const app = { clientId: String(body.client_id), clientSecret: null }
+    const code = await host.approve(app)
+    const redeem = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
+    t.equal(
+      (await postSigned(host, '/oauth/token', assertionOf(host, app, rsa), redeem)).status,
+      401,
+      'its key, by another algorithm',
+    )
+    const pss = { ...rsa, alg: 'PS256' }
+    t.equal((await postSigned(host, '/oauth/token', assertionOf(host, app, pss), redeem)).status, 200)
+  },
+  { clients: { registration: 'open' } },
 )
 
 // Keys at a URL.
