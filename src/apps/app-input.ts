@@ -53,6 +53,8 @@ export interface NewApp {
    * `clientAuthentication`. Only from your own code, not from the API. Default: by `isConfidential`.
    */
   readonly tokenEndpointAuthMethod?: string | undefined
+  /** Whether it must push its authorization requests (RFC 9126 §6), as the option of this name demands of every app. Default false. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
@@ -107,6 +109,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       allowedOrigins: allowedOrigins.default([]),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
+      requirePushedAuthorizationRequests: fields.requirePushedAuthorizationRequests.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
       homepageUrl: url.optional(),
@@ -180,6 +183,7 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .array(z.enum(grants.names as [string, ...string[]], `must be one of ${grants.names.join(', ')}`))
       .min(1, 'must have at least one entry')
       .overwrite(unique),
+    requirePushedAuthorizationRequests: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),

@@ -118,6 +118,7 @@ const FIELDS = [
   'allowedOrigins',
   'allowedGrantTypes',
   'allowedScopes',
+  'requirePushedAuthorizationRequests',
   'accessTokenLifetime',
   'refreshTokenLifetime',
   'homepageUrl',
@@ -134,6 +135,8 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
+  if (input.requirePushedAuthorizationRequests !== undefined)
+    changes.requirePushedAuthorizationRequests = input.requirePushedAuthorizationRequests
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime

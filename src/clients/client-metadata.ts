@@ -11,6 +11,7 @@ export interface ClientMetadata {
   readonly authMethod: AuthMethod
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
+  readonly requirePushedAuthorizationRequests: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -72,12 +73,14 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const method = readMethod(members, rules)
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
+  const mustPush = readFlag(members, 'require_pushed_authorization_requests')
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
     name: name ?? '',
     authMethod: method.name,
     redirectUris,
     grantTypes,
+    requirePushedAuthorizationRequests: mustPush === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
@@ -87,6 +90,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
       application_type: readApplicationType(members, redirectUris),
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
       ...readTexts(members),
+      ...(mustPush === undefined ? {} : { require_pushed_authorization_requests: mustPush }),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
       ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
       // Answered with the algorithm that is used, whichever was asked for (RFC 7591 §3.2.1).
@@ -186,6 +190,12 @@ function readText(members: Members, name: string, most: number): string | undefi
   if (typeof value !== 'string' || value.length > most) throw bad(`${name} must be a text of at most ${most} characters`)
   if (UNFIT.test(value)) throw bad(`${name} must have no control characters`)
   return value.trim() === '' ? undefined : value
+}
+
+function readFlag(members: Members, name: string): boolean | undefined {
+  const value = members.get(name)
+  if (value !== undefined && typeof value !== 'boolean') throw bad(`${name} must be true or false`)
+  return value
 }
 
 function readTexts(members: Members): JsonObject {

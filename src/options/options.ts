@@ -187,6 +187,12 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly redirectSchemes?: readonly string[] | undefined
   /**
+   * Accept an authorization request only if its app pushed it before (RFC 9126): then nobody on the way through the browser can read or
+   * change it. An app can demand it for itself alone. Default false.
+   * @see docs/clients.md#pushed-requests
+   */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
+  /**
    * Let the issuer be http on a host that is not this machine, such as a container's name: everyone on that network can read
    * codes and tokens. For development. Default false.
    */

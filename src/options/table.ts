@@ -66,6 +66,7 @@ export const OPTIONS = {
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
   redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
+  requirePushedAuthorizationRequests: optional(flag, false),
   allowInsecureIssuer: optional(flag, false),
 
   clients: optional(members<ClientsOptions, typeof CLIENTS>(CLIENTS), null),

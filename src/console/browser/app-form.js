@@ -101,6 +101,7 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
       : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
+    pushChoice(app.requirePushedAuthorizationRequests ?? false),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
     field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
@@ -138,6 +139,7 @@ const CAPTIONS = {
   },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
+  requirePushedAuthorizationRequests: { name: 'requirePushedAuthorizationRequests', label: 'Authorization requests' },
   accessTokenLifetime: {
     name: 'accessTokenLifetime',
     label: 'Access tokens live',
@@ -160,6 +162,14 @@ function grantChoices(chosen) {
     caption,
     GRANTS.map(({ name, summary, title }) => choice([name, title, summary], { type: 'checkbox', name: caption.name, chosen })),
   )
+}
+
+/** @param {boolean} mustPush */
+function pushChoice(mustPush) {
+  const { requirePushedAuthorizationRequests: caption } = CAPTIONS
+  const among = { type: /** @type {const} */ ('checkbox'), name: caption.name, chosen: [String(mustPush)] }
+  const hint = 'It sends each request to this server first, so that nobody can read or change it in the browser.'
+  return group(caption, [choice(['true', 'Only pushed ones', hint], among)])
 }
 
 /**
@@ -192,6 +202,7 @@ function readFields(form) {
     allowedOrigins: text('allowedOrigins').split('\n'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
+    requirePushedAuthorizationRequests: data.has('requirePushedAuthorizationRequests'),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
     refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
     homepageUrl: text('homepageUrl'),
@@ -214,6 +225,7 @@ function fieldsOf(app) {
     allowedOrigins: linesOf(app.allowedOrigins),
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
+    requirePushedAuthorizationRequests: app.requirePushedAuthorizationRequests ?? false,
     accessTokenLifetime: app.accessTokenLifetime,
     refreshTokenLifetime: app.refreshTokenLifetime,
     homepageUrl: app.homepageUrl || null,
