@@ -56,6 +56,23 @@ const SECURITY: Page = {
       'a code used twice ends what its first use was given',
     ],
     ['also at the very same moment', 'oauth/token-code.test.ts', 'of a code that is presented twice at the same moment'],
+    [
+      'A pushed request is what its app sent.',
+      'oauth/pushed-requests.test.ts',
+      'a request_uri is its client’s alone, and a guessed one is nobody’s',
+    ],
+    [
+      'what stands beside it in the URL is ignored',
+      'oauth/pushed-requests.test.ts',
+      'parameters beside a request_uri count for nothing',
+    ],
+    ['It is good for nine minutes and one answer', 'oauth/pushed-requests.test.ts', 'a pushed request is good for its time'],
+    [
+      'of several at once, from several tabs or processes, one gets a code',
+      'oauth/pushed-requests.test.ts',
+      'of pushed requests that are opened several times at once',
+    ],
+    ['One that was answered, has expired, is another app', 'oauth/pushed-requests.test.ts', 'a pushed request is answered once'],
     ['Nobody agrees unknowingly.', 'oauth/consent.test.ts', 'a form without the id of an open screen is refused'],
     [
       'for the user who opened it, and with `sessionId` for their session',
