@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { provesItself } from '../clients/client-facts.ts'
+import { profileProblems } from '../clients/profile-of-app.ts'
 import { redirectUriProblem } from '../clients/redirect-uri-rules.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
@@ -160,6 +161,14 @@ export function checkWholeApp(app: App): void {
   }
   checkRedirectsOfGrants({ redirectUris: app.redirectUris, allowedGrantTypes: app.grantTypes }, sink)
   checkOriginsOfKind({ allowedOrigins: app.allowedOrigins ?? [], isConfidential: provesItself(app) }, sink)
+}
+
+/** Throws ApiError VALIDATION_ERROR, with every problem, for an app that contradicts the profile of the server. */
+export function checkProfile(app: Pick<App, 'authMethod' | 'redirectUris'>, { rules }: Pick<Config<never>, 'rules'>): void {
+  const problems = profileProblems(app, rules)
+  if (problems.length === 0) return
+  const said = problems.map(({ message, path }) => `${path} ${message}`).join('; ')
+  throw new ApiError('VALIDATION_ERROR', `not valid: ${said}`, [...problems])
 }
 
 function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {

@@ -7,7 +7,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
-import { type appChangesSchema, appSchemas, checkWholeApp } from './app-input.ts'
+import { type appChangesSchema, appSchemas, checkProfile, checkWholeApp } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { changeApp, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -70,6 +70,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
         if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
       }
       checkWholeApp({ ...current, ...changes })
+      checkProfile({ ...current, ...changes }, context.config)
       return changes
     },
     announce,

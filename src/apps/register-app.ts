@@ -8,7 +8,7 @@ import { isUnknownOutcome } from '../errors/store-error.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
 import type { AuthMethod } from '../store/store.ts'
-import { appSchemas, type NewApp } from './app-input.ts'
+import { appSchemas, checkProfile, type NewApp } from './app-input.ts'
 import { type AppOwner, newApp } from './new-app.ts'
 import { registerFixedApp } from './register-fixed-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -59,6 +59,7 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
 
   const secret = hasSecret(registration) ? makeSecret(context.now) : null
   const app = newApp(registration, { id: newAppId(), secret, now: context.now })
+  checkProfile(app, config)
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
   const saved = await context.store.apps.save(app).catch(error => {
     if (isUnknownOutcome(error)) registered(app, secret, context)

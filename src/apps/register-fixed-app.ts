@@ -6,7 +6,7 @@ import { ApiError } from '../errors/api-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
-import { checkWholeApp, type NewApp } from './app-input.ts'
+import { checkProfile, checkWholeApp, type NewApp } from './app-input.ts'
 import { viewApp } from './app-view.ts'
 import { newApp, profileOf, type Registration } from './new-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -40,10 +40,11 @@ export async function registerFixedApp(registration: FixedRegistration, context:
 /** Creates the app. Undefined if another call came first. */
 async function create(registration: FixedRegistration, context: CallContext): Promise<RegisteredApp | undefined> {
   const { clientId, clientSecret } = registration
-  const { now, store } = context
+  const { config, now, store } = context
   const secret = secretToSet({ authMethod: registration.authMethod, secrets: [] }, clientSecret, now)
   const named = isAppId(clientId) ? {} : { clientId }
   const app = newApp(registration, { id: appIdOf(clientId), ...named, secret, now })
+  checkProfile(app, config)
   try {
     return (await store.apps.save(app)) ? registered(app, secret, context) : undefined
   } catch (error) {
@@ -56,12 +57,13 @@ async function create(registration: FixedRegistration, context: CallContext): Pr
 async function update(
   current: App,
   registration: FixedRegistration,
-  { events, now, store }: CallContext,
+  { config, events, now, store }: CallContext,
 ): Promise<RegisteredApp | undefined> {
   checkSameApp(current, registration)
   const { clientId, clientSecret, owner } = registration
   const changed = withGivenFields(current, registration)
   checkWholeApp(changed)
+  checkProfile(changed, config)
   const secret = secretToSet(changed, clientSecret, now)
   const next = secret ? { ...changed, secrets: [secret.stored] } : changed
   if (isDeepStrictEqual(next, current)) return { clientId, clientSecret: clientSecret ?? null, app: viewApp(current) }

@@ -71,7 +71,7 @@ async function answer(source: RequestSource, request: HttpRequest, context: Cont
     const params = asked.pushed
       ? await answerPushed(asked.pushed, context, () => issueCode(asked, { ...context, principal }))
       : await issueCode(asked, { ...context, principal })
-    return authorizationResponse(302, asked, params, pageSettingFor(request, services), wayOn(request))
+    return authorizationResponse(config.rules.redirectStatus, asked, params, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')

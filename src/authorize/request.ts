@@ -5,10 +5,12 @@ import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
 import { mustPush } from '../clients/client-facts.ts'
 import { isSelfRegistered } from '../clients/find-client.ts'
 import { findRequestingClient } from '../clients/find-requesting-client.ts'
+import { profileProblems } from '../clients/profile-of-app.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
+import type { ProfileRules } from '../options/profile.ts'
 import type { App, OneTime } from '../store/store.ts'
 import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
@@ -187,6 +189,7 @@ function readRest(
     // RFC 9126 §5, §6
     if (!mayBePlain && pushed?.entry.data.pushedBy !== 'client' && mustPush(target.app, config))
       throw new OAuthError('invalid_request', 'this app must push its authorization requests: post them to the endpoint for it')
+    if (config.rules.name !== null) requireProfile(target, config.rules)
     if (!target.app.grantTypes.includes('authorization_code')) {
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
@@ -292,6 +295,13 @@ function modeInside(requestObject: string | undefined): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Refuses an app that was registered before the server had its profile, and contradicts it. */
+function requireProfile({ app, redirectUri }: TrustedTarget, rules: ProfileRules): void {
+  const [problem] = profileProblems({ authMethod: app.authMethod, redirectUris: [redirectUri] }, rules)
+  if (problem)
+    throw new OAuthError('unauthorized_client', `the app is not one for this server: ${problem.path} ${problem.message}`)
 }
 
 function readPrompt(params: Params): ReadonlySet<Prompt> {

@@ -119,7 +119,7 @@ export function describeOperations(
         .object({ ...authorizationRequest, client_id: text })
         .partial({ response_type: true, redirect_uri: true })
         .extend({ request_uri: text.describe('of a pushed request, in place of all others but client_id').optional() }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
+      answers: { 200: null, 302: null, 303: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/authorize': {
       summary: 'Submit the user’s decision; or begin an authorization by a form, which is redirected to GET',

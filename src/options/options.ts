@@ -174,6 +174,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
 
   // What clients may do: the defaults are the strict ones.
+  /**
+   * A profile that the whole server keeps: it sets what the profile demands, and refuses every other option, app and registration
+   * that contradicts it, by name. `oauth2.1`: PKCE of every app, S256 alone. `fapi2`, the FAPI 2.0 Security Profile: also pushed
+   * requests alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
+   * @see docs/security.md#profiles
+   */
+  readonly profile?: 'oauth2.1' | 'fapi2' | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), for clients that cannot compute SHA-256. It protects less. Default false. */
   readonly allowPlainPkce?: boolean | undefined
   /**

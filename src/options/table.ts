@@ -63,6 +63,7 @@ export const OPTIONS = {
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 
+  profile: optional(oneOf(['oauth2.1', 'fapi2']), null),
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
   redirectSchemes: optional(list(privateScheme, "['cursor']"), []),

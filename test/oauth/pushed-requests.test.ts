@@ -4,6 +4,7 @@ import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import { type Answer, defined, REDIRECT_URI } from '../support/client.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { frameworks, startHost, USERS } from '../support/host.ts'
+import { register } from '../support/registrations.ts'
 import { SIGN_IN } from '../support/sign-in.ts'
 
 const URN = 'urn:ietf:params:oauth:request_uri:'
@@ -263,6 +264,32 @@ everywhere(
     t.match(await api(host, 'PUT', `/${app.id}`, { body: { requirePushedAuthorizationRequests: 'yes' } }), { status: 400 })
   },
   UNLIMITED,
+)
+
+everyFramework(
+  'a client that registers itself, and one that is seeded, can bind themselves to pushed requests',
+  async (t, host) => {
+    const metadata = { redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: 'none' }
+    const { body } = await register(host, { ...metadata, require_pushed_authorization_requests: true })
+    t.equal(body.require_pushed_authorization_requests, true)
+    const agent = { clientId: String(body.client_id), clientSecret: null }
+    t.match((await host.authorize(agent)).params, { error_description: /must push/ })
+    t.ok((await host.open(await host.pushed(agent))).params.consent_id)
+    t.match(await register(host, { ...metadata, require_pushed_authorization_requests: 'yes' }), {
+      status: 400,
+      body: { error: 'invalid_client_metadata' },
+    })
+
+    const seed = (requirePushedAuthorizationRequests?: boolean) =>
+      host.confidentialApp({ clientId: 'seed', requirePushedAuthorizationRequests })
+    const app = await seed(true)
+    t.match((await host.authorize(app)).params, { error_description: /must push/ })
+    await seed()
+    t.match((await host.authorize(app)).params, { error_description: /must push/ }, 'what is left out stays')
+    await seed(false)
+    t.ok((await host.authorize(app)).params.consent_id)
+  },
+  { clients: { registration: 'open' } },
 )
 
 for (const [name, mount] of Object.entries(frameworks)) {

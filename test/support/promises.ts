@@ -260,6 +260,22 @@ const SECURITY: Page = {
       'what was sealed for one does not open for another',
     ],
   ],
+  Profiles: [
+    [
+      'names every option that contradicts it when the server starts',
+      'oauth/profiles.test.ts',
+      'options that contradict a profile are named, each',
+    ],
+    [
+      'every app when it is registered or changed',
+      'oauth/profiles.test.ts',
+      'apps that contradict it cannot be registered or changed',
+    ],
+    ['every request of an app from before', 'oauth/profiles.test.ts', 'apps from before the profile get nothing any more'],
+    ['PKCE with S256', 'oauth/profiles.test.ts', 'oauth2.1: every app uses PKCE'],
+    ['the refresh token stays', 'oauth/profiles.test.ts', 'a refresh token stays, and every refresh adds an access token'],
+    ['Apps that contradict it get nothing new', 'oauth/profiles.test.ts', 'apps from before the profile get nothing any more'],
+  ],
   'What is not promised': [
     ['hears of revocations only [if you tell it]', 'verify.test.ts', 'an event ends what was ended at home, and nothing else'],
     ['What can be stored or guessed is [limited]', 'http/floods.test.ts', 'wrong secrets are refused after a while'],

@@ -10,8 +10,10 @@ import { none } from './none.ts'
 export function createClientAuthentication({
   clientAuthentication,
   hookTimeoutMs,
-}: Pick<Config<never>, 'clientAuthentication' | 'hookTimeoutMs'>): readonly ClientAuthentication[] {
-  return [clientSecret, ...clientAuthentication.map(method => methodOfHost(method, hookTimeoutMs)), none]
+  rules: { authMethods },
+}: Pick<Config<never>, 'clientAuthentication' | 'hookTimeoutMs' | 'rules'>): readonly ClientAuthentication[] {
+  const methods = [clientSecret, ...clientAuthentication.map(method => methodOfHost(method, hookTimeoutMs)), none]
+  return authMethods ? methods.filter(({ name }) => authMethods.includes(name)) : methods
 }
 
 function methodOfHost(method: HostClientAuthentication, hookTimeoutMs: number): ClientAuthentication {

@@ -37,6 +37,8 @@ export const refreshToken: TokenGrant = {
     // Before the token is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
+    if (!context.config.rules.rotatesRefreshTokens)
+      return renewed(await addTokens({ found, scopes, audience, app }, context), context)
     const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, refreshable: true, renewed: true }, context)
     // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
     const outcome = await context.store.grants.rotate(found, tokens, sealSuccessor(value, issued))
@@ -46,11 +48,33 @@ export const refreshToken: TokenGrant = {
       if (!lost.spent) throw invalidGrant()
       return repeat(value, { ...lost, spent: lost.spent }, request, context)
     }
-    const { id: grantId, orgId, userId } = grant
-    const { events, now } = context
-    events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes: issued.scopes })
-    return issued
+    return renewed(issued, context)
   },
+}
+
+/** Emits that a grant got new tokens. */
+function renewed(issued: Issued, { events, now }: Context): Issued {
+  const { app, grant, scopes } = issued
+  const { id: grantId, orgId, userId } = grant
+  events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes })
+  return issued
+}
+
+interface Addition {
+  readonly app: App
+  readonly found: FoundToken
+  readonly scopes: readonly string[]
+  readonly audience: Audience
+}
+
+/** Issues an access token beside a refresh token that stays (FAPI 2.0 §5.3.2.1: no rotation), and that it does not outlive. */
+async function addTokens({ app, audience, found, scopes }: Addition, context: Context): Promise<Issued> {
+  const { grant, token } = found
+  const accessTokenSeconds = Math.max(1, Math.floor((token.expiresAt - context.now) / 1000))
+  const wanted = { app, grant, scopes, audience, refreshable: false, renewed: true, accessTokenSeconds }
+  const { issued, tokens } = await makeTokens(wanted, context)
+  if ((await context.store.grants.add(found, tokens)) === 'missing') throw invalidGrant()
+  return issued
 }
 
 /** Keeps a client that nobody registered, because it is in use. Ends a grant whose admission does not stand any more. */
