@@ -25,6 +25,10 @@ export type OAuthErrorCode =
   | 'registration_not_supported'
   // OpenID Connect Core 1.0 §3.1.2.6, RFC 9101 §7
   | 'invalid_request_uri'
+  // RFC 8628 §3.5
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token'
   // RFC 7591 §3.2.2
   | 'invalid_redirect_uri'
   | 'invalid_client_metadata'

@@ -66,6 +66,7 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       always('loopbackLocalhost', false),
       where('redirectSchemes', schemes => schemes.length === 0, 'must be empty'),
       where('clients', clients => clients === null, 'must be left out'),
+      where('devices', devices => devices === null, 'must be left out'),
       where('clientAuthentication', methods => methods.length === 0, 'must be left out'),
       { ...where('signingAlg', alg => STRONG.includes(alg), `must be one of ${STRONG.join(', ')}`), unlessGiven: 'ES256' },
       where('signingKeys', areStrong, `must all be for ${STRONG.join(', ')}`),
