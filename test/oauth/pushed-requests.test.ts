@@ -338,6 +338,18 @@ everywhere('a store that fails while a pushed request is answered leaves it as i
   t.match(await host.open(query), notUsable)
 })
 
+everyFramework('a page may push for a public app of its origin', async (t, host) => {
+  const [open, secret] = [await host.publicApp(), await host.confidentialApp()]
+  const allowed = async (app: typeof open, origin: string) => {
+    const { headers, status } = await host.push(app, {}, { headers: { origin } })
+    t.equal(status, 201)
+    return headers.get('access-control-allow-origin')
+  }
+  t.equal(await allowed(open, 'https://app.example'), 'https://app.example')
+  t.equal(await allowed(open, 'https://evil.example'), null)
+  t.equal(await allowed(secret, 'https://app.example'), null, 'the secret of another has no place in a page')
+})
+
 everyFramework('an authorization request may be posted', async (t, host) => {
   const app = await host.confidentialApp()
   const post = (body: URLSearchParams, user: string | null = null) =>

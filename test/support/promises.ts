@@ -68,7 +68,7 @@ const SECURITY: Page = {
     ],
     ['It is good for nine minutes and one answer', 'oauth/pushed-requests.test.ts', 'a pushed request is good for its time'],
     [
-      'of several at once, from several tabs or processes, one gets a code',
+      'of several answers at once, one is a code',
       'oauth/pushed-requests.test.ts',
       'of pushed requests that are opened several times at once',
     ],
