@@ -41,6 +41,7 @@ export function newApp(
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
+    ...(fields.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,
