@@ -4,6 +4,7 @@ import { findBound } from '../bearer/bound.ts'
 import { ownUrl } from '../bearer/proof.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { type Challenging, renderChallenge } from '../http/challenge.ts'
+import { optional, readParams } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
@@ -15,9 +16,8 @@ import { grantContext } from './grant-context.ts'
 /** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): the claims of the user that the app may see. */
 export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
-  const { authorization } = request.headers
-  const token = bearerToken(authorization)
-  const bound = boundToken(authorization)
+  const token = presentedToken(request)
+  const bound = boundToken(request.headers.authorization)
   if (token === undefined && bound === undefined) return renderChallenge(undefined, [], challenging(config))
   const { found: presented, headers } =
     token === undefined
@@ -40,6 +40,17 @@ const SCOPES = ['openid']
 
 function challenging({ dpop, issuer, log }: Context['config']): Challenging {
   return { issuer, log, proofAlgorithms: dpop === 'required' ? PROOF_ALGORITHMS : undefined }
+}
+
+/**
+ * Reads the access token from the header, or from the form of a POST (RFC 6750 §2.2), which this endpoint alone accepts because
+ * OpenID Connect Core §5.3 demands all of RFC 6750. Throws `invalid_request` if it is in both (§2) or given more than once.
+ */
+function presentedToken({ body, headers, method }: HttpRequest): string | undefined {
+  if (method !== 'POST' || body.kind !== 'form' || !body.form.has('access_token')) return bearerToken(headers.authorization)
+  if (headers.authorization !== undefined)
+    throw new OAuthError('invalid_request', 'access_token must not be sent in the body and in the Authorization header')
+  return optional(readParams(body.form), 'access_token')
 }
 
 function userGone(): OAuthError {

@@ -38,14 +38,14 @@ export function openapiDocument(
 }
 
 function describe(
-  { answers, body, bodyOptional = false, formToo = false, proof = false, query, summary }: Operation,
+  { answers, body, bodyOptional = false, formOnly = false, formToo = false, proof = false, query, summary }: Operation,
   path: string,
 ): JsonObject {
   const parameters = [...parametersOf(path), ...queryParameters(query), ...(proof ? [PROOF_HEADER] : [])]
   const schema = body && jsonSchema(body, 'input')
   const content = schema && {
-    'application/json': { schema },
-    ...(formToo ? { 'application/x-www-form-urlencoded': { schema } } : {}),
+    ...(formOnly ? {} : { 'application/json': { schema } }),
+    ...(formToo || formOnly ? { 'application/x-www-form-urlencoded': { schema } } : {}),
   }
   return {
     summary,

@@ -18,10 +18,11 @@ import { accountInput } from '../sign-in/account-exchange.ts'
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** The schema of a JSON body; with `formToo`, of a form as well. */
+  /** The schema of a JSON body; with `formToo`, of a form as well; with `formOnly`, of a form alone. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
+  readonly formOnly?: boolean
   /** Whether a proof of a key may come with it, in the header `DPoP` (RFC 9449). */
   readonly proof?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
@@ -280,7 +281,10 @@ export function describeOperations(
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
-      summary: 'The same, by POST',
+      summary: 'The same, by POST, with the token in the header or in a form (RFC 6750 §2.2)',
+      body: z.object({ access_token: text.optional() }),
+      bodyOptional: true,
+      formOnly: true,
       proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
