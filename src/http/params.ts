@@ -18,6 +18,7 @@ const BODY_ONLY = [
   'client_id',
   'client_secret',
   'code',
+  'device_code',
   'code_verifier',
   'redirect_uri',
   'refresh_token',

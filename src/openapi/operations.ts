@@ -17,10 +17,11 @@ import { accountInput } from '../sign-in/account-exchange.ts'
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** The schema of a JSON body; with `formToo`, of a form as well. */
+  /** The schema of a JSON body; with `formToo`, of a form as well; with `formOnly`, of a form alone. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
+  readonly formOnly?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
 }
 
@@ -179,6 +180,47 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
         ...OAUTH_ERRORS,
       },
     },
+    'POST /oauth/device_authorization': {
+      summary: 'Get the codes of a device (RFC 8628 §3.1)',
+      body: z.object({ scope: text.optional(), resource: text.optional(), ...pkce, ...client }),
+      formToo: true,
+      answers: {
+        200: z.object({
+          device_code: text,
+          user_code: text,
+          verification_uri: text,
+          verification_uri_complete: text,
+          expires_in: z.int(),
+          interval: z.int(),
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'GET /oauth/device': {
+      summary: 'The page for the code of a device; as JSON, what it asks for',
+      query: z.object({ user_code: text.optional() }),
+      answers: {
+        200: z.object({
+          user_code: text,
+          form_id: text,
+          client: z.looseObject({ client_id: text, name: text }),
+          scopes: z.array(scopeViewSchema),
+          offline_access: z.boolean(),
+          resources: z.array(text),
+          asked_at: text,
+          ip: text.nullable(),
+        }),
+        302: null,
+        ...OAUTH_ERRORS,
+        403: oauthError,
+      },
+    },
+    'POST /oauth/device': {
+      summary: 'Submit the user’s answer to a device',
+      body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text }),
+      formToo: true,
+      answers: { 200: z.object({ granted: z.boolean() }), ...OAUTH_ERRORS, 403: oauthError },
+    },
     'POST /oauth/register': {
       summary: 'Register a client (RFC 7591)',
       body: registration,
@@ -233,7 +275,10 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
-      summary: 'The same, by POST',
+      summary: 'The same, by POST, with the token in the header or in a form (RFC 6750 §2.2)',
+      body: z.object({ access_token: text.optional() }),
+      bodyOptional: true,
+      formOnly: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /oauth/logout': {

@@ -11,6 +11,8 @@ import { newClientKey, withKeys } from '../support/client-keys.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import type { HostOptions } from '../support/host.ts'
 import { mcpMounts } from '../support/mcp.ts'
+import { runsOn, urlOf } from '../support/places.ts'
+import { type Connect, connectMemory, connectRedis } from '../support/stores.ts'
 import { UserAgent } from '../support/user-agent.ts'
 
 const CALLBACK = 'http://127.0.0.1/callback'
@@ -29,6 +31,12 @@ const mounts: Readonly<Record<string, MountAtIssuer>> = Object.fromEntries(
     },
   ]),
 )
+
+const redis = urlOf('redis')
+const stores: Readonly<Record<string, Connect>> = {
+  ...(runsOn('memory') && { memory: connectMemory }),
+  ...(redis !== undefined && { redis: connectRedis(redis) }),
+}
 
 const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
 
@@ -93,6 +101,7 @@ for (const [name, start] of Object.entries(clients)) {
       },
       options,
       mounts,
+      stores,
     )
   }
 }
@@ -129,6 +138,7 @@ atIssuer(
   },
   options,
   mounts,
+  stores,
 )
 
 atIssuer(
@@ -148,6 +158,7 @@ atIssuer(
   },
   options,
   mounts,
+  stores,
 )
 
 atIssuer(
@@ -209,6 +220,7 @@ for (const [way, provide] of Object.entries(unaided)) {
     },
     issuer => ({ ...options(issuer), ...READS_HERE, clients: { registration: 'open' } }),
     mounts,
+    stores,
   )
 }
 
