@@ -34,6 +34,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Let agents call your API', link: '/agents' },
       { text: 'Terminals and devices', link: '/devices' },
       { text: 'Protect your routes', link: '/protect-routes' },
+      { text: 'Bound tokens', link: '/bound-tokens' },
       { text: 'Sign in with your server', link: '/sign-in' },
       { text: 'Client libraries', link: '/clients' },
       { text: 'Pages people see', link: '/pages' },

@@ -58,6 +58,11 @@ export interface NewApp {
    */
   readonly tokenEndpointAuthMethod?: string | undefined
   /**
+   * Whether its token requests must prove a key, so that all its tokens are bound to one (DPoP). On a server whose option `dpop` is
+   * `off` such an app gets no tokens. Default false.
+   */
+  readonly dpopBoundAccessTokens?: boolean | undefined
+  /**
    * The public keys of an app with `private_key_jwt`, as a key set (RFC 7517): 1–10 keys, each RSA of 2048 to 8192 bits, P-256 or
    * Ed25519. Either this or `jwksUri`.
    */
@@ -129,6 +134,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       allowedOrigins: allowedOrigins.default([]),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
+      dpopBoundAccessTokens: fields.dpopBoundAccessTokens.default(false),
       tokenEndpointAuthMethod: tokenEndpointAuthMethod.optional(),
       jwks: jwks.optional(),
       jwksUri: jwksUri.optional(),
@@ -230,6 +236,7 @@ function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }:
       .array(z.enum(grants.names as [string, ...string[]], `must be one of ${grants.names.join(', ')}`))
       .min(1, 'must have at least one entry')
       .overwrite(unique),
+    dpopBoundAccessTokens: z.boolean('must be true or false'),
     tokenEndpointAuthMethod: z.enum(METHODS, `must be one of ${METHODS.join(', ')}`),
     jwks: z
       .object(

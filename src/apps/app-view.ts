@@ -45,6 +45,8 @@ export interface AppView {
   readonly termsOfServiceUrl?: string | undefined
   /** Whether it authenticates at the token endpoint. */
   readonly isConfidential: boolean
+  /** Whether its token requests must prove a key (DPoP). Absent: only where the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** How it authenticates: `client_secret_basic` stands for a secret in either way, in HTTP Basic or in the body. */
   readonly tokenEndpointAuthMethod: string
   /** Its public keys. Absent if they are at `jwksUri`, or it has none. */
@@ -85,6 +87,7 @@ export const appViewSchema = z.object({
   privacyPolicyUrl: z.string().optional(),
   termsOfServiceUrl: z.string().optional(),
   isConfidential: z.boolean(),
+  dpopBoundAccessTokens: z.boolean().optional(),
   tokenEndpointAuthMethod: z.string(),
   jwks: z.object({ keys: z.array(jwkSchema) }).optional(),
   jwksUri: z.string().optional(),
@@ -115,6 +118,7 @@ export function viewApp(app: App): AppView {
     ...link('privacyPolicyUrl'),
     ...link('termsOfServiceUrl'),
     isConfidential: provesItself(app),
+    ...(app.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     tokenEndpointAuthMethod: app.authMethod === 'client_secret' ? 'client_secret_basic' : app.authMethod,
     ...(app.keys && 'jwks' in app.keys ? { jwks: { keys: [...app.keys.jwks.keys] } } : app.keys),
     ...(app.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: app.idTokenSignedResponseAlg }),

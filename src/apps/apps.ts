@@ -120,6 +120,7 @@ const FIELDS = [
   'allowedOrigins',
   'allowedGrantTypes',
   'allowedScopes',
+  'dpopBoundAccessTokens',
   'tokenEndpointAuthMethod',
   'jwks',
   'jwksUri',
@@ -141,6 +142,7 @@ function changesOf(input: Changes, { profile }: App): AppChange {
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
+  if (input.dpopBoundAccessTokens !== undefined) changes.dpopBoundAccessTokens = input.dpopBoundAccessTokens
   if (input.idTokenSignedResponseAlg !== undefined) changes.idTokenSignedResponseAlg = input.idTokenSignedResponseAlg ?? undefined
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime

@@ -40,6 +40,7 @@ export function newApp(
     ...(fields.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: fields.idTokenSignedResponseAlg }),
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
+    ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

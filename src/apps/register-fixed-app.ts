@@ -99,7 +99,7 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, idTokenSignedResponseAlg, keys: storedKeys, ...kept } = current
+  const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...kept } = current
   const keys = givenKeys ?? (method === 'private_key_jwt' ? storedKeys : undefined)
   const idTokenAlg = fields.idTokenSignedResponseAlg ?? idTokenSignedResponseAlg
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
@@ -113,6 +113,7 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
+    ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),

@@ -17,6 +17,8 @@ export interface ClientMetadata {
   readonly idTokenSignedResponseAlg?: string
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
+  readonly dpopBoundAccessTokens?: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -39,7 +41,7 @@ export class MetadataError extends Error {
 }
 
 export interface MetadataRules {
-  readonly config: Pick<Config<never>, 'allowLoopbackProviders' | 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly config: Pick<Config<never>, 'allowLoopbackProviders' | 'clients' | 'dpop' | 'redirectSchemes' | 'scopes' | 'signing'>
   readonly methods: readonly ClientAuthentication[]
   /**
    * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
@@ -77,6 +79,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const method = readMethod(members, rules)
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
+  const isBound = readBound(members, rules)
   const idTokenAlg = readIdTokenAlgorithm(members, rules)
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
@@ -86,6 +89,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
     ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris,
     grantTypes,
+    ...(isBound === true ? { dpopBoundAccessTokens: true } : {}),
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
@@ -95,6 +99,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
       ...(method.keys ? registeredKeys(method.keys, members) : {}),
       application_type: readApplicationType(members, redirectUris),
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      ...(isBound === undefined ? {} : { dpop_bound_access_tokens: isBound }),
       ...readTexts(members),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
       ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
@@ -242,6 +247,13 @@ function readTexts(members: Members): JsonObject {
     texts[name] = value
   }
   return texts
+}
+
+/** Undefined where it is absent, or this server binds no tokens: unknown metadata are ignored (RFC 7591 §2). */
+function readBound(members: Members, { config }: MetadataRules): boolean | undefined {
+  const value = config.dpop === 'off' ? undefined : members.get('dpop_bound_access_tokens')
+  if (value !== undefined && typeof value !== 'boolean') throw bad('dpop_bound_access_tokens must be true or false')
+  return value
 }
 
 function readContacts(value: unknown): readonly string[] {

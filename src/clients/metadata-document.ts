@@ -153,6 +153,6 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 function withDocument(app: App, { name, redirectUris, registered, ...said }: ClientMetadata, now: EpochMs): App {
   const version = app.version + 1
   if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === said.authMethod) return { ...app, version }
-  const { idTokenSignedResponseAlg: _alg, keys: _keys, ...kept } = app
+  const { dpopBoundAccessTokens: _bound, idTokenSignedResponseAlg: _alg, keys: _keys, ...kept } = app
   return { ...kept, ...said, name, redirectUris, metadata: registered, updatedAt: now, version }
 }

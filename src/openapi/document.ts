@@ -38,10 +38,10 @@ export function openapiDocument(
 }
 
 function describe(
-  { answers, body, bodyOptional = false, formOnly = false, formToo = false, query, summary }: Operation,
+  { answers, body, bodyOptional = false, formOnly = false, formToo = false, proof = false, query, summary }: Operation,
   path: string,
 ): JsonObject {
-  const parameters = [...parametersOf(path), ...queryParameters(query)]
+  const parameters = [...parametersOf(path), ...queryParameters(query), ...(proof ? [PROOF_HEADER] : [])]
   const schema = body && jsonSchema(body, 'input')
   const content = schema && {
     ...(formOnly ? {} : { 'application/json': { schema } }),
@@ -62,6 +62,9 @@ function describe(
     ),
   }
 }
+
+/** RFC 9449 §4.1 */
+const PROOF_HEADER: JsonObject = { name: 'DPoP', in: 'header', required: false, schema: { type: 'string' } }
 
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   200: 'Done',

@@ -22,6 +22,8 @@ export interface Operation {
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
   readonly formOnly?: boolean
+  /** Whether a proof of a key may come with it, in the header `DPoP` (RFC 9449). */
+  readonly proof?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
 }
 
@@ -86,6 +88,7 @@ const registration = z.looseObject({
   contacts: z.array(text).optional(),
   software_id: text.optional(),
   software_version: text.optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 const registered = registration.extend({ client_id: text, client_id_issued_at: z.int(), registration_client_uri: text })
 const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int() })
@@ -115,6 +118,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
         ui_locales: text.optional(),
         acr_values: text.optional(),
         claims: text.optional(),
+        dpop_jkt: text.optional(),
         ...pkce,
       }),
       answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
@@ -168,10 +172,11 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
         ...client,
       }),
       formToo: true,
+      proof: true,
       answers: {
         200: z.object({
           access_token: text,
-          token_type: z.literal('Bearer'),
+          token_type: z.enum(['Bearer', 'DPoP']),
           expires_in: z.int(),
           refresh_token: text.optional(),
           scope: text,
@@ -265,6 +270,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
           aud: z.union([text, z.array(text)]).optional(),
           iss: text.optional(),
           jti: text.optional(),
+          cnf: z.object({ jkt: text }).optional(),
           org_id: text.optional(),
         }),
         ...OAUTH_ERRORS,
@@ -272,6 +278,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
     },
     'GET /oauth/userinfo': {
       summary: 'Get claims of the user (OpenID Connect Core §5.3)',
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
@@ -279,6 +286,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
       body: z.object({ access_token: text.optional() }),
       bodyOptional: true,
       formOnly: true,
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /oauth/logout': {

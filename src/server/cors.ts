@@ -25,7 +25,7 @@ export async function withCors(
   const origin = pageOrigin(request)
   if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {
     headers['access-control-allow-origin'] = origin
-    headers['access-control-expose-headers'] = 'www-authenticate, retry-after'
+    headers['access-control-expose-headers'] = 'www-authenticate, retry-after, dpop-nonce'
   }
   return { ...response, headers }
 }
@@ -46,7 +46,7 @@ async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { s
 }
 
 function appOfToken(authorization = ''): string | undefined {
-  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  const token = /^(?:bearer|dpop) +(\S+)$/i.exec(authorization)?.[1]
   return token === undefined ? undefined : tokenRef(token)?.appId
 }
 

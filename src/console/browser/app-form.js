@@ -125,6 +125,7 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
       : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
+    group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
     field(CAPTIONS.idTokenSignedResponseAlg, box('text', app.idTokenSignedResponseAlg)),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
@@ -173,6 +174,7 @@ const CAPTIONS = {
   },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
+  dpopBoundAccessTokens: { name: 'dpopBoundAccessTokens', label: 'Bound tokens' },
   idTokenSignedResponseAlg: {
     name: 'idTokenSignedResponseAlg',
     label: 'Its ID tokens are signed with (optional)',
@@ -192,6 +194,10 @@ const CAPTIONS = {
   privacyPolicyUrl: { name: 'privacyPolicyUrl', label: 'Privacy policy (optional)' },
   termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
 }
+
+/** @type {Choice} */
+const BOUND = ['true', 'Only tokens that are bound to a key', 'A stolen one is of no use. The app must send proofs (DPoP).']
+const BOX = /** @type {const} */ ({ type: 'checkbox', name: 'dpopBoundAccessTokens' })
 
 /** @param {readonly string[]} chosen */
 function grantChoices(chosen) {
@@ -232,6 +238,7 @@ function readFields(form) {
     allowedOrigins: text('allowedOrigins').split('\n'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
+    dpopBoundAccessTokens: data.has('dpopBoundAccessTokens'),
     tokenEndpointAuthMethod: text('tokenEndpointAuthMethod') || undefined,
     jwks: keySetOf(text('jwks')),
     jwksUri: text('jwksUri') || undefined,
@@ -258,6 +265,7 @@ function fieldsOf(app) {
     allowedOrigins: linesOf(app.allowedOrigins),
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
+    dpopBoundAccessTokens: app.dpopBoundAccessTokens ?? false,
     tokenEndpointAuthMethod: app.tokenEndpointAuthMethod,
     jwks: app.jwks,
     jwksUri: app.jwksUri,
