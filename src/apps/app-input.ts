@@ -9,12 +9,8 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { algorithmsOf } from '../options/signing.ts'
 import type { App, AppKeys } from '../store/store.ts'
+import { jwkSchema } from './jwk-schema.ts'
 import { originProblem } from './origin-rules.ts'
-
-/** A JWK (RFC 7517 §4). What may be in a public one is checked apart. */
-export const jwkSchema = z
-  .object({ kty: z.string() })
-  .catchall(z.union([z.string(), z.boolean(), z.array(z.string())], 'must be a text, a boolean or a list of texts'))
 
 /** The host's options that limit apps. */
 export type AppRules = Pick<Config<never>, 'allowLoopbackProviders' | 'redirectSchemes' | 'scopes' | 'signing'>

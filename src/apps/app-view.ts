@@ -3,7 +3,7 @@ import { wireId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import type { App, AppStatus } from '../store/store.ts'
-import { jwkSchema } from './app-input.ts'
+import { jwkSchema } from './jwk-schema.ts'
 
 /** The names of an app's statuses in the API. */
 export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 'revoked' } as const satisfies Record<

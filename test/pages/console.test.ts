@@ -13,6 +13,7 @@ import t, { type Test } from 'tap'
 import { api, createApp, NEW_APP, UNLIMITED } from '../support/apps-api.ts'
 import { axeViolations, launchBrowser, openPage, skipWithoutBrowser, type Watched } from '../support/browser.ts'
 import type { TestApp } from '../support/client.ts'
+import { newClientKey } from '../support/client-keys.ts'
 import { type HostOptions, listen, type Mount, SCOPES, startHost, type TestHost } from '../support/host.ts'
 
 const skip = skipWithoutBrowser()
@@ -472,6 +473,33 @@ t.test('in the browser', { skip }, async t => {
     await said('Saved.')
     t.equal(await page.locator('#client-secret').count(), 0)
     t.equal(await page.getByRole('button', { name: 'Rotate the secret' }).count(), 0)
+  })
+
+  t.test('an app with keys is created, changes to a secret, and gets one by rotating it', async t => {
+    const host = await start(t, 'express')
+    const { open, page, press, said } = await visit(t, host, 'anna')
+    const { jwk } = newClientKey()
+    await open('#/new')
+    await page.getByLabel('Name', { exact: true }).fill('Ledger')
+    await page.getByLabel('Confidential, with keys').check()
+    await page.getByLabel('Redirect URIs').fill('https://ledger.example/cb')
+    await page.getByLabel('read:records').check()
+    await page.getByLabel('Or its key set').fill('no JSON')
+    await press('Create the app')
+    await page.getByText('Must be a key set').waitFor()
+    await page.getByLabel('Or its key set').fill(JSON.stringify({ keys: [jwk] }))
+    await press('Create the app')
+    await said('Ledger is created.')
+    await page.getByText('Confidential: it signs with a key of its own').waitFor()
+    await page.getByText(`${jwk.kid} (P-256)`).waitFor()
+    t.equal(await page.getByRole('button', { name: 'Rotate the secret' }).count(), 0)
+
+    await page.getByRole('link', { name: 'Edit' }).click()
+    await page.getByLabel('Confidential Runs on a server').check()
+    const [update] = await Promise.all([page.waitForRequest(request => request.method() === 'PUT'), press('Save')])
+    t.strictSame(update.postDataJSON(), { tokenEndpointAuthMethod: 'client_secret_basic' })
+    await said('Saved.')
+    t.equal(await page.getByRole('button', { name: 'Rotate the secret' }).count(), 1)
   })
 
   t.test('too many changes: when to try again, in words', async t => {

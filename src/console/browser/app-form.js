@@ -24,11 +24,10 @@ const NEW = {
 export async function newAppForm() {
   const [scopes, admin] = await Promise.all([api.scopes(), mayChange()])
   if (!admin) throw new Refusal(403, 'Only an admin of your organisation can create apps.')
-  const kind = methodChoices(
-    METHODS,
-    'client_secret_basic',
-    'A confidential app stays one, and can change between a secret and keys.',
-  )
+  const kind = methodChoices(METHODS, 'client_secret_basic', {
+    label: 'Kind of app',
+    hint: 'A confidential app stays one, and can change between a secret and keys.',
+  })
   /** @param {Record<string, unknown>} fields */
   const save = async fields => {
     const given = Object.entries(fields).filter(([, value]) => value !== null)
@@ -75,7 +74,7 @@ export async function editAppForm(id) {
 /** How an app authenticates. @type {readonly Choice[]} */
 const METHODS = [
   ['client_secret_basic', 'Confidential', 'Runs on a server and can keep a secret.'],
-  ['private_key_jwt', 'Confidential, with keys', 'Signs with a private key of its own. Give its public keys below.'],
+  ['private_key_jwt', 'Confidential, with keys', 'Signs with a key of its own, whose counterpart you give below.'],
   ['none', 'Public', 'A command-line, browser or mobile app: it has no secret, and must use PKCE.'],
 ]
 
@@ -156,13 +155,13 @@ const CAPTIONS = {
   description: { name: 'description', label: 'Description (optional)' },
   jwksUri: {
     name: 'jwksUri',
-    label: 'URL of its public keys (with keys)',
-    hint: 'An https URL where the app publishes its key set, so that it can replace its keys by itself.',
+    label: 'URL of its key set (with keys)',
+    hint: 'An https URL where the app publishes its keys, so that it can replace them by itself.',
   },
   jwks: {
     name: 'jwks',
-    label: 'Or its public keys (with keys)',
-    hint: 'A key set as JSON, {"keys": […]}. Never a private key.',
+    label: 'Or its key set (with keys)',
+    hint: 'As JSON, {"keys": […]}. Never a private key.',
   },
   redirectUris: {
     name: 'redirectUris',
