@@ -1,7 +1,8 @@
 import { registerApp } from './apps/register-app.ts'
 import { createEvents, type Events } from './base/events.ts'
-import { findBearer, tokenInfo } from './bearer/bearer.ts'
+import { tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
+import { findUsable } from './bearer/use.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
 import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
 import { createDocumentReader, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/document-reader.ts'
@@ -77,7 +78,7 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
     dispatch: createDispatch(runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
-      return withContext(async context => tokenInfo(await findBearer(token, required, context)))
+      return withContext(async context => tokenInfo(await findUsable(token, required, context)))
     },
     guard: requirements => createGuard(requirements, runtime),
     async rotateKeys() {

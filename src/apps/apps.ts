@@ -120,6 +120,7 @@ const FIELDS = [
   'allowedScopes',
   'accessTokenLifetime',
   'refreshTokenLifetime',
+  'grantDays',
   'homepageUrl',
   'privacyPolicyUrl',
   'termsOfServiceUrl',
@@ -137,6 +138,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
+  if (input.grantDays !== undefined) changes.grantDays = input.grantDays
   const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))
   if (links.length > 0) {
     changes.profile = Object.fromEntries(

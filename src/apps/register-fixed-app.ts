@@ -98,7 +98,8 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, ...kept } = current
+  const { allowedOrigins, grantDays, ...kept } = current
+  const days = or('grantDays', fields.grantDays, grantDays ?? null)
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -112,6 +113,7 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),
     refreshTokenSeconds: or('refreshTokenLifetime', fields.refreshTokenLifetime, current.refreshTokenSeconds),
+    ...(days === null ? {} : { grantDays: days }),
     profile: { ...current.profile, ...profileOf(fields) },
   }
 }

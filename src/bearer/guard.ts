@@ -1,15 +1,17 @@
+import type { Events } from '../base/events.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Config } from '../options/config.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { bearerToken, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
-import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
+import { type BearerRequirements, tokenInfo } from './bearer.ts'
+import { findUsable } from './use.ts'
 
 /** Makes a guard that reads the server's own store. Throws TypeError for a requirement that cannot be met. */
 export function createGuard(
   requirements: TokenRequirements | undefined,
-  { config, deadlines }: { readonly config: Config<never>; readonly deadlines: Deadlines },
+  { config, deadlines, events }: { readonly config: Config<never>; readonly deadlines: Deadlines; readonly events: Events },
 ): TokenGuard {
   const required = readRequirements(requirements, config)
   const { scopes } = required
@@ -19,7 +21,7 @@ export function createGuard(
     if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
     // Hot path, before every guarded host route: two callbacks in place of `async` and `finally`, which add promises.
     const store = new DeadlineStore(config.store, deadlines)
-    return findBearer(token, required, { store, now: config.now() }).then(
+    return findUsable(token, required, { config, events, store, now: config.now() }).then(
       found => {
         store.release()
         return { oauth: tokenInfo(found) }

@@ -1,5 +1,5 @@
+import { callHook } from '../base/hooks.ts'
 import type { JsonObject } from '../base/json.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 
@@ -50,11 +50,13 @@ export async function claimsOf(
   if (!claims) return {}
   const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
   const wanted = names.filter(name => allowed.has(name))
-  const answer = await withTimeout(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
-  if (answer === null || answer === undefined) return undefined
-  if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)
-  const given = wanted.map(name => [name, answer[name]] as const)
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== null)) as JsonObject
+  const read = (answer: unknown): JsonObject | undefined => {
+    if (answer === null || answer === undefined) return undefined
+    if (!isObject(answer)) throw new TypeError(`it must return an object or null, not ${typeof answer}`)
+    const given = wanted.map(name => [name, answer[name]] as const)
+    return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== null)) as JsonObject
+  }
+  return callHook('claims', () => claims(userId, { clientId, scopes, names: wanted }), read, { hookTimeoutMs })
 }
 
 /** Lists every claim that the scopes allow. */

@@ -1,32 +1,33 @@
 import { wireId } from '../base/ids.ts'
-import { findBearer } from '../bearer/bearer.ts'
+import { findUsable } from '../bearer/use.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
+import { deny } from '../rules/deny.ts'
 import { bearerToken } from '../tokens/token-guard.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
+import { USER_GONE } from './id-token.ts'
 
 /** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): the claims of the user that the app may see. */
 export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) return renderChallenge(undefined, [], config)
-  const { app, grant, token: found } = await findBearer(token, { scopes: ['openid'] }, context)
-  if (grant.userId === null) throw userGone()
+  const { app, grant, token: found } = await findUsable(token, { scopes: ['openid'] }, context)
+  if (grant.userId === null) throw new OAuthError('invalid_token', 'the access token has no user')
   // A resource server of another origin that received a token for itself must not use it here as the app.
   const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
   if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found
   const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
   const claims = await claimsOf(grant.userId, { clientId: wireId(app), scopes, names: [...names] }, config)
-  if (!claims) throw userGone()
+  if (!claims) {
+    const told = { code: 'invalid_token', description: USER_GONE } as const
+    throw deny({ app, of: grant }, { during: 'use', by: 'claims' }, told, context)
+  }
   // Ours last: a host cannot change who this is (§5.3.2).
   return json(200, { ...claims, sub: grant.userId })
-}
-
-function userGone(): OAuthError {
-  return new OAuthError('invalid_token', 'the access token has no user, or the user no longer exists')
 }

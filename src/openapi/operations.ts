@@ -209,7 +209,8 @@ export function describeOperations(
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
       answers: {
-        200: z.object({
+        // Beside these, the claims that the host adds to its tokens.
+        200: z.looseObject({
           active: z.boolean(),
           scope: text.optional(),
           client_id: text.optional(),

@@ -7,6 +7,11 @@ export interface Lifetimes {
   readonly codeSeconds?: number | undefined
   /** How long a consent screen may stay unanswered. 30–3,600 seconds; default 600. */
   readonly consentSeconds?: number | undefined
+  /**
+   * When a grant ends, counted from the user's consent: none of its tokens lives longer, however often the app refreshes, and the user
+   * is then asked again. An app can have a shorter one. 1–3,650 days; default: never, as long as the app goes on refreshing.
+   */
+  readonly grantDays?: number | undefined
   /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
   readonly idTokenSeconds?: number | undefined
 }
@@ -15,5 +20,6 @@ export const LIFETIMES = {
   // Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes).
   codeSeconds: optional(number([1, 600], 'seconds'), 60),
   consentSeconds: optional(number([30, 3600], 'seconds'), 600),
+  grantDays: optional(number([1, 3650], 'days'), null),
   idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
 } satisfies Table<Lifetimes>

@@ -49,9 +49,9 @@ function tokenAnswer({ accessToken, expiresInSeconds, refreshToken, scopes }: Is
   return `{"access_token":"${accessToken}","token_type":"Bearer","expires_in":${expiresInSeconds}${refresh},"scope":${scope}${id}}`
 }
 
-/** Tells whether to make an ID token, or to ask the host whether the user still exists. */
-function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
-  return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
+/** Tells whether to make an ID token, or to ask the host whether the user still exists, if it has not been asked before. */
+function needsHost({ grant, scopes, userClaims }: Issued, { config }: Context): boolean {
+  return grant.userId !== null && ((userClaims === undefined && config.claims !== null) || scopes.includes('openid'))
 }
 
 function findGrant(name: string, grants: GrantRegistry): TokenGrant {

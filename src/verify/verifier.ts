@@ -9,6 +9,7 @@ import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
+import { tokenClaimsOf } from '../tokens/token-claims.ts'
 import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
 import type { Revocable } from './app-revocations.ts'
 import { AuthorizationServer } from './authorization-server.ts'
@@ -165,6 +166,7 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
     orgId,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : [],
     grantId: jti.slice(0, jti.indexOf('.')),
+    claims: tokenClaimsOf(claims),
     expiresAt: exp * 1000,
   }
   const { grantId, userId } = info
