@@ -34,6 +34,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Let agents call your API', link: '/agents' },
       { text: 'Protect your routes', link: '/protect-routes' },
       { text: 'Sign in with your server', link: '/sign-in' },
+      { text: 'Rules of your own', link: '/rules' },
       { text: 'Client libraries', link: '/clients' },
       { text: 'Pages people see', link: '/pages' },
       { text: 'The API of apps', link: '/apps-api' },

@@ -241,8 +241,8 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
   /**
-   * How long a request waits for each function of yours (`authenticate`, `claims`, `renderConsent`, `isVerified`,
-   * `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `accessTokenClaims`, `policy`,
+   * `renderConsent`, `isVerified`, `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */
   readonly hookTimeoutMs?: number | undefined
