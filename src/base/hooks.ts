@@ -7,10 +7,10 @@ import { withTimeout } from './timeout.ts'
  * Whatever goes wrong, it rejects with an Error of ours that has the failure as its cause. So no error that the host's function
  * throws, whatever its class, is answered in its own words: the caller gets the fixed ones of an unexpected condition.
  */
-export async function callHook<T>(
+export async function callHook<Answer, T>(
   name: string,
-  call: () => unknown,
-  read: (answer: unknown) => T,
+  call: () => Answer | Promise<Answer>,
+  read: (answer: Answer) => T,
   { hookTimeoutMs }: { readonly hookTimeoutMs: number },
 ): Promise<T> {
   try {
@@ -18,4 +18,14 @@ export async function callHook<T>(
   } catch (cause) {
     throw new Error(`the option ${name} failed`, { cause })
   }
+}
+
+/** Takes an answer as it is, for a caller that reads it later. */
+export function asIs<T>(answer: T): T {
+  return answer
+}
+
+/** Takes nothing but `true` for yes. */
+export function isTrue(answer: unknown): boolean {
+  return answer === true
 }
