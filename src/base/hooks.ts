@@ -16,7 +16,7 @@ export async function callHook<Answer, T>(
   try {
     return read(await withTimeout(async () => call(), hookTimeoutMs, name))
   } catch (cause) {
-    throw new Error(`the option ${name} failed`, { cause })
+    throw new Error(`${name} failed: ${cause instanceof Error ? cause.message : typeof cause}`, { cause })
   }
 }
 

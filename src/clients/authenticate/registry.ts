@@ -23,7 +23,7 @@ function methodOfHost(method: HostClientAuthentication, hookTimeoutMs: number): 
     async prove(app, { proof }) {
       if (!app) return false
       const prove = () => method.prove(appForHost(app), proof)
-      return callHook(`clientAuthentication (prove of ${name})`, prove, isTrue, { hookTimeoutMs })
+      return callHook(`prove of the client authentication ${name}`, prove, isTrue, { hookTimeoutMs })
     },
   }
 }
