@@ -53,7 +53,10 @@ export function codeAnswer(
 }
 
 /** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
+export function contextOf(
+  { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
+  { authTime, sessionId }: Principal,
+): GrantContext {
   const limits = audience === null ? {} : { audience }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.

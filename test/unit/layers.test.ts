@@ -53,6 +53,7 @@ const ROOMS = [
   'token',
   'authorize',
   'connected-apps',
+  'device',
   'logout',
   'metadata',
   'connectors',
