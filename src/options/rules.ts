@@ -50,7 +50,6 @@ export const POLICY_ERRORS = ['access_denied', 'invalid_grant', 'invalid_scope',
 
 /** The answer of the option `policy`. */
 export type PolicyAnswer =
-  | 'allow'
   | {
       /** Nothing is issued; at `refresh` the grant ends. */
       readonly deny: true
@@ -63,6 +62,8 @@ export type PolicyAnswer =
       readonly description?: string | undefined
     }
   | {
+      /** Allows it, within the limits that the other members set. Not needed beside one of them. */
+      readonly allow?: true | undefined
       /** The scopes that are left: those of the request that are not here are taken away, and none is added. Default: all. */
       readonly scopes?: readonly string[] | undefined
       /** The longest life of the access token, in seconds. Counts at `token` and `refresh`. Default: as long as without a policy. */

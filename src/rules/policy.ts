@@ -99,22 +99,22 @@ interface Answer {
   readonly refreshTokenSeconds: number | undefined
 }
 
-const LIMITS = ['scopes', 'accessTokenSeconds', 'refreshTokenSeconds']
+const LIMITS = ['allow', 'scopes', 'accessTokenSeconds', 'refreshTokenSeconds']
 const DENIAL = ['deny', 'error', 'description']
 const MAX_DESCRIPTION_CHARS = 200
 
 /** Reads the answer of the host. Anything that is not understood is an error, because to pass over it would be to allow. */
 function readAnswer(answer: unknown): Answer {
   const none = { denied: undefined, scopes: undefined, accessTokenSeconds: undefined, refreshTokenSeconds: undefined }
-  if (answer === 'allow') return none
   if (!isPlainObject(answer)) throw wrongAnswer()
   const names = Object.keys(answer)
   if (names.length === 0 || names.some(name => !LIMITS.includes(name) && !DENIAL.includes(name))) throw wrongAnswer()
-  const { accessTokenSeconds, deny, description, error, refreshTokenSeconds, scopes } = answer
+  const { accessTokenSeconds, allow, deny, description, error, refreshTokenSeconds, scopes } = answer
   if (names.some(name => DENIAL.includes(name))) {
     if (deny !== true || names.some(name => LIMITS.includes(name))) throw wrongAnswer()
     return { ...none, denied: { error: readError(error), description: readDescription(description) } }
   }
+  if (allow !== undefined && allow !== true) throw wrongAnswer()
   return {
     denied: undefined,
     scopes: readScopes(scopes),
@@ -149,7 +149,9 @@ function readDescription(description: unknown): string | undefined {
 
 function wrongAnswer(): TypeError {
   const denial = `{ deny: true, error, description }, where error is one of ${POLICY_ERRORS.join(', ')}`
-  return new TypeError(`it must return 'allow', ${denial}; or { scopes, accessTokenSeconds, refreshTokenSeconds }, at least one`)
+  return new TypeError(
+    `it must return { allow: true, scopes, accessTokenSeconds, refreshTokenSeconds }, at least one of them; or ${denial}`,
+  )
 }
 
 function codeOf(event: PolicyRequest['event'], error: Denied['error'], asked: Asked): OAuthErrorCode {

@@ -3,6 +3,7 @@ import { type HostGrant, OAuthError, type PolicyAnswer, type PolicyRequest, type
 import { decodeJwt } from 'jose'
 import type { Test } from 'tap'
 import type { Answer, TestApp } from '../support/client.ts'
+import { DEVICE_CODE } from '../support/devices.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import type { HostOptions, TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
@@ -16,7 +17,7 @@ const voucher: HostGrant = {
   name: VOUCHER,
   handle: ({ issue }) => issue({ userId: 'anna', orgId: 'org-1', refreshable: true }),
 }
-const ALL_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials', VOUCHER]
+const ALL_GRANTS = ['authorization_code', 'refresh_token', 'client_credentials', VOUCHER, DEVICE_CODE]
 
 // ── What goes wrong ──────────────────────────────────────────────────────────
 
@@ -62,8 +63,9 @@ const WRONG: Readonly<Record<Hook, Readonly<Record<string, () => unknown>>>> = {
     'returns null': () => null,
     'returns true': () => true,
     'returns an empty object': () => ({}),
-    'says something unknown': () => ({ allow: true }),
-    'denies and allows': () => ({ deny: true, scopes: ['read:records'] }),
+    'says something unknown': () => ({ allowed: true }),
+    'allows with false': () => ({ allow: false }),
+    'denies and allows': () => ({ deny: true, allow: true }),
     'denies with false': () => ({ deny: false }),
     'returns an unknown error': () => ({ deny: true, error: 'server_error' }),
     'returns a megabyte': () => ({ deny: true, description: MEGABYTE }),
@@ -82,7 +84,7 @@ const WRONG: Readonly<Record<Hook, Readonly<Record<string, () => unknown>>>> = {
 type Hook = 'accessTokenClaims' | 'policy' | 'claims'
 const GOOD: Readonly<Record<Hook, () => unknown>> = {
   accessTokenClaims: () => ({ plan: 'team' }),
-  policy: () => 'allow',
+  policy: () => ({ allow: true }),
   claims: () => ({ email: 'anna@host.example' }),
 }
 /** What each function of the host's does at the moment. */
@@ -92,6 +94,8 @@ const FAILING: HostOptions = {
   ...SIGN_IN,
   hookTimeoutMs: 30,
   grants: [voucher],
+  devices: {},
+  rateLimits: { codes: false, screens: false, userCodes: false },
   claimsInIdToken: true,
   policyAtUse: true,
   accessTokenClaims: () => hooks.accessTokenClaims() as never,
@@ -109,6 +113,20 @@ interface Flow {
 }
 
 const SCOPE = 'openid email read:records'
+
+function askForDevice(host: TestHost, app: TestApp): Promise<Answer> {
+  return host.post('/oauth/device_authorization', app, { scope: SCOPE })
+}
+
+/** The answer of Anna, who allows a device. */
+async function answerFor(host: TestHost, { body: { user_code } }: Answer): Promise<() => Promise<Answer>> {
+  const query = new URLSearchParams({ user_code: String(user_code) })
+  const { body } = await host.browse(`/oauth/device?${query}`, 'anna', { headers: { accept: 'application/json' } })
+  const headers = { 'content-type': 'application/json' }
+  const answer = JSON.stringify({ user_code, form_id: body.form_id, consent: 'granted' })
+  return () => host.browse('/oauth/device', 'anna', { method: 'POST', headers, body: answer })
+}
+
 const FLOWS: Readonly<Record<string, Flow>> = {
   'the authorization endpoint': {
     calls: ['policy'],
@@ -148,6 +166,21 @@ const FLOWS: Readonly<Record<string, Flow>> = {
     calls: ['policy', 'accessTokenClaims', 'claims'],
     good: 200,
     prepare: async (host, app) => () => host.post('/oauth/token', app, { grant_type: VOUCHER, scope: SCOPE }),
+  },
+  'the answer for a device': {
+    calls: ['policy'],
+    good: 200,
+    prepare: async (host, app) => answerFor(host, await askForDevice(host, app)),
+  },
+  'a device code': {
+    calls: ['policy', 'accessTokenClaims', 'claims'],
+    good: 200,
+    async prepare(host, app) {
+      const asked = await askForDevice(host, app)
+      await (await answerFor(host, asked))()
+      const fields = { grant_type: DEVICE_CODE, device_code: String(asked.body.device_code) }
+      return () => host.post('/oauth/token', app, fields)
+    },
   },
   'a guarded route': {
     calls: ['policy'],
@@ -232,6 +265,7 @@ const asked: TokenClaimsRequest[] = []
 const CLAIMED: HostOptions = {
   ...SIGN_IN,
   grants: [voucher],
+  devices: {},
   resources: ['https://issuer.example', 'https://api.example'],
   accessTokenClaims(request) {
     asked.push(request)
@@ -386,10 +420,76 @@ everywhere(
   { policy: () => hooks.policy() as PolicyAnswer },
 )
 
+/** What the policy of the next tests waits for, and what tells that it waits. */
+const gate: { open: Promise<unknown>; reached: () => void } = { open: Promise.resolve(), reached: () => {} }
+const WAITING: HostOptions = {
+  async policy({ event }) {
+    if (event === 'token' || event === 'refresh') {
+      gate.reached()
+      await gate.open
+    }
+    return { allow: true }
+  },
+}
+
+/** Begins a request, does something while the policy thinks about it, and resolves to the answer. */
+async function meanwhile(request: () => Promise<Answer>, act: () => Promise<unknown>): Promise<Answer> {
+  const reached = new Promise<void>(resolve => {
+    gate.reached = resolve
+  })
+  let open = () => {}
+  gate.open = new Promise<void>(resolve => {
+    open = resolve
+  })
+  const answering = request()
+  await reached
+  await act()
+  open()
+  return answering
+}
+
+everywhere(
+  'what a user takes back while a policy thinks about it leaves nothing alive',
+  async (t, host) => {
+    const app = await host.confidentialApp()
+    const alive = async () => (await host.store.grants.listTokens({ appId: app.clientId, epoch: 1, limit: 0 })).total
+    const withdraw = () => host.browse(`/oauth/connected-apps/${app.clientId}`, 'anna', { method: 'DELETE' })
+    const code = await host.approve(app)
+    t.equal((await meanwhile(() => host.redeem(app, code), withdraw)).body.error, 'invalid_grant')
+    const { refresh } = await host.tokens(app)
+    const end = () => host.authmount.endUserGrants('anna')
+    t.equal((await meanwhile(() => host.refresh(app, refresh), end)).body.error, 'invalid_grant')
+    t.equal(await alive(), 0)
+
+    // Of the same request twice at once, one has tokens, and of a refresh both have the same.
+    const second = await host.approve(app)
+    const others: Answer[] = []
+    const first = await meanwhile(
+      () => host.redeem(app, second),
+      async () => {
+        gate.open = Promise.resolve()
+        others.push(await host.redeem(app, second))
+      },
+    )
+    t.strictSame([first.status, others[0]?.status], [400, 200])
+    const again = await host.tokens(app)
+    const late = await meanwhile(
+      () => host.refresh(app, again.refresh),
+      async () => {
+        gate.open = Promise.resolve()
+        others.push(await host.refresh(app, again.refresh))
+      },
+    )
+    t.equal(late.status, 200)
+    t.equal(late.body.refresh_token, others[1]?.body.refresh_token)
+  },
+  WAITING,
+)
+
 // ── Policy ───────────────────────────────────────────────────────────────────
 
 const questions: PolicyRequest[] = []
-const rule: { current: (request: PolicyRequest) => PolicyAnswer } = { current: () => 'allow' }
+const rule: { current: (request: PolicyRequest) => PolicyAnswer } = { current: () => ({ allow: true }) }
 const RULED: HostOptions = {
   policy(request) {
     questions.push(request)
@@ -402,7 +502,7 @@ async function under<T>(current: (request: PolicyRequest) => PolicyAnswer, run: 
   try {
     return await run()
   } finally {
-    rule.current = () => 'allow'
+    rule.current = () => ({ allow: true })
   }
 }
 const READ_WRITE = { scope: 'read:records write:records' }
@@ -414,7 +514,7 @@ everywhere(
     const onlyAt =
       (event: PolicyRequest['event'], scopes: readonly string[]) =>
       (request: PolicyRequest): PolicyAnswer =>
-        request.event === event ? { scopes } : 'allow'
+        request.event === event ? { scopes } : { allow: true }
     const limited = () => eventsOf(host, 'policy_limited').at(-1)
 
     // What is not asked for is not added.

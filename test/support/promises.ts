@@ -146,7 +146,7 @@ const SECURITY: Page = {
     ['is refused at another', 'oauth/audience.test.ts', 'a token is for the resource that was asked for'],
     ['A rule of yours is never passed over.', 'oauth/rules.test.ts', 'whichever function of the host’s fails, and however'],
     ['A denied refresh ends the grant', 'oauth/rules.test.ts', 'a denial is answered to the client'],
-    ['gets the same tokens, and asks nobody', 'oauth/rules.test.ts', 'a retry of a refresh gets the same tokens and claims'],
+    ['gets the same tokens with the same claims', 'oauth/rules.test.ts', 'a retry of a refresh gets the same tokens and claims'],
     ['can replace nothing that authmount says', 'oauth/rules.test.ts', 'a JWT has the claims as its own'],
     ['A secret is never replaced by something else.', 'oauth/client-auth.test.ts', 'a verifier never replaces a secret'],
     ['One method per request', 'oauth/client-auth.test.ts', 'two methods at once are invalid_request'],
