@@ -51,6 +51,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Options', link: '/options' },
       { text: 'Operations', link: '/operations' },
       { text: 'Security', link: '/security' },
+      { text: 'Conformance', link: '/conformance' },
       { text: 'The doctor', link: '/doctor' },
       { text: 'Troubleshooting', link: '/troubleshooting' },
       { text: 'Changelog', link: '/changelog' },

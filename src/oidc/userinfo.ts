@@ -2,6 +2,7 @@ import { wireId } from '../base/ids.ts'
 import { findUsable } from '../bearer/use.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { renderChallenge } from '../http/challenge.ts'
+import { optional, readParams } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
@@ -14,7 +15,7 @@ import { USER_GONE } from './id-token.ts'
 /** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): the claims of the user that the app may see. */
 export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config } = context
-  const token = bearerToken(request.headers.authorization)
+  const token = presentedToken(request)
   if (token === undefined) return renderChallenge(undefined, [], config)
   const { app, grant, token: found } = await findUsable(token, { scopes: ['openid'] }, context)
   if (grant.userId === null) throw new OAuthError('invalid_token', 'the access token has no user')
@@ -30,4 +31,15 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   }
   // Ours last: a host cannot change who this is (§5.3.2).
   return json(200, { ...claims, sub: grant.userId })
+}
+
+/**
+ * Reads the access token from the header, or from the form of a POST (RFC 6750 §2.2), which this endpoint alone accepts because
+ * OpenID Connect Core §5.3 demands all of RFC 6750. Throws `invalid_request` if it is in both (§2) or given more than once.
+ */
+function presentedToken({ body, headers, method }: HttpRequest): string | undefined {
+  if (method !== 'POST' || body.kind !== 'form' || !body.form.has('access_token')) return bearerToken(headers.authorization)
+  if (headers.authorization !== undefined)
+    throw new OAuthError('invalid_request', 'access_token must not be sent in the body and in the Authorization header')
+  return optional(readParams(body.form), 'access_token')
 }

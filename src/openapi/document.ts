@@ -37,12 +37,15 @@ export function openapiDocument(
   }
 }
 
-function describe({ answers, body, bodyOptional = false, formToo = false, query, summary }: Operation, path: string): JsonObject {
+function describe(
+  { answers, body, bodyOptional = false, formOnly = false, formToo = false, query, summary }: Operation,
+  path: string,
+): JsonObject {
   const parameters = [...parametersOf(path), ...queryParameters(query)]
   const schema = body && jsonSchema(body, 'input')
   const content = schema && {
-    'application/json': { schema },
-    ...(formToo ? { 'application/x-www-form-urlencoded': { schema } } : {}),
+    ...(formOnly ? {} : { 'application/json': { schema } }),
+    ...(formToo || formOnly ? { 'application/x-www-form-urlencoded': { schema } } : {}),
   }
   return {
     summary,

@@ -18,10 +18,11 @@ import { accountInput } from '../sign-in/account-exchange.ts'
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** The schema of a JSON body; with `formToo`, of a form as well. */
+  /** The schema of a JSON body; with `formToo`, of a form as well; with `formOnly`, of a form alone. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
+  readonly formOnly?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
 }
 
@@ -274,7 +275,10 @@ export function describeOperations(
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
-      summary: 'The same, by POST',
+      summary: 'The same, by POST, with the token in the header or in a form (RFC 6750 §2.2)',
+      body: z.object({ access_token: text.optional() }),
+      bodyOptional: true,
+      formOnly: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /oauth/logout': {
