@@ -1,7 +1,8 @@
 import { registerApp } from './apps/register-app.ts'
 import { createEvents, type Events } from './base/events.ts'
-import { findBearer, tokenInfo } from './bearer/bearer.ts'
+import { tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
+import { findUsable } from './bearer/use.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
 import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
 import { createClientKeys, MAX_KEY_SET_BYTES } from './clients/client-keys.ts'
@@ -81,7 +82,7 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
     dispatch: createDispatch(runtime),
     checkToken(token, requirements) {
       const required = readRequirements(requirements, config)
-      return withContext(async context => tokenInfo(await findBearer(token, required, context)))
+      return withContext(async context => tokenInfo(await findUsable(token, required, context)))
     },
     guard: requirements => createGuard(requirements, runtime),
     async rotateKeys() {

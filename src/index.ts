@@ -44,8 +44,17 @@ export type { AuthmountOptions, ClaimsRequest, RenderedPage } from './options/op
 export type { OutboundSettings } from './options/outbound.ts'
 export type { Principal } from './options/principal.ts'
 export type { RateLimitSetting, RateLimits } from './options/rate-limits.ts'
+export type {
+  AccessTokenClaimsHook,
+  PolicyAnswer,
+  PolicyHook,
+  PolicyRequest,
+  SessionFacts,
+  TokenClaimsRequest,
+} from './options/rules.ts'
 export type { ScopeDefinition } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
+export type { ResourceSettings } from './options/urls.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
 export type { Authmount } from './public.ts'
 export type { Endpoint } from './server/routes.ts'

@@ -158,6 +158,16 @@ overMemory('npm run demo:mcp lets an agent in on both frameworks', async t => {
   t.match(output(), '✔ Fastify: complete')
 })
 
+overMemory('npm run demo:rules shows the rules of a host on both frameworks', async t => {
+  const { child, output } = run('demo:rules')
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0, output().slice(-2000))
+  t.match(output(), '"claims":{"plan":"team","roles":["editor","billing"]}')
+  t.match(output(), /event policy_denied: .*"during":"refresh"/)
+  t.match(output(), '✔ Express: complete')
+  t.match(output(), '✔ Fastify: complete')
+})
+
 overMemory('npm run openapi writes the document', async t => {
   const file = join(t.testdir(), 'openapi.json')
   const { child, output } = run('openapi', [file])

@@ -68,7 +68,7 @@ for (const [name, mount] of Object.entries(mcpMounts)) {
         scopes: ['read:records'],
         expiresAt: Math.floor(expiresAt / 1000),
         resource: MCP,
-        extra: { userId: 'anna', orgId: 'org-1', grantId },
+        extra: { userId: 'anna', orgId: 'org-1', grantId, claims: {} },
       })
     })
 

@@ -13,16 +13,20 @@ import { API, ISSUER, express as mount, outcome, start } from './support/verifie
 
 for (const format of ['opaque', 'jwt'] as const) {
   t.test(`${format}: a token says the same elsewhere as at home`, async t => {
-    const { host, verifier } = await start(format)
+    const claims = { plan: 'team', roles: ['editor'], limits: { seats: 5 } }
+    const { host, verifier } = await start(format, {}, { accessTokenClaims: ({ userId }) => (userId === null ? {} : claims) })
     t.teardown(host.close)
     const app = await host.confidentialApp()
     const { access, refresh } = await host.tokens(app)
     const info = await verifier.verify(access, { scopes: ['read:records'] })
     const { expiresAt, ...same } = await host.authmount.checkToken(access)
     t.match(info, same)
+    t.strictSame(info.claims, claims)
     t.ok(Math.abs(info.expiresAt - expiresAt) <= 1000)
     const service = await host.clientCredentials(app, { scope: 'read:records' })
-    t.match(await verifier.verify(String(service.body.access_token)), { userId: null, clientId: app.clientId, orgId: 'org-1' })
+    const itself = await verifier.verify(String(service.body.access_token))
+    t.match(itself, { userId: null, clientId: app.clientId, orgId: 'org-1' })
+    t.strictSame(itself.claims, {})
 
     t.equal(await outcome(verifier, access, ['write:records']), 'insufficient_scope')
     for (const nonsense of ['', 'x', refresh, `${access}x`, 'a.b.c', access.slice(0, -5)])

@@ -36,6 +36,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Protect your routes', link: '/protect-routes' },
       { text: 'Bound tokens', link: '/bound-tokens' },
       { text: 'Sign in with your server', link: '/sign-in' },
+      { text: 'Rules of your own', link: '/rules' },
       { text: 'Client libraries', link: '/clients' },
       { text: 'Pages people see', link: '/pages' },
       { text: 'The API of apps', link: '/apps-api' },

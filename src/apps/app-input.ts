@@ -86,6 +86,11 @@ export interface NewApp {
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
   readonly refreshTokenLifetime?: number | undefined
+  /**
+   * When each of its grants ends, however often the app refreshes: days from the user's consent. null: as `lifetimes.grantDays` of
+   * the options says, which counts too if it is less. 1–3,650 days; default null.
+   */
+  readonly grantDays?: number | null | undefined
   /** An https URL, shown on the consent page. Only from your own code, not from the API: admins cannot choose the picture. */
   readonly logoUrl?: string | undefined
   /** The app's homepage, linked on the consent page. An http or https URL. */
@@ -145,6 +150,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       requirePushedAuthorizationRequests: fields.requirePushedAuthorizationRequests.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
+      grantDays: fields.grantDays.default(null),
       homepageUrl: url.optional(),
       privacyPolicyUrl: url.optional(),
       termsOfServiceUrl: url.optional(),
@@ -267,9 +273,12 @@ function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }:
     requirePushedAuthorizationRequests: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
+    grantDays: z.int(WRONG_DAYS).min(1, WRONG_DAYS).max(3650, WRONG_DAYS).nullable(),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),
   }
 }
+
+const WRONG_DAYS = 'must be a whole number of days from 1 to 3650, or null'
 
 function checkRedirectUri(schemes: readonly string[]): (uri: string, context: z.RefinementCtx) => void {
   return (uri, context) => {

@@ -66,6 +66,8 @@ export interface AppView {
   readonly accessTokenLifetime: number
   /** The lifetime of its refresh tokens, in seconds. */
   readonly refreshTokenLifetime: number
+  /** When each of its grants ends, in days from the user's consent. Absent if the app has no such end of its own. */
+  readonly grantDays?: number | undefined
   /** When it was registered, in ISO 8601. */
   readonly createdAt: string
   /** When it was last changed, in ISO 8601. */
@@ -97,6 +99,7 @@ export const appViewSchema = z.object({
   requirePushedAuthorizationRequests: z.boolean().optional(),
   accessTokenLifetime: z.int().describe('seconds'),
   refreshTokenLifetime: z.int().describe('seconds'),
+  grantDays: z.int().optional(),
   createdAt: instant,
   updatedAt: instant,
 }) satisfies z.ZodType<AppView>
@@ -128,6 +131,7 @@ export function viewApp(app: App): AppView {
     ...(app.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
+    ...(typeof app.grantDays === 'number' ? { grantDays: app.grantDays } : {}),
     createdAt: new Date(app.createdAt).toISOString(),
     updatedAt: new Date(app.updatedAt).toISOString(),
   }

@@ -130,6 +130,7 @@ const FIELDS = [
   'requirePushedAuthorizationRequests',
   'accessTokenLifetime',
   'refreshTokenLifetime',
+  'grantDays',
   'homepageUrl',
   'privacyPolicyUrl',
   'termsOfServiceUrl',
@@ -151,6 +152,7 @@ function changesOf(input: Changes, { profile }: App): AppChange {
   if (input.idTokenSignedResponseAlg !== undefined) changes.idTokenSignedResponseAlg = input.idTokenSignedResponseAlg ?? undefined
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
+  if (input.grantDays !== undefined) changes.grantDays = input.grantDays
   const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))
   if (links.length > 0) {
     changes.profile = Object.fromEntries(

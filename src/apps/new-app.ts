@@ -46,6 +46,7 @@ export function newApp(
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,
     refreshTokenSeconds: fields.refreshTokenLifetime,
+    ...(fields.grantDays === null ? {} : { grantDays: fields.grantDays }),
     profile: { slug: slugOf(fields.name, id), ...profileOf(fields) },
     createdAt: now,
     updatedAt: now,

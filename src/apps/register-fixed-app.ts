@@ -102,9 +102,10 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
   const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...others } = current
-  const { requirePushedAuthorizationRequests: mustPush, ...kept } = others
+  const { grantDays, requirePushedAuthorizationRequests: mustPush, ...kept } = others
   const keys = givenKeys ?? (method === 'private_key_jwt' ? storedKeys : undefined)
   const idTokenAlg = fields.idTokenSignedResponseAlg ?? idTokenSignedResponseAlg
+  const days = or('grantDays', fields.grantDays, grantDays ?? null)
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -124,6 +125,7 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),
     refreshTokenSeconds: or('refreshTokenLifetime', fields.refreshTokenLifetime, current.refreshTokenSeconds),
+    ...(days === null ? {} : { grantDays: days }),
     profile: { ...current.profile, ...profileOf(fields) },
   }
 }

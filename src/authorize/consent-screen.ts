@@ -1,6 +1,6 @@
 import { sha256 } from '../base/crypto.ts'
+import { asIs, callHook, isTrue } from '../base/hooks.ts'
 import { wireId } from '../base/ids.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { consentsCountSince } from '../clients/admission.ts'
 import { OFFLINE_ACCESS } from '../clients/allowed-scopes.ts'
 import { isSelfRegistered } from '../clients/find-client.ts'
@@ -127,12 +127,12 @@ function switchingUser(asked: AuthorizationRequest, requestUri: string | null): 
 async function isVerified(clientId: string, { config }: Context): Promise<boolean | null> {
   const ask = config.isVerified
   if (!ask) return null
-  return (await withTimeout(async () => ask(clientId), config.hookTimeoutMs, 'isVerified')) === true
+  return callHook('isVerified', () => ask(clientId), isTrue, config)
 }
 
 /** Renders the host's own page. Our policy is added to the host's, so that the page can never be framed. */
 async function custom(view: ConsentView, { config }: Context): Promise<HttpResponse> {
-  const page = await withTimeout(async () => config.renderConsent?.(view), config.hookTimeoutMs, 'renderConsent')
+  const page = await callHook('renderConsent', () => config.renderConsent?.(view), asIs, config)
   const { contentSecurityPolicy = OWN_POLICY, html: text } = typeof page === 'object' ? page : { html: page }
   if (typeof text !== 'string') throw new TypeError('renderConsent must return a page, or { html }')
   return html(200, text, framed(contentSecurityPolicy))

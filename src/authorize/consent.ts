@@ -13,6 +13,7 @@ import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime, OneTimeData } from '../store/store.ts'
 import { codeOfScreen } from '../tokens/opaque.ts'
+import { allowRequest } from './allow-request.ts'
 import { type AnswerParams, answerUri, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
 import { codeAnswer, issueCode } from './issue-code.ts'
@@ -35,7 +36,9 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const { asked, screen } = await findRequest(request, params, principal, context)
+  const { asked: read, screen } = await findRequest(request, params, principal, context)
+  // Before the screen is closed: after a failed hook, the same click can be tried again.
+  const asked = granted && config.policy ? await allowRequest(read, { ...context, principal }) : read
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   const taken =

@@ -11,6 +11,7 @@ import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
+import { allowRequest } from './allow-request.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
@@ -46,17 +47,18 @@ async function authorizePushed(source: RequestSource, request: HttpRequest, cont
 
 async function answer(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, principal, services, store } = context
-  const asked = await readAuthorizationRequest(source, context).catch(error => {
+  const read = await readAuthorizationRequest(source, context).catch(error => {
     if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
     return null
   })
   // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in, and nobody who has not
   // signed in makes this server read the document of a client.
-  if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
-  if (asked.pushed) requireSameEpoch(asked.pushed.entry, asked.app)
+  if (!read) return toLogin(context, '/oauth/authorize', afterLogin(source))
+  if (read.pushed) requireSameEpoch(read.pushed.entry, read.app)
 
-  if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
+  if ((await needsLogin(read, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(read, request, context)
 
+  const asked = config.policy ? await allowRequest(read, { ...context, principal }) : read
   await admit(asked, { ...context, principal })
   const [consent, since] = await Promise.all([
     store.consents.get({ userId: principal.userId }, asked.app.id),

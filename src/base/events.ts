@@ -25,6 +25,15 @@ interface OfGrant<Type extends string> extends Of<Type> {
   readonly userId: string | null
 }
 
+interface OfRule<Type extends string> extends Of<Type> {
+  /** The grant; null where there is none yet. */
+  readonly grantId: string | null
+  /** The user's organisation; the app's own where the app acts for itself. */
+  readonly orgId: string
+  /** null where an app acts for itself. */
+  readonly userId: string | null
+}
+
 interface OfConnector<Type extends string> {
   /** The name of the event. */
   readonly type: Type
@@ -145,6 +154,26 @@ export type AuthmountEvent =
       readonly tokenType: 'access' | 'refresh'
       /** The access token (RFC 7519 §4.1.7); null for a refresh token, with which every token of the grant ended. */
       readonly jti: string | null
+    })
+  /** The host's own rules have denied something; a grant that it was about has ended, if that was at a refresh. */
+  | (OfRule<'policy_denied'> & {
+      /** What was denied. */
+      readonly during: 'authorize' | 'token' | 'refresh' | 'use'
+      /** The option that has denied it: `claims` and `accessTokenClaims` by returning null. */
+      readonly by: 'policy' | 'claims' | 'accessTokenClaims'
+      /** The OAuth error code that the client received. */
+      readonly error: string
+    })
+  /** The host's `policy` has allowed less than was asked for. */
+  | (OfRule<'policy_limited'> & {
+      /** What it was asked about. */
+      readonly during: 'authorize' | 'token' | 'refresh'
+      /** The scopes that it took away. */
+      readonly removedScopes: readonly string[]
+      /** The longest life of the access token that it allows; null: it does not say. */
+      readonly accessTokenSeconds: number | null
+      /** The longest life of the refresh token that it allows; null: it does not say. */
+      readonly refreshTokenSeconds: number | null
     })
   /** An error page was shown. */
   | {

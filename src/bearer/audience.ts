@@ -53,6 +53,24 @@ export function audienceClaim(audience: Audience, { resources }: Pick<Config<nev
   return first !== undefined && rest.length === 0 ? first : [...(audience ?? resources)]
 }
 
+/**
+ * Returns the format of an access token for these resources. Where they differ it is opaque, since every resource of ours can have
+ * an opaque token checked, and a JWT would outlive its revocation at the one that does not want it to.
+ */
+export function formatFor(audience: Audience, { accessTokenFormat, resourceSettings, resources }: Formats): 'opaque' | 'jwt' {
+  if (resourceSettings === null) return accessTokenFormat
+  const isJwt = (resource: string) => (resourceSettings.get(resource)?.accessTokenFormat ?? accessTokenFormat) === 'jwt'
+  return (audience ?? resources).every(isJwt) ? 'jwt' : 'opaque'
+}
+
+/** Returns the longest life of an access token for these resources, in seconds: that of the strictest. */
+export function secondsFor(audience: Audience, { resourceSettings, resources }: Formats): number {
+  const seconds = (audience ?? resources).map(resource => resourceSettings?.get(resource)?.accessTokenSeconds)
+  return Math.min(...seconds.map(limit => limit ?? Number.POSITIVE_INFINITY))
+}
+
+type Formats = Pick<Config<never>, 'accessTokenFormat' | 'resourceSettings' | 'resources'>
+
 function covers(resource: URL, other: URL): boolean {
   const path = resource.pathname.replace(/\/$/, '')
   return resource.origin === other.origin && (path === other.pathname || other.pathname.startsWith(`${path}/`))

@@ -4,6 +4,7 @@ import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, GrantedToken } from '../store/store.ts'
+import { NO_TOKEN_CLAIMS } from '../tokens/token-claims.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
@@ -60,8 +61,8 @@ function goodFor(
 export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
   const { id: grantId, orgId, userId } = grant
   const clientId = wireId(app)
-  const { expiresAt, scopes } = token
-  return { clientId, userId, orgId, scopes, grantId, expiresAt }
+  const { claims = NO_TOKEN_CLAIMS, expiresAt, scopes } = token
+  return { clientId, userId, orgId, scopes, grantId, claims, expiresAt }
 }
 
 function wrongScheme(bound: boolean): OAuthError {

@@ -2,6 +2,7 @@ import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import type { HttpRequest } from '../http/types.ts'
 import { type BearerRequirements, type BearerToken, findBearer } from './bearer.ts'
 import { nextNonce, type ProofContext, requireProof } from './proof.ts'
+import { scopesAtUse } from './use.ts'
 
 /** A bound token that was presented with a proof of its key. */
 export interface ProvenToken {
@@ -22,8 +23,9 @@ export async function findBound(
   context: ProofContext,
 ): Promise<ProvenToken> {
   const found = await findBearer(token, { ...(resource !== undefined && { resource }), scopes: [], bound: true }, context)
-  const { jkt = '', scopes: own } = found.token
+  const { jkt = '' } = found.token
   const proof = await requireProof({ headers }, { method, urls, bound: { token, jkt } }, context)
+  const own = context.config.policyAtUse ? await scopesAtUse(found, context) : found.token.scopes
   if (!scopes.every(scope => own.includes(scope))) throw new InsufficientScope(scopes, own)
-  return { found, headers: nextNonce(proof, context) }
+  return { found: { ...found, token: { ...found.token, scopes: own } }, headers: nextNonce(proof, context) }
 }

@@ -1,3 +1,4 @@
+import type { Events } from '../base/events.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { splitUrl } from '../http/node-message.ts'
 import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
@@ -7,15 +8,21 @@ import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken, type GuardedRequest, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
-import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
+import { type BearerRequirements, tokenInfo } from './bearer.ts'
 import { findBound } from './bound.ts'
+import { findUsable } from './use.ts'
 
 /** Makes a guard that reads the server's own store. Throws TypeError for a requirement that cannot be met. */
 export function createGuard(
   requirements: TokenRequirements | undefined,
-  runtime: { readonly config: Config<never>; readonly deadlines: Deadlines; readonly services: Services },
+  runtime: {
+    readonly config: Config<never>
+    readonly deadlines: Deadlines
+    readonly events: Events
+    readonly services: Services
+  },
 ): TokenGuard {
-  const { config, deadlines } = runtime
+  const { config, deadlines, events } = runtime
   const required = readRequirements(requirements, config)
   const { scopes } = required
   const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
@@ -26,7 +33,7 @@ export function createGuard(
     const store = new DeadlineStore(config.store, deadlines)
     try {
       const urls = urlsOf(request, required.resource, config)
-      const context = { config, now: config.now(), services: runtime.services, store }
+      const context = { config, events, now: config.now(), services: runtime.services, store }
       const { found, headers } = await findBound(token, request, { ...required, urls }, context)
       return { oauth: tokenInfo(found), headers }
     } catch (error) {
@@ -46,7 +53,7 @@ export function createGuard(
     }
     // Hot path, before every guarded host route: two callbacks in place of `async` and `finally`, which add promises.
     const store = new DeadlineStore(config.store, deadlines)
-    return findBearer(token, required, { store, now: config.now() }).then(
+    return findUsable(token, required, { config, events, store, now: config.now() }).then(
       found => {
         store.release()
         return { oauth: tokenInfo(found) }

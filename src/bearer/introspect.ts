@@ -7,8 +7,10 @@ import { one, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
+import { HostDenial } from '../rules/deny.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
+import { scopesAtUse } from './use.ts'
 
 /**
  * POST /oauth/introspect (RFC 7662). An app that authenticates may introspect its own tokens, and a resource server access tokens
@@ -34,9 +36,21 @@ export async function introspect(request: HttpRequest, context: Context): Promis
   const audience = token.audience ?? config.resources
   if (!own && (token.kind !== 'access' || !audience.some(resource => served.includes(resource)))) return json(200, INACTIVE)
 
+  let { scopes } = token
+  if (config.policyAtUse && token.kind === 'access') {
+    const left = await scopesAtUse({ app, grant, token }, context).catch(error => {
+      if (error instanceof HostDenial) return undefined
+      throw error
+    })
+    if (!left) return json(200, INACTIVE)
+    scopes = left
+  }
+
   return json(200, {
+    // The host's first: it cannot change what a token is.
+    ...token.claims,
     active: true,
-    scope: scopeText(token.scopes),
+    scope: scopeText(scopes),
     client_id: wireId(app),
     // A resource server must not take a refresh token for a bearer token.
     token_type: token.kind === 'refresh' ? 'refresh_token' : token.jkt === undefined ? 'Bearer' : 'DPoP',

@@ -10,7 +10,7 @@ import { PROOF_AGE_MS } from '../tokens/proof-times.ts'
 const SKEW_MS = 60_000
 
 /** What the check of a proof needs of a context. */
-export type ProofContext = Pick<Context, 'config' | 'now' | 'services' | 'store'>
+export type ProofContext = Pick<Context, 'config' | 'events' | 'now' | 'services' | 'store'>
 
 /**
  * Checks the proof of a request, and uses it up (RFC 9449 §4.3, §11.1). Rejects with OAuthError `invalid_dpop_proof`,

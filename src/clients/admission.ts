@@ -1,7 +1,7 @@
 import { sha256 } from '../base/crypto.ts'
+import { callHook, isTrue } from '../base/hooks.ts'
 import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
@@ -49,8 +49,8 @@ export async function requireAdmission(app: App, scopes: readonly string[], cont
     throw notYet(app)
   }
   if (typeof admission === 'function') {
-    const ask = async () => admission(describeUnknown(app), principal)
-    if ((await withTimeout(ask, context.config.hookTimeoutMs, 'clients.admission')) !== true) throw refused(app)
+    const ask = () => admission(describeUnknown(app), principal)
+    if (!(await callHook('clients.admission', ask, isTrue, context.config))) throw refused(app)
   }
 }
 

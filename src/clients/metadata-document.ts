@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { callHook, isTrue } from '../base/hooks.ts'
 import { appIdOf, wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
 import type { SignedInContext } from '../options/context.ts'
@@ -129,13 +129,10 @@ async function judge(url: string, document: unknown, context: SignedInContext): 
   const metadata = readClientMetadata(document, { config, methods: services.clientAuthentication, isDocument: true })
   const admit = config.clients?.documents?.admit
   if (admit) {
-    const admitted = await withTimeout(
-      async () => admit(url, document as never),
-      config.hookTimeoutMs,
-      'clients.metadataDocuments.admit',
-    )
+    const ask = () => admit(url, document as never)
     // No last good copy serves then.
-    if (admitted !== true) throw unusable(url, 'this server does not let its client in')
+    if (!(await callHook('clients.metadataDocuments.admit', ask, isTrue, config)))
+      throw unusable(url, 'this server does not let its client in')
   }
   return metadata
 }

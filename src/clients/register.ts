@@ -1,7 +1,7 @@
 import { sameBytes, sha256 } from '../base/crypto.ts'
+import { callHook, isTrue } from '../base/hooks.ts'
 import { isAppId, newAppId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
@@ -96,8 +96,7 @@ async function requireInitialToken({ headers, ip }: HttpRequest, { config, servi
   const token = bearerToken(headers.authorization)
   if (token !== undefined) {
     if (limits.state.exhausted) limits.checkFailures('clientFailures', GUESSES, ip)
-    const ask = async () => isGood(token)
-    if ((await withTimeout(ask, config.hookTimeoutMs, 'clients.registration.initialAccessToken')) === true) return
+    if (await callHook('clients.registration.initialAccessToken', () => isGood(token), isTrue, config)) return
     await limits.countFailure('clientFailures', GUESSES, ip, store)
   }
   throw new OAuthError('invalid_token', 'registration needs an initial access token of this server')

@@ -1,4 +1,4 @@
-import { withTimeout } from '../base/timeout.ts'
+import { asIs, callHook } from '../base/hooks.ts'
 import type { Config } from '../options/config.ts'
 import type { ConnectorOwner } from './options.ts'
 import type { Provider } from './provider.ts'
@@ -9,6 +9,6 @@ export async function findProvider(
   { orgId, userId }: ConnectorOwner,
   { connectors, hookTimeoutMs }: Pick<Config<never>, 'connectors' | 'hookTimeoutMs'>,
 ): Promise<Provider | 'no-oauth' | null> {
-  const ask = async () => connectors?.provider(connectorId, { userId, orgId })
-  return (await withTimeout(ask, hookTimeoutMs, 'connectors.provider')) ?? null
+  const ask = () => connectors?.provider(connectorId, { userId, orgId })
+  return (await callHook('connectors.provider', ask, asIs, { hookTimeoutMs })) ?? null
 }

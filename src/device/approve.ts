@@ -1,3 +1,4 @@
+import { scopesToAsk } from '../authorize/allow-request.ts'
 import { contextOf } from '../authorize/issue-code.ts'
 import { toLogin } from '../authorize/login.ts'
 import { recordConsent } from '../authorize/record-consent.ts'
@@ -31,7 +32,8 @@ export async function showDevice(request: HttpRequest, context: Context): Promis
   const action = `${config.mountPath}${DEVICE_PATH}`
   const asJson = request.headers.accept?.includes('application/json') ?? false
   if (typed === undefined && !asJson) return deviceCodePage({ action, wrong: false }, setting)
-  const found = await findWaiting(typed ?? '', { ...context, principal })
+  const waiting = await findWaiting(typed ?? '', { ...context, principal })
+  const found = waiting && config.policy ? await underPolicy(waiting, { ...context, principal }) : waiting
   if (!found && asJson) throw notWaiting()
   if (!found) return deviceCodePage({ action, wrong: true }, setting)
 
@@ -58,13 +60,14 @@ export async function showDevice(request: HttpRequest, context: Context): Promis
 
 /** POST /oauth/device: the user's answer. A form gets a page; JSON gets what was answered. */
 export async function decideDevice(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { events, now, principal, services, store } = context
+  const { config, events, now, principal, services, store } = context
   const params = requireForm(request)
   if (!(await isOwnForm(one(params, 'form_id'), context)))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
   const granted = readAnswer(params)
-  const found = await findWaiting(one(params, 'user_code'), context, 'answered too')
-  if (!found) throw notWaiting()
+  const waiting = await findWaiting(one(params, 'user_code'), context, 'answered too')
+  if (!waiting) throw notWaiting()
+  const found = granted && config.policy ? await underPolicy(waiting, context) : waiting
   const { app, entry, scopes } = found
   const { orgId, userId } = principal
   const by = { at: now, clientId: wireId(app), orgId, userId, scopes }
@@ -137,6 +140,12 @@ async function findWaiting(
   const app = await store.apps.get(entry.data.appId)
   if (app?.status !== 'active' || app.epoch !== entry.data.epoch) return undefined
   return { code, entry, app, scopes: stillAllowed(entry.data.scopes, app, config) }
+}
+
+/** The same with the scopes that the host's policy leaves. Rejects with OAuthError where the host denies them. */
+async function underPolicy(waiting: Waiting, context: SignedInContext): Promise<Waiting> {
+  const { app, entry, scopes } = waiting
+  return { ...waiting, scopes: await scopesToAsk({ app, audience: entry.data.audience, scopes }, context) }
 }
 
 function notWaiting(): OAuthError {

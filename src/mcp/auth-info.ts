@@ -20,18 +20,20 @@ export interface McpAuthInfo {
     orgId: string
     /** The authorization this token descends from; the same after a refresh. */
     grantId: string
+    /** What the option `accessTokenClaims` said when the token was issued; empty if it said nothing. */
+    claims: TokenInfo['claims']
   }
 }
 
 /** Converts a token that was checked for `resource`. */
 export function mcpAuthInfo(token: string, oauth: TokenInfo, resource: string): McpAuthInfo {
-  const { clientId, expiresAt, grantId, orgId, scopes, userId } = oauth
+  const { claims, clientId, expiresAt, grantId, orgId, scopes, userId } = oauth
   return {
     token,
     clientId,
     scopes: [...scopes],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
-    extra: { userId, orgId, grantId },
+    extra: { userId, orgId, grantId, claims },
   }
 }

@@ -1,5 +1,5 @@
+import { callHook } from '../base/hooks.ts'
 import type { JsonObject } from '../base/json.ts'
-import { withTimeout } from '../base/timeout.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Config } from '../options/config.ts'
 
@@ -14,6 +14,8 @@ export interface RequestedClaims {
 export const NO_CLAIMS: RequestedClaims = Object.freeze({ idToken: [], userinfo: [], sub: null })
 
 const MAX_CLAIMS_CHARS = 4096
+/** Room for a picture in a claim; the claims may be in an ID token, which travels in a URL or a header next. */
+const MAX_USER_CLAIMS_CHARS = 262_144
 
 /** Reads the `claims` parameter. Throws `invalid_request` unless it is a JSON object of objects. */
 export function readClaims(text: string | undefined): RequestedClaims {
@@ -50,11 +52,17 @@ export async function claimsOf(
   if (!claims) return {}
   const allowed = new Set(scopes.flatMap(scope => catalogue.get(scope)?.claims ?? []))
   const wanted = names.filter(name => allowed.has(name))
-  const answer = await withTimeout(async () => claims(userId, { clientId, scopes, names: wanted }), hookTimeoutMs, 'claims')
-  if (answer === null || answer === undefined) return undefined
-  if (!isObject(answer)) throw new TypeError(`claims must return an object or null: it returned ${typeof answer}`)
-  const given = wanted.map(name => [name, answer[name]] as const)
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== null)) as JsonObject
+  const read = (answer: unknown): JsonObject | undefined => {
+    if (answer === null || answer === undefined) return undefined
+    if (!isObject(answer)) throw new TypeError(`it must return an object or null, not ${typeof answer}`)
+    if (Object.hasOwn(answer, '__proto__')) throw new TypeError('__proto__ is not a name for a claim')
+    const named = wanted.map(name => [name, answer[name]] as const)
+    const given = named.filter(([, value]) => value !== undefined && value !== null)
+    if (given.length > 0 && JSON.stringify(given).length > MAX_USER_CLAIMS_CHARS)
+      throw new TypeError(`the claims of a user have at most ${MAX_USER_CLAIMS_CHARS} characters as JSON`)
+    return Object.fromEntries(given) as JsonObject
+  }
+  return callHook('claims', () => claims(userId, { clientId, scopes, names: wanted }), read, { hookTimeoutMs })
 }
 
 /** Lists every claim that the scopes allow. */

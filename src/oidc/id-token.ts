@@ -1,6 +1,7 @@
 import { wireId } from '../base/ids.ts'
-import { OAuthError } from '../errors/oauth-error.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Context } from '../options/context.ts'
+import { deny } from '../rules/deny.ts'
 import type { App, Grant } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
@@ -16,31 +17,49 @@ interface TokensForIdToken {
   readonly scopes: readonly string[]
   /** Whether this is a refresh, which does not repeat the nonce of the authorization request (OpenID Connect Core §12.2). */
   readonly renewed: boolean
+  /** The user's claims, if they were asked for before the tokens were made. */
+  readonly userClaims: JsonObject | undefined
+}
+
+/** What a client is told of a grant whose user the host does not know any more. */
+export const USER_GONE = 'the user no longer exists'
+
+const NO_USER_CLAIMS: JsonObject = Object.freeze({})
+
+/**
+ * Asks the option `claims` what an ID token is to say of the user, and whether there is a user at all, even if there is no ID token
+ * to make. Resolves to null if the user no longer exists.
+ */
+export async function askUserClaims(
+  { app, grant, scopes }: Pick<TokensForIdToken, 'app' | 'scopes'> & { readonly grant: Pick<Grant, 'context'> },
+  userId: string,
+  context: Context,
+): Promise<JsonObject | null> {
+  const { config } = context
+  const { idTokenClaims } = grantContext(grant.context)
+  const wanted = config.claimsInIdToken ? [...new Set([...claimsOfScopes(scopes, config), ...idTokenClaims])] : idTokenClaims
+  const names = hasIdToken(scopes, context) ? wanted : []
+  return (await claimsOf(userId, { clientId: wireId(app), scopes, names }, config)) ?? null
 }
 
 /**
  * Makes the ID token that goes with an access token; undefined if the app did not ask for one (OpenID Connect Core §3.1.3.3,
  * §12.2). Rejects with `invalid_grant` if the user no longer exists, even if there is no ID token to make.
  */
-export async function idTokenFor(
-  { accessToken, app, grant, renewed, scopes }: TokensForIdToken,
-  context: Context,
-): Promise<string | undefined> {
+export async function idTokenFor(issued: TokensForIdToken, context: Context): Promise<string | undefined> {
+  const { accessToken, app, grant, renewed, scopes, userClaims } = issued
   const { config, now } = context
   const { userId } = grant
-  const clientId = wireId(app)
   if (userId === null) return undefined
-  if (!context.services.keys || !scopes.includes('openid')) {
-    if (!(await claimsOf(userId, { clientId, scopes, names: [] }, config))) throw userGone()
-    return undefined
+  const claims = userClaims ?? (config.claims ? await askUserClaims(issued, userId, context) : NO_USER_CLAIMS)
+  if (!claims) {
+    const denial = { during: renewed ? 'refresh' : 'token', by: 'claims' } as const
+    throw deny({ app, of: grant }, denial, { code: 'invalid_grant', description: USER_GONE }, context)
   }
-  const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
-  const names = config.claimsInIdToken ? [...new Set([...claimsOfScopes(scopes, config), ...idTokenClaims])] : idTokenClaims
-  const [{ signers, signing }, claims] = await Promise.all([
-    currentKeys(context),
-    claimsOf(userId, { clientId, scopes, names }, config),
-  ])
-  if (!claims) throw userGone()
+  if (!hasIdToken(scopes, context)) return undefined
+  const { authTime, nonce, sid } = grantContext(grant.context)
+  const { signers, signing } = await currentKeys(context)
+  const clientId = wireId(app)
   const contents = { issuer: config.issuer, clientId, userId, accessToken, issuedAt: now, lifetimeSeconds: config.idTokenSeconds }
   const key = keyFor(app, signers) ?? signing
   return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, key)
@@ -54,6 +73,6 @@ function keyFor({ idTokenSignedResponseAlg: wanted }: App, signers: readonly Sig
   return wanted === undefined ? undefined : signers.find(({ alg }) => alg === wanted)
 }
 
-function userGone(): OAuthError {
-  return new OAuthError('invalid_grant', 'the user no longer exists')
+function hasIdToken(scopes: readonly string[], { services }: Pick<Context, 'services'>): boolean {
+  return services.keys !== null && scopes.includes('openid')
 }

@@ -1,17 +1,19 @@
 import { wireId } from '../base/ids.ts'
-import { findBearer } from '../bearer/bearer.ts'
 import { findBound } from '../bearer/bound.ts'
 import { ownUrl } from '../bearer/proof.ts'
+import { findUsable } from '../bearer/use.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { type Challenging, renderChallenge } from '../http/challenge.ts'
 import { optional, readParams } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
+import { deny } from '../rules/deny.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken } from '../tokens/token-guard.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
+import { USER_GONE } from './id-token.ts'
 
 /** GET and POST /oauth/userinfo (OpenID Connect Core §5.3): the claims of the user that the app may see. */
 export async function userinfo(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -22,16 +24,19 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const { found: presented, headers } =
     token === undefined
       ? await findBound(bound ?? '', request, { scopes: SCOPES, urls: [ownUrl('/oauth/userinfo', config)] }, context)
-      : { found: await findBearer(token, { scopes: SCOPES }, context), headers: undefined }
+      : { found: await findUsable(token, { scopes: SCOPES }, context), headers: undefined }
   const { app, grant, token: found } = presented
-  if (grant.userId === null) throw userGone()
+  if (grant.userId === null) throw new OAuthError('invalid_token', 'the access token has no user')
   // A resource server of another origin that received a token for itself must not use it here as the app.
   const ours = found.audience?.some(resource => new URL(resource).origin === config.origin) ?? true
   if (!ours) throw new OAuthError('invalid_token', 'the access token is for another resource')
   const { scopes } = found
   const names = new Set([...claimsOfScopes(scopes, config), ...grantContext(grant.context).userinfoClaims])
   const claims = await claimsOf(grant.userId, { clientId: wireId(app), scopes, names: [...names] }, config)
-  if (!claims) throw userGone()
+  if (!claims) {
+    const told = { code: 'invalid_token', description: USER_GONE } as const
+    throw deny({ app, of: grant }, { during: 'use', by: 'claims' }, told, context)
+  }
   // Ours last: a host cannot change who this is (§5.3.2).
   return json(200, { ...claims, sub: grant.userId }, headers)
 }
@@ -51,8 +56,4 @@ function presentedToken({ body, headers, method }: HttpRequest): string | undefi
   if (headers.authorization !== undefined)
     throw new OAuthError('invalid_request', 'access_token must not be sent in the body and in the Authorization header')
   return optional(readParams(body.form), 'access_token')
-}
-
-function userGone(): OAuthError {
-  return new OAuthError('invalid_token', 'the access token has no user, or the user no longer exists')
 }

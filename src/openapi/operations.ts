@@ -270,7 +270,8 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
       body: z.object({ token: text, token_type_hint: text.optional(), ...client }),
       formToo: true,
       answers: {
-        200: z.object({
+        // Beside these, the claims that the host adds to its tokens.
+        200: z.looseObject({
           active: z.boolean(),
           scope: text.optional(),
           client_id: text.optional(),

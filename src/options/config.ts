@@ -10,6 +10,7 @@ import { readRows } from './rows.ts'
 import { isGuarded, type Scope, scopesOfResources, withOpenid } from './scopes.ts'
 import { signingSettings } from './signing.ts'
 import { OPTIONS, type OptionValues, RELATIONS } from './table.ts'
+import type { Resources } from './urls.ts'
 
 /** Options that `Config` has in another form. */
 type Derived =
@@ -34,7 +35,9 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
   readonly servedPath: string
   /** With `openid`, where there are keys. */
   readonly scopes: ReadonlyMap<string, Scope>
-  readonly resources: readonly [string, ...string[]]
+  readonly resources: Resources['names']
+  /** How tokens for each resource are; null: as the other options say. */
+  readonly resourceSettings: Resources['settings']
   /** Who signs; null: there is no OpenID Connect. */
   readonly signing: SigningSettings | null
   /** Clients that come by themselves; null: none may. */
@@ -86,7 +89,8 @@ function configOf<Native>(values: OptionValues, rules: ProfileRules): Config<Nat
     consentUrl: outside(same.consentUrl),
     logoutUrl: outside(same.logoutUrl),
     scopes: signing ? withOpenid(same.scopes) : same.scopes,
-    resources: resources ?? [origin],
+    resources: resources?.names ?? [origin],
+    resourceSettings: resources?.settings ?? null,
     signing,
     clients: clients && clientsConfig(clients, scopesOfUnknown(clients.scopes, same.scopes), same.redirectSchemes),
     devices: devices && { ...devices, pageUrl: outside(devices.pageUrl) },

@@ -12,6 +12,11 @@ export interface Lifetimes {
    * open by then stays open. 5–599 seconds; default 540.
    */
   readonly pushedRequestSeconds?: number | undefined
+  /**
+   * When a grant ends, counted from the user's consent: none of its tokens lives longer, however often the app refreshes, and the user
+   * is then asked again. An app can have a shorter one. 1–3,650 days; default: never, as long as the app goes on refreshing.
+   */
+  readonly grantDays?: number | undefined
   /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
   readonly idTokenSeconds?: number | undefined
 }
@@ -22,5 +27,6 @@ export const LIFETIMES = {
   consentSeconds: optional(number([30, 3600], 'seconds'), 600),
   // Long enough to find a password or a phone; FAPI 2.0 wants less than ten minutes.
   pushedRequestSeconds: optional(number([5, 599], 'seconds'), 540),
+  grantDays: optional(number([1, 3650], 'days'), null),
   idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
 } satisfies Table<Lifetimes>

@@ -20,8 +20,10 @@ import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
 import type { Principal } from './principal.ts'
 import type { RateLimits } from './rate-limits.ts'
+import type { AccessTokenClaimsHook, PolicyHook } from './rules.ts'
 import type { ScopeDefinition } from './scopes.ts'
 import type { KeyRotation } from './signing.ts'
+import type { ResourceSettings } from './urls.ts'
 
 /** The claims of a user that a client asked for, as far as its scopes allow. */
 export interface ClaimsRequest {
@@ -177,10 +179,30 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How those proofs are checked. */
   readonly dpopProofs?: DpopProofs | undefined
   /**
-   * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
-   * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
+   * Adds claims of yours, such as roles or a plan, to an access token: to a JWT (RFC 9068 §2.2), to introspection, to
+   * `request.oauth.claims` and to what `authmount/verify` tells. At most 2 KiB as JSON, and no name that means something already.
+   * Called for every new token, of apps that act for themselves too, and again at each refresh. null: there is to be no token; a
+   * refresh then ends the grant. Default: no claims.
+   * @see docs/rules.md#claims-in-access-tokens
    */
-  readonly resources?: readonly string[] | undefined
+  readonly accessTokenClaims?: AccessTokenClaimsHook | undefined
+  /**
+   * Allows or denies what apps ask for, takes scopes away, or shortens what tokens live: when a user is sent by an app, when tokens
+   * are issued, and when they are refreshed. A denial at a refresh ends the grant. Default: everything is allowed.
+   * @see docs/rules.md#policy
+   */
+  readonly policy?: PolicyHook | undefined
+  /**
+   * Ask `policy` each time an access token is presented to this server, as well: one call for each request of each app. Default `false`.
+   * @see docs/rules.md#at-every-use
+   */
+  readonly policyAtUse?: boolean | undefined
+  /**
+   * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
+   * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. An object in place of the list says how tokens for each are, by its URI: `{ 'https://example.com/mcp': { accessTokenFormat: 'jwt' } }`. Default: the issuer's origin.
+   * @see docs/rules.md#each-resource-its-own-tokens
+   */
+  readonly resources?: readonly string[] | Readonly<Record<string, ResourceSettings>> | undefined
   /**
    * Apps that are APIs of their own. Each `client_id` here may introspect tokens for the `resources` named beside it (RFC 7662);
    * every other app may introspect its own tokens only. Default: none.
@@ -254,8 +276,8 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
   /**
-   * How long a request waits for each function of yours (`authenticate`, `claims`, `renderConsent`, `isVerified`,
-   * `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `accessTokenClaims`, `policy`,
+   * `renderConsent`, `isVerified`, `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */
   readonly hookTimeoutMs?: number | undefined

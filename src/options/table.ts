@@ -64,6 +64,9 @@ export const OPTIONS = {
   accessTokenFormat: optional(oneOf(['opaque', 'jwt']), 'opaque'),
   dpop: optional(oneOf(['off', 'optional', 'required']), 'optional'),
   dpopProofs: group<DpopProofs, typeof DPOP_PROOFS>(DPOP_PROOFS),
+  accessTokenClaims: optional(hook<HookOf<'accessTokenClaims'>>(), null),
+  policy: optional(hook<HookOf<'policy'>>(), null),
+  policyAtUse: optional(flag, false),
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 
@@ -119,6 +122,15 @@ export const RELATIONS: readonly Relation[] = [
   relation(['accessTokenFormat', 'sealingKeys', 'signingKeys'], ({ accessTokenFormat, ...keys }) =>
     accessTokenFormat === 'jwt' && !hasKeys(keys) ? 'accessTokenFormat jwt needs sealingKeys, or signingKeys' : null,
   ),
+  relation(['resources', 'sealingKeys', 'signingKeys'], ({ resources, ...keys }) => {
+    const [jwt] = [...(resources?.settings ?? [])].find(([, { accessTokenFormat }]) => accessTokenFormat === 'jwt') ?? []
+    return jwt === undefined || hasKeys(keys)
+      ? null
+      : `resources[${quote(jwt)}] wants jwt, which needs sealingKeys, or signingKeys`
+  }),
+  relation(['policy', 'policyAtUse'], ({ policy, policyAtUse }) =>
+    policyAtUse && policy === null ? 'policyAtUse needs a policy' : null,
+  ),
   relation(['logoutUrl', 'sealingKeys', 'signingKeys'], ({ logoutUrl, ...keys }) =>
     logoutUrl !== null && !hasKeys(keys) ? 'logoutUrl needs sealingKeys, or signingKeys' : null,
   ),
@@ -140,7 +152,7 @@ export const RELATIONS: readonly Relation[] = [
     allowInsecureIssuer ? null : insecureIssuer(issuer),
   ),
   relation(['issuer', 'resources', 'resourceServers'], ({ issuer, resourceServers, resources }) =>
-    strayResource(resourceServers, resources ?? [new URL(issuer).origin]),
+    strayResource(resourceServers, resources?.names ?? [new URL(issuer).origin]),
   ),
 ]
 

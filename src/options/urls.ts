@@ -1,7 +1,8 @@
 import { isClientId } from '../base/ids.ts'
 import { isLoopback } from '../base/loopback.ts'
-import { type Kind, mapOf, nonEmptyList, text } from './kinds.ts'
+import { isPlainObject, type Kind, mapOf, nonEmptyList, number, oneOf, text } from './kinds.ts'
 import { quote } from './place.ts'
+import { members, optional, type Table, type ValuesOf } from './rows.ts'
 
 /** The issuer identifier (RFC 8414 §2). Clients compare it byte by byte, so what a URL parser would tidy up is refused. */
 export const issuer: Kind<string> = {
@@ -77,14 +78,49 @@ export const origins = nonEmptyList(
   "['https://app.example.com']",
 )
 
-export const resources = nonEmptyList(
-  text('an absolute http(s) URI without a query or fragment', value => {
-    const url = URL.canParse(value) ? new URL(value) : null
-    if (!url || !/^https?:$/.test(url.protocol)) return false
-    return !url.username && !url.search && !url.hash && !/[?#]$|\s|[:*]/.test(value.replace(/^https?:\/\/[^/]*/i, ''))
-  }),
-  "['https://api.example.com']",
+/** How access tokens for one of the host's resources are. */
+export interface ResourceSettings {
+  /** What they are. Default: as the option `accessTokenFormat` says. A token for several resources is a JWT if each of them wants one. */
+  readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
+  /** The most that they live; less if the app's setting is less. 60–86,400 seconds; default: as long as the app's. */
+  readonly accessTokenSeconds?: number | undefined
+}
+
+const RESOURCE = {
+  accessTokenFormat: optional(oneOf(['opaque', 'jwt']), null),
+  accessTokenSeconds: optional(number([60, 86_400], 'seconds'), null),
+} satisfies Table<ResourceSettings>
+
+/** The host's resources, checked. */
+export interface Resources {
+  readonly names: readonly [string, ...string[]]
+  /** Null: each is as the other options say. */
+  readonly settings: ReadonlyMap<string, ValuesOf<typeof RESOURCE>> | null
+}
+
+const resource = text('an absolute http(s) URI without a query or fragment', value => {
+  const url = URL.canParse(value) ? new URL(value) : null
+  if (!url || !/^https?:$/.test(url.protocol)) return false
+  return !url.username && !url.search && !url.hash && !/[?#]$|\s|[:*]/.test(value.replace(/^https?:\/\/[^/]*/i, ''))
+})
+const listed = nonEmptyList(resource, "['https://api.example.com']")
+const described = mapOf(
+  members<ResourceSettings, typeof RESOURCE>(RESOURCE),
+  "{ 'https://api.example.com': { accessTokenFormat: 'jwt' } }",
 )
+
+/** A list of names, or an object that says more of each. */
+export const resources: Kind<readonly string[] | Readonly<Record<string, ResourceSettings>>, Resources> = {
+  read(value, place) {
+    if (!isPlainObject(value)) {
+      const names = listed.read(value, place)
+      return names && { names, settings: null }
+    }
+    const names = listed.read(Object.keys(value), place)
+    const settings = described.read(value, place)
+    return names && settings && { names, settings }
+  },
+}
 
 const ownResources = mapOf(
   nonEmptyList(

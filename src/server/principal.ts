@@ -1,4 +1,4 @@
-import { withTimeout } from '../base/timeout.ts'
+import { callHook } from '../base/hooks.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Principal } from '../options/principal.ts'
@@ -9,9 +9,14 @@ import { carriesToken } from '../tokens/carries-token.ts'
  * issued: an app that holds a user's token is not that user.
  * Rejects if the hook rejects, is late, or returns a value that is not a principal.
  */
-export async function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
-  if (carriesToken(request, config.issuer)) return null
-  const answer = await withTimeout(async () => config.authenticate(request), config.hookTimeoutMs, 'authenticate')
+export function resolvePrincipal<Native>(request: HttpRequest<Native>, config: Config<Native>): Promise<Principal | null> {
+  if (carriesToken(request, config.issuer)) return NOBODY
+  return callHook('authenticate', () => config.authenticate(request), readPrincipal, config)
+}
+
+const NOBODY: Promise<null> = Promise.resolve(null)
+
+function readPrincipal(answer: Principal | null | undefined): Principal | null {
   if (answer === null || answer === undefined) return null
   const problem = problemOf(answer)
   if (problem) throw new TypeError(`authenticate must return { userId, orgId, isAdmin } or null: ${problem}`)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { randomId, sha256 } from '../base/crypto.ts'
-import { withTimeout } from '../base/timeout.ts'
+import { asIs, callHook } from '../base/hooks.ts'
 import type { SignInProvider } from '../connectors/provider.ts'
 import type { ProviderTokens } from '../connectors/provider-tokens.ts'
 import { asciiLowerCase } from '../connectors/upstream.ts'
@@ -61,7 +61,7 @@ function answerOf({ accessToken, expiresInSeconds, idToken, tokenType }: Provide
 }
 
 async function providerOf(name: string, { config }: Context): Promise<SignInProvider> {
-  const provider = await withTimeout(async () => config.signInProvider?.(name), config.hookTimeoutMs, 'signInProvider')
+  const provider = await callHook('signInProvider', () => config.signInProvider?.(name), asIs, config)
   if (!provider) throw new ApiError('NOT_FOUND', 'there is no such provider')
   return provider
 }

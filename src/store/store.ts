@@ -127,6 +127,8 @@ export interface App {
   readonly accessTokenSeconds: number
   /** The lifetime of its refresh tokens, in seconds. */
   readonly refreshTokenSeconds: number
+  /** When each of its grants ends, in days from its beginning. Null or absent: as the host's options say. */
+  readonly grantDays?: number | null
   /** Logo, homepage, policy and terms URLs: shown, never interpreted. */
   readonly profile: JsonObject
   /** What an app that nobody registered by hand says of itself, by the names of RFC 7591 §2. Absent for others. */

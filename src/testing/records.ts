@@ -25,6 +25,7 @@ export function newApp(fields: Partial<App> = {}): App {
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,
     refreshTokenSeconds: 604_800,
+    grantDays: 30,
     profile: {},
     createdAt: 1000,
     updatedAt: 1000,

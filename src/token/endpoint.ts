@@ -57,9 +57,9 @@ function tokenAnswer({ accessToken, expiresInSeconds, jkt, refreshToken, scopes 
   return `{"access_token":"${accessToken}","token_type":"${type}","expires_in":${expiresInSeconds}${refresh},"scope":${scope}${id}}`
 }
 
-/** Tells whether to make an ID token, or to ask the host whether the user still exists. */
-function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
-  return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
+/** Tells whether to make an ID token, or to ask the host whether the user still exists, if it has not been asked before. */
+function needsHost({ grant, scopes, userClaims }: Issued, { config }: Context): boolean {
+  return grant.userId !== null && ((userClaims === undefined && config.claims !== null) || scopes.includes('openid'))
 }
 
 /** Tells whether the proof of a token request matters: there is one, or there must be (RFC 9449 §5, §5.2). */

@@ -4,6 +4,7 @@ import { findUserEnd } from '../bearer/end-grant.ts'
 import { narrow, scopesForItself, scopesForUser, scopesOfApp, scopesWithoutUser } from '../clients/allowed-scopes.ts'
 import { mayActForItself } from '../clients/client-facts.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
+import { one } from '../http/params.ts'
 import type { Context } from '../options/context.ts'
 import type { IssueOrder } from '../options/grants.ts'
 import type { App } from '../store/store.ts'
@@ -18,6 +19,7 @@ import {
   storeGrant,
   type WantedTokens,
 } from './issue.ts'
+import { applyRules, hasRules, type Ruled, spendNothing } from './rules.ts'
 
 /** The tokens that a host's grant asks for, with the lifetimes that a class for the engine may shorten. */
 export interface HostOrder extends IssueOrder {
@@ -125,10 +127,17 @@ async function wantedFor(
     throw new OAuthError('access_denied', 'this user cannot authorize apps')
 
   const { config, now: createdAt } = context
-  const scopes = scopesOf(order, params.get('scope'), app, config)
-  await requireSigningKeys(scopes, context)
+  const allowed = scopesOf(order, params.get('scope'), app, config)
+  await requireSigningKeys({ audience, scopes: allowed }, context)
   const { epoch, id: appId } = app
   const carried = audience === null ? {} : { audience }
+  let ruled: Ruled | undefined
+  if (hasRules(userId, context)) {
+    const of = { id: null, orgId, userId, createdAt: null, context: carried }
+    const asked = { app, of, scopes: allowed, audience, grantType: one(params, 'grant_type') }
+    ruled = await applyRules('token', asked, spendNothing, context)
+  }
+  const scopes = ruled?.scopes ?? allowed
   return {
     app,
     grant: { id: newGrantId(appId), appId, orgId, userId, scopes, createdAt, epoch, context: carried },
@@ -137,6 +146,7 @@ async function wantedFor(
     jkt,
     refreshable: refreshable === true && userId !== null,
     renewed: false,
+    ruled,
     ...(accessTokenSeconds !== undefined && { accessTokenSeconds }),
     ...(refreshTokenSeconds !== undefined && { refreshTokenSeconds }),
   }

@@ -1,14 +1,17 @@
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
 import { withTimeout } from '../base/timeout.ts'
-import { type Audience, audienceClaim } from '../bearer/audience.ts'
+import { type Audience, audienceClaim, formatFor, secondsFor } from '../bearer/audience.ts'
 import { findClient } from '../clients/find-client.ts'
 import type { Context } from '../options/context.ts'
 import type { App, Grant, Token } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintAccessToken } from '../tokens/jwt-access-token.ts'
 import { type NewToken, newToken } from '../tokens/opaque.ts'
+import { secondsLeft } from './grant-end.ts'
 import { invalidGrant } from './invalid-grant.ts'
+import type { Ruled } from './rules.ts'
 
 /** The outcome of a token request. */
 export interface Issued {
@@ -22,6 +25,8 @@ export interface Issued {
   readonly jkt: string | undefined
   /** Whether this is a refresh: the client then keeps the grant, whatever else fails. */
   readonly renewed: boolean
+  /** The user's claims for the ID token; undefined: the host has not been asked for them. */
+  readonly userClaims: JsonObject | undefined
 }
 
 /** The tokens that a grant asks for. */
@@ -35,6 +40,8 @@ export interface WantedTokens {
   /** Whether to issue a refresh token, if the app may use one. */
   readonly refreshable: boolean
   readonly renewed: boolean
+  /** What the host's rules make of it; undefined: it has none, or was asked about nothing. */
+  readonly ruled?: Ruled | undefined
   /** The longest life of the access token, in seconds. Default: the app's setting. */
   readonly accessTokenSeconds?: number
   /** The longest life of the refresh token, in seconds. Default: the app's setting. */
@@ -51,17 +58,32 @@ export interface MadeTokens {
  * Rejects if the signing keys that an answer with these scopes needs cannot be read. A grant calls it before it spends the
  * presented code or token; plain OAuth with opaque tokens needs no keys.
  */
-export async function requireSigningKeys(scopes: readonly string[], context: Context): Promise<void> {
+export async function requireSigningKeys(
+  { audience, scopes }: Pick<WantedTokens, 'audience' | 'scopes'>,
+  context: Context,
+): Promise<void> {
   const { config, services } = context
-  if (config.accessTokenFormat === 'jwt' || (services.keys && scopes.includes('openid'))) await currentKeys(context)
+  if (formatFor(audience, config) === 'jwt' || (services.keys && scopes.includes('openid'))) await currentKeys(context)
 }
 
 /** Makes the tokens of a grant, in the format the host has chosen. Synchronous for opaque tokens. */
 export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens | Promise<MadeTokens> {
-  const { app, audience, grant, jkt, refreshable, renewed, scopes } = wanted
-  const { now: issuedAt } = context
-  const accessTokenSeconds = Math.min(app.accessTokenSeconds, wanted.accessTokenSeconds ?? app.accessTokenSeconds)
-  const refreshTokenSeconds = Math.min(app.refreshTokenSeconds, wanted.refreshTokenSeconds ?? app.refreshTokenSeconds)
+  const { app, audience, grant, jkt, refreshable, renewed, ruled, scopes } = wanted
+  const { config, now: issuedAt } = context
+  const left = secondsLeft(grant, app, context)
+  const accessTokenSeconds = Math.min(
+    app.accessTokenSeconds,
+    wanted.accessTokenSeconds ?? left,
+    ruled?.accessTokenSeconds ?? left,
+    config.resourceSettings === null ? left : secondsFor(audience, config),
+    left,
+  )
+  const refreshTokenSeconds = Math.min(
+    app.refreshTokenSeconds,
+    wanted.refreshTokenSeconds ?? left,
+    ruled?.refreshTokenSeconds ?? left,
+    left,
+  )
   const refresh = refreshable && app.grantTypes.includes('refresh_token') ? newToken('refresh', grant.id) : undefined
   // RFC 7009 §2.1: revoking the refresh token ends the access token too, so the refresh token must not expire first.
   const expiresInSeconds = refresh ? Math.min(accessTokenSeconds, refreshTokenSeconds) : accessTokenSeconds
@@ -71,17 +93,21 @@ export function makeTokens(wanted: WantedTokens, context: Context): MadeTokens |
     const access: Token = audience
       ? { id, kind: 'access', scopes, audience, issuedAt, expiresAt }
       : { id, kind: 'access', scopes, issuedAt, expiresAt }
-    const tokens = [jkt === undefined ? access : { ...access, jkt }]
+    const bound: Token = jkt === undefined ? access : { ...access, jkt }
+    const tokens: Token[] = [ruled?.claims ? { ...bound, claims: ruled.claims } : bound]
     // RFC 6749 §6: a refresh token keeps the granted scopes, even if this access token has fewer.
     if (refresh) {
       const expiresAt = issuedAt + refreshTokenSeconds * 1000
       const token: Token = { id: refresh.id, kind: 'refresh', scopes: grant.scopes, issuedAt, expiresAt }
       tokens.push(jkt === undefined ? token : { ...token, jkt })
     }
-    const issued = { app, grant, accessToken: value, refreshToken: refresh?.value, scopes, expiresInSeconds, jkt, renewed }
+    const userClaims = ruled?.userClaims
+    const accessToken = value
+    const refreshToken = refresh?.value
+    const issued = { app, grant, accessToken, refreshToken, scopes, expiresInSeconds, jkt, renewed, userClaims }
     return { issued, tokens }
   }
-  return context.config.accessTokenFormat === 'opaque'
+  return formatFor(audience, config) === 'opaque'
     ? made(newToken('access', grant.id))
     : newJwt(wanted, { issuedAt, expiresAt }, context).then(made)
 }
@@ -127,14 +153,14 @@ export function announceGrant({ app, grant, scopes }: Issued, grantType: string,
 }
 
 async function newJwt(
-  { app, audience: asked, grant, jkt, scopes }: WantedTokens,
+  { app, audience: asked, grant, jkt, ruled, scopes }: WantedTokens,
   { expiresAt, issuedAt }: Pick<Token, 'expiresAt' | 'issuedAt'>,
   context: Context,
 ): Promise<NewToken> {
   const { issuer } = context.config
   const { signing } = await currentKeys(context)
   const audience = audienceClaim(asked, context.config)
-  const contents = { scopes, issuedAt, expiresAt, issuer, audience, clientId: wireId(app), grant, jkt }
+  const contents = { scopes, issuedAt, expiresAt, issuer, audience, clientId: wireId(app), grant, jkt, claims: ruled?.claims }
   const value = await mintAccessToken(contents, signing)
   return { value, id: sha256(value) }
 }

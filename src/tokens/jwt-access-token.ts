@@ -1,5 +1,6 @@
 import { randomId } from '../base/crypto.ts'
 import { GRANT_ID_SOURCE } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Grant, Token } from '../store/store.ts'
 import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -13,12 +14,16 @@ export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' |
   readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
   /** The thumbprint of the key that it is bound to; undefined: a bearer token. */
   readonly jkt: string | undefined
+  /** The claims that the host adds. */
+  readonly claims: JsonObject | undefined
 }
 
 /** Signs a JWT access token, which resource servers verify by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
   const { audience, clientId, expiresAt, grant, issuedAt, issuer, jkt, scopes } = contents
   const claims = {
+    // The host's first: it cannot change what a token is.
+    ...contents.claims,
     client_id: clientId,
     scope: scopes.join(' '),
     org_id: grant.orgId,

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { HttpResponse } from '../http/types.ts'
 
@@ -14,6 +15,8 @@ export interface TokenInfo {
   readonly scopes: readonly string[]
   /** The authorization this token descends from; the same after a refresh. */
   readonly grantId: string
+  /** What the option `accessTokenClaims` said when the token was issued; empty if it said nothing. */
+  readonly claims: JsonObject
   /** When the token expires. */
   readonly expiresAt: EpochMs
 }

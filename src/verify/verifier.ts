@@ -13,6 +13,7 @@ import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
 import { nonceHeader, ProofCheck, usedProof } from '../tokens/proof-check.ts'
 import { ProofNonces } from '../tokens/proof-nonces.ts'
+import { tokenClaimsOf } from '../tokens/token-claims.ts'
 import {
   bearerToken,
   boundToken,
@@ -226,6 +227,7 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
     orgId,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : [],
     grantId: jti.slice(0, jti.indexOf('.')),
+    claims: tokenClaimsOf(claims),
     expiresAt: exp * 1000,
   }
   const { grantId, userId } = info

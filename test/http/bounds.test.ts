@@ -212,6 +212,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
     most: 31_536_000,
     taken: registered(refreshTokenLifetime => ({ refreshTokenLifetime })),
   },
+  'days of a grant': { least: 1, most: 3650, taken: registered(grantDays => ({ grantDays })) },
   'apps on a page': { least: 1, most: 100, taken: listed(size => `?limit=${size}`) },
   'characters of a search': { most: 200, taken: listed(size => `?search=${'s'.repeat(size)}`) },
   'tokens on a page': {
@@ -264,6 +265,9 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
   'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
   'clients/document-reader.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],
+  'oidc/claims.ts MAX_USER_CLAIMS_CHARS': ['oauth/rules.test.ts', 'whichever function of the host’s fails'],
+  'rules/policy.ts MAX_DESCRIPTION_CHARS': ['oauth/rules.test.ts', 'whichever function of the host’s fails'],
+  'tokens/token-claims.ts MAX_TOKEN_CLAIMS_BYTES': ['oauth/rules.test.ts', 'claims of 2 KiB are taken'],
   'connected-apps/list.ts MAX_TOKENS': 'how many tokens are read for a list that shows apps',
   'connectors/provider-tokens.ts MAX_EXPIRES_IN': 'ten years: a number that a provider could not mean',
   'http/limits.ts MAX_EXHAUSTED': 'memory of one process',

@@ -61,6 +61,8 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     await api(host, 'POST', `/${app.clientId}/revoke-all-tokens`)
     return { clientId: app.clientId, ...OF_ADMIN, count: 2 }
   },
+  policy_denied: ['oauth/rules.test.ts', 'a denial is answered to the client, and said in an event'],
+  policy_limited: ['oauth/rules.test.ts', 'a policy takes scopes away'],
   async consent_granted({ host }) {
     const app = await host.confidentialApp()
     await host.approve(app)

@@ -161,6 +161,10 @@ const SECURITY: Page = {
       'a scope that the app has lost is missing from the next refresh',
     ],
     ['is refused at another', 'oauth/audience.test.ts', 'a token is for the resource that was asked for'],
+    ['A rule of yours is never passed over.', 'oauth/rules.test.ts', 'whichever function of the host’s fails, and however'],
+    ['A denied refresh ends the grant', 'oauth/rules.test.ts', 'a denial is answered to the client'],
+    ['gets the same tokens with the same claims', 'oauth/rules.test.ts', 'a retry of a refresh gets the same tokens and claims'],
+    ['can replace nothing that authmount says', 'oauth/rules.test.ts', 'a JWT has the claims as its own'],
     ['A secret is never replaced by something else.', 'oauth/client-auth.test.ts', 'a verifier never replaces a secret'],
     ['One method per request', 'oauth/client-auth.test.ts', 'two methods at once are invalid_request'],
     [
@@ -283,6 +287,8 @@ const SECURITY: Page = {
     ['Apps that contradict it get nothing new', 'oauth/profiles.test.ts', 'apps from before the profile get nothing any more'],
   ],
   'What is not promised': [
+    ['which counts from the next refresh on', 'oauth/rules.test.ts', 'of a user who is disabled while an app refreshes'],
+    ['gives each grant an end', 'oauth/rules.test.ts', 'a grant ends after so many days'],
     ['hears of revocations only [if you tell it]', 'verify.test.ts', 'an event ends what was ended at home, and nothing else'],
     ['What can be stored or guessed is [limited]', 'http/floods.test.ts', 'wrong secrets are refused after a while'],
   ],

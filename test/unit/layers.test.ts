@@ -47,6 +47,7 @@ const ROOMS = [
   'pages',
   'clients',
   'apps',
+  'rules',
   'bearer',
   'oidc',
   'token',

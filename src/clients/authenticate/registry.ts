@@ -1,4 +1,4 @@
-import { withTimeout } from '../../base/timeout.ts'
+import { callHook, isTrue } from '../../base/hooks.ts'
 import type { HostClientAuthentication } from '../../options/client-authentication.ts'
 import type { Config } from '../../options/config.ts'
 import { appForHost } from '../app-for-host.ts'
@@ -24,8 +24,8 @@ function methodOfHost(method: HostClientAuthentication, hookTimeoutMs: number): 
     present: ({ headers, params }) => readPresented(name, method.present({ headers, params })),
     async prove(app, { proof }) {
       if (!app) return false
-      const prove = async () => method.prove(appForHost(app), proof)
-      return (await withTimeout(prove, hookTimeoutMs, `prove of the client authentication ${name}`)) === true
+      const prove = () => method.prove(appForHost(app), proof)
+      return callHook(`prove of the client authentication ${name}`, prove, isTrue, { hookTimeoutMs })
     },
   }
 }

@@ -51,6 +51,7 @@ function facts(app) {
   fact('Authorization requests', app.requirePushedAuthorizationRequests ? ['Only pushed ones'] : [])
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])
   fact('Refresh tokens live', [inWords(app.refreshTokenLifetime)])
+  fact('Consent ends after', app.grantDays === undefined ? [] : [inWords(app.grantDays * 86_400)])
   fact('Home page', links(app.homepageUrl))
   fact('Privacy policy', links(app.privacyPolicyUrl))
   fact('Terms of service', links(app.termsOfServiceUrl))

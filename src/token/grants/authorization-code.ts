@@ -14,6 +14,7 @@ import type { TokenGrant, TokenRequest } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { createGrant, requireSigningKeys } from '../issue.ts'
 import { verifyPkce } from '../pkce.ts'
+import { applyRules, hasRules, type Ruled } from '../rules.ts'
 
 type Code = OneTimeData['code']
 
@@ -34,22 +35,31 @@ export const authorizationCode: TokenGrant = {
   async handle({ app, audience: asked, jkt, params, prefetched }, context) {
     const entry = await find({ app, params, prefetched })
     const { data: code } = entry
-    const scopes = stillAllowed(code.scopes, app, context.config)
+    const allowed = stillAllowed(code.scopes, app, context.config)
     const audience = audienceOf(code, asked)
     // RFC 9449 §10. Before the code is spent: whoever has another key must not spend it.
     if (code.context.jkt !== undefined && code.context.jkt !== jkt)
       throw new OAuthError('invalid_grant', 'the code is bound to a key by dpop_jkt: the request must prove it')
     // Before the code is spent: the keys that an ID token needs may not be readable now.
-    await requireSigningKeys(scopes, context)
+    await requireSigningKeys({ audience, scopes: allowed }, context)
 
     if (isSelfRegistered(app)) await keepClient(app, context)
+    const { appId, context: request, epoch, grantId: id, orgId, userId } = code
+    const isProven = verifyPkce(optional(params, 'code_verifier'), code, context.config)
+    let ruled: Ruled | undefined
+    // Before the code is spent as well: a function of the host's that fails must not cost the client its code.
+    if (isProven && hasRules(userId, context)) {
+      const of = { id, orgId, userId, createdAt: null, context: request }
+      const asked = { app, of, scopes: allowed, audience, grantType: 'authorization_code' }
+      ruled = await applyRules('token', asked, () => spend(entry, app, context), context)
+    }
     await spend(entry, app, context)
     // After the code is spent, so that a stolen code allows one guess at its verifier.
-    if (!verifyPkce(optional(params, 'code_verifier'), code, context.config)) throw invalidGrant()
+    if (!isProven) throw invalidGrant()
 
-    const { appId, context: request, epoch, grantId: id, orgId, userId } = code
+    const scopes = ruled?.scopes ?? allowed
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
-    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false }, context)
+    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false, ruled }, context)
     await requireStillWanted(code, app, context)
     return issued
   },

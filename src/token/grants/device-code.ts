@@ -9,6 +9,7 @@ import type { TokenGrant } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { createGrant, requireSigningKeys } from '../issue.ts'
 import { verifyPkce } from '../pkce.ts'
+import { applyRules, hasRules, type Ruled } from '../rules.ts'
 import { requireStillWanted } from './authorization-code.ts'
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -43,18 +44,29 @@ export const deviceCode: TokenGrant = {
 
     const { context: request, epoch, grantId: id, orgId, userId } = decision.data
     if (epoch !== app.epoch) throw invalidGrant()
-    const scopes = stillAllowed(decision.data.scopes, app, config)
+    const allowed = stillAllowed(decision.data.scopes, app, config)
     const audience = audienceOf({ context: request }, asked)
     // Before the code is spent: the keys that an ID token needs may not be readable now.
-    await requireSigningKeys(scopes, context)
+    await requireSigningKeys({ audience, scopes: allowed }, context)
 
-    const consumed = await store.oneTime.consume('device', waiting.id, randomId(16))
-    if (!consumed?.first) throw invalidGrant()
+    const isProven = verifyPkce(optional(params, 'code_verifier'), waiting.data, config)
+    const spend = async () => {
+      const consumed = await store.oneTime.consume('device', waiting.id, randomId(16))
+      if (!consumed?.first) throw invalidGrant()
+    }
+    let ruled: Ruled | undefined
+    // Before the code is spent as well: a function of the host's that fails must not cost the device its code.
+    if (isProven && hasRules(userId, context)) {
+      const of = { id, orgId, userId, createdAt: null, context: request }
+      ruled = await applyRules('token', { app, of, scopes: allowed, audience, grantType: DEVICE_CODE_GRANT }, spend, context)
+    }
+    await spend()
     // After the code is spent, so that a stolen code allows one guess at its verifier.
-    if (!verifyPkce(optional(params, 'code_verifier'), waiting.data, config)) throw invalidGrant()
+    if (!isProven) throw invalidGrant()
 
+    const scopes = ruled?.scopes ?? allowed
     const grant = { id, appId: app.id, orgId, userId, scopes, createdAt: now, epoch, context: request }
-    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false }, context)
+    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false, ruled }, context)
     await requireStillWanted({ ...decision.data, appId: app.id }, app, context)
     return issued
   },

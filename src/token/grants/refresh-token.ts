@@ -14,8 +14,10 @@ import type { App, FoundToken, Grant, Spent, Token } from '../../store/store.ts'
 import { openSuccessor, type Successor, sealSuccessor } from '../../tokens/sealed-successor.ts'
 import { tokenRef } from '../../tokens/token-ref.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
+import { secondsLeft } from '../grant-end.ts'
 import { invalidGrant } from '../invalid-grant.ts'
 import { type Issued, makeTokens, requireSigningKeys } from '../issue.ts'
+import { applyRules, hasRules, type Ruled } from '../rules.ts'
 
 /** Exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). */
 export const refreshToken: TokenGrant = {
@@ -32,16 +34,30 @@ export const refreshToken: TokenGrant = {
     const found = await find(value, app, context)
     const { grant, spent } = found
     requireKey(found.token, app, jkt)
-    const scopes = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config))
+    const allowed = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config))
     const audience = audienceOf(grant, asked)
     if (spent) return repeat(value, { ...found, spent }, request, context)
     if (isSelfRegistered(app)) await requireKept(grant, app, context)
     // Before the token is spent: the keys that an ID token needs may not be readable now.
-    await requireSigningKeys(scopes, context)
+    await requireSigningKeys({ audience, scopes: allowed }, context)
+    // Only where the option has been made shorter since: the token would have expired otherwise.
+    if (secondsLeft(grant, app, context) < 1) {
+      await endGrant(grant, app, context)
+      throw invalidGrant()
+    }
+    let ruled: Ruled | undefined
+    if (hasRules(grant.userId, context)) {
+      const asked = { app, of: grant, scopes: allowed, audience, grantType: 'refresh_token' }
+      ruled = await applyRules('refresh', asked, () => endGrant(grant, app, context), context)
+    }
 
+    const scopes = ruled?.scopes ?? allowed
     if (!context.config.rules.rotatesRefreshTokens)
-      return renewed(await addTokens({ found, scopes, audience, app, jkt }, context), context)
-    const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, jkt, refreshable: true, renewed: true }, context)
+      return renewed(await addTokens({ found, scopes, audience, app, jkt, ruled }, context), context)
+    const { issued, tokens } = await makeTokens(
+      { app, grant, scopes, audience, jkt, refreshable: true, renewed: true, ruled },
+      context,
+    )
     // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
     const outcome = await context.store.grants.rotate(found, tokens, sealSuccessor(value, issued))
     if (outcome === 'missing') throw invalidGrant()
@@ -77,16 +93,35 @@ interface Addition {
   readonly scopes: readonly string[]
   readonly audience: Audience
   readonly jkt: string | undefined
+  readonly ruled: Ruled | undefined
 }
 
 /** Issues an access token beside a refresh token that stays (FAPI 2.0 §5.3.2.1: no rotation), and that it does not outlive. */
-async function addTokens({ app, audience, found, jkt, scopes }: Addition, context: Context): Promise<Issued> {
+async function addTokens({ app, audience, found, jkt, ruled, scopes }: Addition, context: Context): Promise<Issued> {
   const { grant, token } = found
   const accessTokenSeconds = Math.max(1, Math.floor((token.expiresAt - context.now) / 1000))
-  const wanted = { app, grant, scopes, audience, jkt, refreshable: false, renewed: true, accessTokenSeconds }
+  const wanted = { app, grant, scopes, audience, jkt, refreshable: false, renewed: true, ruled, accessTokenSeconds }
   const { issued, tokens } = await makeTokens(wanted, context)
   if ((await context.store.grants.add(found, tokens)) === 'missing') throw invalidGrant()
   return issued
+}
+
+/** Ends a grant that is not to go on, so that its access tokens end as well. */
+async function endGrant(grant: Grant, app: App, context: Context): Promise<void> {
+  const { id: grantId, orgId, userId } = grant
+  const { events, now } = context
+  await endFound({ grantId }, grant, context, () =>
+    events.emit({
+      type: 'token_revoked',
+      at: now,
+      clientId: wireId(app),
+      grantId,
+      orgId,
+      userId,
+      tokenType: 'refresh',
+      jti: null,
+    }),
+  )
 }
 
 /** Keeps a client that nobody registered, because it is in use. Ends a grant whose admission does not stand any more. */
@@ -153,7 +188,8 @@ async function answerAgain(
   if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
     throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
   const expiresInSeconds = Math.ceil((access.token.expiresAt - context.config.now()) / 1000)
-  return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, jkt, renewed: true }
+  const { scopes } = access.token
+  return { app, grant, accessToken, refreshToken, scopes, expiresInSeconds, jkt, renewed: true, userClaims: undefined }
 }
 
 async function findToken(token: string | undefined, { store }: Context): Promise<FoundToken | undefined> {
