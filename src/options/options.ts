@@ -214,7 +214,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /**
    * A profile that the whole server keeps: it sets what the profile demands, and refuses every other option, app and registration
    * that contradicts it, by name. `oauth2.1`: PKCE of every app, S256 alone. `fapi2`, the FAPI 2.0 Security Profile: also pushed
-   * requests alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
+   * requests and bound tokens alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
    * @see docs/security.md#profiles
    */
   readonly profile?: 'oauth2.1' | 'fapi2' | undefined

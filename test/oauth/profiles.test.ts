@@ -10,8 +10,12 @@ import { Deadlines } from '../../src/store/deadlines.ts'
 import { refreshToken } from '../../src/token/grants/refresh-token.ts'
 import { newSigningJwk } from '../../src/tokens/signing-key.ts'
 import { api, createApp, NEW_APP, UNLIMITED } from '../support/apps-api.ts'
+import { defined, type Fields, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { assertionOf, JWT_BEARER, newClientKey, postSigned, withKeys } from '../support/client-keys.ts'
+import { askBound, at, ProofKey } from '../support/dpop.ts'
 import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
 import { frameworks, SCOPES, startHost, type TestHost } from '../support/host.ts'
+import { SEALING_KEY } from '../support/sign-in.ts'
 
 const GOOD: AuthmountOptions = {
   issuer: 'https://issuer.example',
@@ -53,6 +57,7 @@ overMemory('options that contradict a profile are named, each', async t => {
       profile: 'fapi2',
       ...weak,
       requirePushedAuthorizationRequests: false,
+      dpop: 'optional',
       clients: { schemes: [] },
       devices: {},
       clientAuthentication: [method],
@@ -62,6 +67,7 @@ overMemory('options that contradict a profile are named, each', async t => {
     }),
     [
       'requirePushedAuthorizationRequests must be true: the profile fapi2 demands it',
+      'dpop must be "required": the profile fapi2 demands it',
       'allowPlainPkce must be false: the profile fapi2 demands it',
       'allowInsecureIssuer must be false: the profile fapi2 demands it',
       'loopbackLocalhost must be false: the profile fapi2 demands it',
@@ -105,11 +111,50 @@ everyFramework(
       await t.rejects(host.confidentialApp({ isConfidential }), { code: 'VALIDATION_ERROR' })
       await t.rejects(host.confidentialApp({ isConfidential, clientId: 'seed' }), { code: 'VALIDATION_ERROR' })
     }
+    const weak = { ...withKeys(newClientKey()), idTokenSignedResponseAlg: 'RS256' }
+    await t.rejects(host.confidentialApp(weak), {
+      message: /idTokenSignedResponseAlg must be one of ES256, PS256, EdDSA: the profile fapi2/,
+    })
     const { body } = await host.send('/.well-known/oauth-authorization-server')
     t.match(body, { require_pushed_authorization_requests: true, code_challenge_methods_supported: ['S256'] })
     t.notOk([body.token_endpoint_auth_methods_supported].flat().some(name => /secret|none/.test(String(name))))
   },
-  { profile: 'fapi2', ...UNLIMITED },
+  { profile: 'fapi2', sealingKeys: [SEALING_KEY], ...UNLIMITED },
+)
+
+everywhere(
+  'fapi2: from the pushed request to the refresh, with keys alone',
+  async (t, host) => {
+    const [key, proof] = [newClientKey(), new ProofKey()]
+    const app = await host.confidentialApp(withKeys(key))
+    const ask = (path: string, fields: Fields) =>
+      host.send(path, {
+        method: 'POST',
+        body: defined({ ...fields, client_assertion_type: JWT_BEARER, client_assertion: assertionOf(host, app, key) }),
+        headers: { dpop: proof.proof(host, { url: at(path) }) },
+      })
+    t.match((await host.authorize(app)).params, { error: 'invalid_request', error_description: /must push/ })
+    const { body } = await ask('/oauth/par', Object.fromEntries(host.authorizeQuery(app)))
+    const screen = await host.open({ client_id: app.clientId, request_uri: String(body.request_uri) })
+    const { params } = await host.decide(screen)
+    t.match(params, { iss: 'https://issuer.example' })
+    const code = { code: params.code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
+    const issued = await ask('/oauth/token', { grant_type: 'authorization_code', ...code })
+    t.match(issued, { status: 200, body: { token_type: 'DPoP', refresh_token: String } })
+
+    const refreshing = { grant_type: 'refresh_token', refresh_token: String(issued.body.refresh_token) }
+    for (let times = 0; times < 2; times++) {
+      const renewed = await ask('/oauth/token', refreshing)
+      t.match(renewed, { status: 200, body: { token_type: 'DPoP', refresh_token: undefined } }, 'the refresh token stays')
+      const token = String(renewed.body.access_token)
+      const dpop = proof.proof(host, { method: 'GET', url: at('/records'), token })
+      t.equal((await askBound(host, token, dpop)).status, 200)
+      t.equal(await host.records(token), 401, 'as a bearer token it is none')
+    }
+    const { body: refused } = await postSigned(host, '/oauth/token', assertionOf(host, app, key), refreshing)
+    t.equal(refused.error, 'invalid_dpop_proof')
+  },
+  { profile: 'fapi2' },
 )
 
 /** A host over the same store as another, under the profile. */
