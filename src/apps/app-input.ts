@@ -56,6 +56,11 @@ export interface NewApp {
   readonly tokenEndpointAuthMethod?: string | undefined
   /** Whether it must push its authorization requests (RFC 9126 §6), as the option of this name demands of every app. Default false. */
   readonly requirePushedAuthorizationRequests?: boolean | undefined
+  /**
+   * Whether its token requests must prove a key, so that all its tokens are bound to one (DPoP). On a server whose option `dpop` is
+   * `off` such an app gets no tokens. Default false.
+   */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
@@ -111,6 +116,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       requirePushedAuthorizationRequests: fields.requirePushedAuthorizationRequests.default(false),
+      dpopBoundAccessTokens: fields.dpopBoundAccessTokens.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
       homepageUrl: url.optional(),
@@ -193,6 +199,7 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .min(1, 'must have at least one entry')
       .overwrite(unique),
     requirePushedAuthorizationRequests: z.boolean('must be true or false'),
+    dpopBoundAccessTokens: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),

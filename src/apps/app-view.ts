@@ -45,6 +45,8 @@ export interface AppView {
   readonly isConfidential: boolean
   /** Whether it must push its authorization requests. Absent if it need not. */
   readonly requirePushedAuthorizationRequests?: boolean | undefined
+  /** Whether its token requests must prove a key (DPoP). Absent: only where the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** The lifetime of its access tokens, in seconds. */
   readonly accessTokenLifetime: number
   /** The lifetime of its refresh tokens, in seconds. */
@@ -73,6 +75,7 @@ export const appViewSchema = z.object({
   termsOfServiceUrl: z.string().optional(),
   isConfidential: z.boolean(),
   requirePushedAuthorizationRequests: z.boolean().optional(),
+  dpopBoundAccessTokens: z.boolean().optional(),
   accessTokenLifetime: z.int().describe('seconds'),
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
@@ -100,6 +103,7 @@ export function viewApp(app: App): AppView {
     ...link('termsOfServiceUrl'),
     isConfidential: provesItself(app),
     ...(app.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
+    ...(app.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
     createdAt: new Date(app.createdAt).toISOString(),

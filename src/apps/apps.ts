@@ -120,6 +120,7 @@ const FIELDS = [
   'allowedGrantTypes',
   'allowedScopes',
   'requirePushedAuthorizationRequests',
+  'dpopBoundAccessTokens',
   'accessTokenLifetime',
   'refreshTokenLifetime',
   'homepageUrl',
@@ -139,6 +140,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.requirePushedAuthorizationRequests !== undefined)
     changes.requirePushedAuthorizationRequests = input.requirePushedAuthorizationRequests
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
+  if (input.dpopBoundAccessTokens !== undefined) changes.dpopBoundAccessTokens = input.dpopBoundAccessTokens
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
   const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))

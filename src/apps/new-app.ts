@@ -37,6 +37,7 @@ export function newApp(
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     ...(fields.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
+    ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

@@ -100,7 +100,7 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, requirePushedAuthorizationRequests: mustPush, ...kept } = current
+  const { allowedOrigins, dpopBoundAccessTokens = false, requirePushedAuthorizationRequests: mustPush = false, ...kept } = current
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -110,9 +110,10 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     secrets: hasSecret({ authMethod: method }) ? current.secrets : [],
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
-    ...(or('requirePushedAuthorizationRequests', fields.requirePushedAuthorizationRequests, mustPush === true)
+    ...(or('requirePushedAuthorizationRequests', fields.requirePushedAuthorizationRequests, mustPush)
       ? { requirePushedAuthorizationRequests: true }
       : {}),
+    ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),

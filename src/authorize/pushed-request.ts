@@ -9,6 +9,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import type { App, OneTime } from '../store/store.ts'
+import { readPushedKey } from '../token/dpop.ts'
 import { expectedUser } from './login.ts'
 import { reopen } from './reopen.ts'
 import {
@@ -39,7 +40,9 @@ export async function pushRequest(request: HttpRequest, context: Context): Promi
   // §2.1
   if (optional(params, 'request_uri') !== undefined)
     throw new OAuthError('invalid_request', 'request_uri must not be pushed: push the parameters themselves')
-  const source = requestSource(new Map(params).set('client_id', wireId(app)))
+  const key = await readPushedKey(request, params, '/oauth/par', context)
+  const named = new Map(params).set('client_id', wireId(app))
+  const source = requestSource(key === undefined ? named : named.set('dpop_jkt', key))
   const asked = await readAuthorizationRequest(source, context, { mayRead: false, mayBePlain: true })
   await expectedUser(asked, context)
 

@@ -12,6 +12,8 @@ export interface ClientMetadata {
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
   readonly requirePushedAuthorizationRequests: boolean
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
+  readonly dpopBoundAccessTokens?: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -34,7 +36,7 @@ export class MetadataError extends Error {
 }
 
 export interface MetadataRules {
-  readonly config: Pick<Config<never>, 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly config: Pick<Config<never>, 'clients' | 'dpop' | 'redirectSchemes' | 'scopes' | 'signing'>
   readonly methods: readonly ClientAuthentication[]
   /**
    * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
@@ -74,6 +76,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
   const mustPush = readFlag(members, 'require_pushed_authorization_requests')
+  const isBound = readBound(members, rules)
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
     name: name ?? '',
@@ -81,6 +84,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
     redirectUris,
     grantTypes,
     requirePushedAuthorizationRequests: mustPush === true,
+    dpopBoundAccessTokens: isBound === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
@@ -89,6 +93,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
       token_endpoint_auth_method: method.wireName,
       application_type: readApplicationType(members, redirectUris),
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      ...(isBound === undefined ? {} : { dpop_bound_access_tokens: isBound }),
       ...readTexts(members),
       ...(mustPush === undefined ? {} : { require_pushed_authorization_requests: mustPush }),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
@@ -208,6 +213,13 @@ function readTexts(members: Members): JsonObject {
     texts[name] = value
   }
   return texts
+}
+
+/** Undefined where it is absent, or this server binds no tokens: unknown metadata are ignored (RFC 7591 §2). */
+function readBound(members: Members, { config }: MetadataRules): boolean | undefined {
+  const value = config.dpop === 'off' ? undefined : members.get('dpop_bound_access_tokens')
+  if (value !== undefined && typeof value !== 'boolean') throw bad('dpop_bound_access_tokens must be true or false')
+  return value
 }
 
 function readContacts(value: unknown): readonly string[] {

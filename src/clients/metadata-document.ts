@@ -148,8 +148,8 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 }
 
 /** The record with what its document says now. */
-function withDocument(app: App, { registered, ...said }: ClientMetadata, now: EpochMs): App {
+function withDocument(app: App, { registered, dpopBoundAccessTokens = false, ...said }: ClientMetadata, now: EpochMs): App {
   const version = app.version + 1
   if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === said.authMethod) return { ...app, version }
-  return { ...app, ...said, metadata: registered, updatedAt: now, version }
+  return { ...app, ...said, dpopBoundAccessTokens, metadata: registered, updatedAt: now, version }
 }

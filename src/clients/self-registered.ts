@@ -24,9 +24,11 @@ const DEFAULT_IDLE_MS = 90 * DAY_MS
 
 /** Everything of such a record but its id and its way of authentication. */
 export function selfRegisteredApp(
-  { authMethod, grantTypes, name, redirectUris, registered, requirePushedAuthorizationRequests }: ClientMetadata,
+  metadata: ClientMetadata,
   { expiresAt, id, now, origin }: Pick<App, 'id' | 'origin'> & { readonly now: EpochMs; readonly expiresAt: EpochMs },
 ): App {
+  const { authMethod, dpopBoundAccessTokens, grantTypes, name, redirectUris, registered, requirePushedAuthorizationRequests } =
+    metadata
   return {
     id,
     orgId: '',
@@ -39,6 +41,7 @@ export function selfRegisteredApp(
     secrets: [],
     redirectUris,
     ...(requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests } : {}),
+    ...(dpopBoundAccessTokens && { dpopBoundAccessTokens }),
     grantTypes,
     // What such apps may ask for is the same for all of them, and said in the options.
     scopes: [],

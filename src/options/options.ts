@@ -14,6 +14,7 @@ import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
 import type { DevicesOptions } from './devices.ts'
+import type { DpopProofs } from './dpop.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -163,6 +164,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
   /**
+   * Tokens that are bound to a key of the client's, and of no use to a thief (DPoP, RFC 9449). `optional`: a client that proves a key
+   * gets them. `required`: a token request without a proof is refused, and a 401 asks for one. `off`: proofs are ignored.
+   * Default `optional`.
+   * @see docs/bound-tokens.md
+   */
+  readonly dpop?: 'off' | 'optional' | 'required' | undefined
+  /** How those proofs are checked. */
+  readonly dpopProofs?: DpopProofs | undefined
+  /**
    * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
    * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.
    */
@@ -178,7 +188,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /**
    * A profile that the whole server keeps: it sets what the profile demands, and refuses every other option, app and registration
    * that contradicts it, by name. `oauth2.1`: PKCE of every app, S256 alone. `fapi2`, the FAPI 2.0 Security Profile: also pushed
-   * requests alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
+   * requests and bound tokens alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
    * @see docs/security.md#profiles
    */
   readonly profile?: 'oauth2.1' | 'fapi2' | undefined

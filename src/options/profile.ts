@@ -61,6 +61,7 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   fapi2: {
     demands: [
       always('requirePushedAuthorizationRequests', true),
+      always('dpop', 'required'),
       always('allowPlainPkce', false),
       always('allowInsecureIssuer', false),
       always('loopbackLocalhost', false),

@@ -115,6 +115,8 @@ export interface App {
   readonly allowedOrigins?: readonly string[]
   /** Whether it must push its authorization requests (RFC 9126 §6). Absent: only if every app must. */
   readonly requirePushedAuthorizationRequests?: boolean
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: only if the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean
   /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
   /** The scopes it may ask for. */
@@ -344,6 +346,11 @@ export interface OneTimeData {
   readonly account_code: {
     /** The provider, as the host names it. */
     readonly provider: string
+  }
+  /** The record that a proof of a key was used (RFC 9449 §11.1). */
+  readonly dpop_proof: {
+    /** The thumbprint of the key. */
+    readonly jkt: string
   }
   /**
    * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent

@@ -53,6 +53,7 @@ overMemory('options that contradict a profile are named, each', async t => {
       profile: 'fapi2',
       ...weak,
       requirePushedAuthorizationRequests: false,
+      dpop: 'optional',
       clients: { schemes: [] },
       devices: {},
       clientAuthentication: [method],
@@ -62,6 +63,7 @@ overMemory('options that contradict a profile are named, each', async t => {
     }),
     [
       'requirePushedAuthorizationRequests must be true: the profile fapi2 demands it',
+      'dpop must be "required": the profile fapi2 demands it',
       'allowPlainPkce must be false: the profile fapi2 demands it',
       'allowInsecureIssuer must be false: the profile fapi2 demands it',
       'loopbackLocalhost must be false: the profile fapi2 demands it',
@@ -161,7 +163,10 @@ everywhere('fapi2: a refresh token stays, and every refresh adds an access token
     const context = { config, events, services, store, principal: null, now: host.clock.now() }
     const params = new Map([['refresh_token', refresh]])
     try {
-      return await refreshToken.handle({ params, headers: {}, app: stored, audience: null, prefetched: undefined }, context)
+      return await refreshToken.handle(
+        { params, headers: {}, app: stored, audience: null, jkt: undefined, prefetched: undefined },
+        context,
+      )
     } finally {
       store.release()
     }

@@ -1,7 +1,8 @@
 /** Pushed authorization requests (RFC 9126), and those that are posted by a browser. */
 import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
-import { type Answer, defined, REDIRECT_URI } from '../support/client.ts'
+import { type Answer, defined, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { askToken, at, ProofKey } from '../support/dpop.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { frameworks, startHost, USERS } from '../support/host.ts'
 import { register } from '../support/registrations.ts'
@@ -336,6 +337,25 @@ everywhere('a store that fails while a pushed request is answered leaves it as i
   fails = false
   t.ok((await host.open(query)).params.code)
   t.match(await host.open(query), notUsable)
+})
+
+everyFramework('a proof beside a pushed request binds its code to the key', async (t, host) => {
+  const app = await host.confidentialApp()
+  const [key, other] = [new ProofKey(), new ProofKey()]
+  const proof = () => ({ headers: { dpop: key.proof(host, { url: at('/oauth/par') }) } })
+  t.match(await host.push(app, { dpop_jkt: other.jkt }, proof()), { status: 400, body: { error: 'invalid_dpop_proof' } })
+  t.match(await host.push(app, {}, { headers: { dpop: key.proof(host) } }), { status: 400 }, 'one for the token endpoint')
+  const { body } = await host.push(app, {}, proof())
+  const screen = await host.open({ client_id: app.clientId, request_uri: String(body.request_uri), dpop_jkt: other.jkt })
+  const { params } = await host.decide(screen)
+  const fields = {
+    grant_type: 'authorization_code',
+    code: params.code,
+    redirect_uri: REDIRECT_URI,
+    code_verifier: VERIFIER,
+  }
+  t.match(await askToken(host, app, fields, other.proof(host)), { status: 400, body: { error: 'invalid_grant' } })
+  t.match(await askToken(host, app, fields, key.proof(host)), { status: 200, body: { token_type: 'DPoP' } })
 })
 
 everyFramework('a page may push for a public app of its origin', async (t, host) => {

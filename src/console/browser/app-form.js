@@ -102,6 +102,7 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
     pushChoice(app.requirePushedAuthorizationRequests ?? false),
+    group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
     field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
@@ -140,6 +141,7 @@ const CAPTIONS = {
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
   requirePushedAuthorizationRequests: { name: 'requirePushedAuthorizationRequests', label: 'Authorization requests' },
+  dpopBoundAccessTokens: { name: 'dpopBoundAccessTokens', label: 'Bound tokens' },
   accessTokenLifetime: {
     name: 'accessTokenLifetime',
     label: 'Access tokens live',
@@ -154,6 +156,10 @@ const CAPTIONS = {
   privacyPolicyUrl: { name: 'privacyPolicyUrl', label: 'Privacy policy (optional)' },
   termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
 }
+
+/** @type {Choice} */
+const BOUND = ['true', 'Only tokens that are bound to a key', 'A stolen one is of no use. The app must send proofs (DPoP).']
+const BOX = /** @type {const} */ ({ type: 'checkbox', name: 'dpopBoundAccessTokens' })
 
 /** @param {readonly string[]} chosen */
 function grantChoices(chosen) {
@@ -203,6 +209,7 @@ function readFields(form) {
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
     requirePushedAuthorizationRequests: data.has('requirePushedAuthorizationRequests'),
+    dpopBoundAccessTokens: data.has('dpopBoundAccessTokens'),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
     refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
     homepageUrl: text('homepageUrl'),
@@ -226,6 +233,7 @@ function fieldsOf(app) {
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
     requirePushedAuthorizationRequests: app.requirePushedAuthorizationRequests ?? false,
+    dpopBoundAccessTokens: app.dpopBoundAccessTokens ?? false,
     accessTokenLifetime: app.accessTokenLifetime,
     refreshTokenLifetime: app.refreshTokenLifetime,
     homepageUrl: app.homepageUrl || null,
