@@ -16,9 +16,9 @@ export function hasSecret({ authMethod }: Authenticated): boolean {
   return authMethod === 'client_secret'
 }
 
-/** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). */
-export function mustUsePkce(app: Authenticated): boolean {
-  return !provesItself(app)
+/** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). One with a document is an agent, keys or not. */
+export function mustUsePkce(app: Registered): boolean {
+  return !provesItself(app) || app.origin === 'metadata'
 }
 
 /** Tells whether an app must push its authorization requests (RFC 9126 §5, §6). */

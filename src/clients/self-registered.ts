@@ -24,11 +24,9 @@ const DEFAULT_IDLE_MS = 90 * DAY_MS
 
 /** Everything of such a record but its id and its way of authentication. */
 export function selfRegisteredApp(
-  metadata: ClientMetadata,
+  { grantTypes, name, redirectUris, registered, ...authentication }: ClientMetadata,
   { expiresAt, id, now, origin }: Pick<App, 'id' | 'origin'> & { readonly now: EpochMs; readonly expiresAt: EpochMs },
 ): App {
-  const { authMethod, dpopBoundAccessTokens, grantTypes, name, redirectUris, registered, requirePushedAuthorizationRequests } =
-    metadata
   return {
     id,
     orgId: '',
@@ -37,11 +35,9 @@ export function selfRegisteredApp(
     description: '',
     status: 'active',
     origin,
-    authMethod,
+    ...authentication,
     secrets: [],
     redirectUris,
-    ...(requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests } : {}),
-    ...(dpopBoundAccessTokens && { dpopBoundAccessTokens }),
     grantTypes,
     // What such apps may ask for is the same for all of them, and said in the options.
     scopes: [],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
+import { type AppRules, appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
 import { scopeViewSchema } from '../apps/app-scopes.ts'
 import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
@@ -10,7 +10,6 @@ import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { connectedAppSchema } from '../connected-apps/list.ts'
 import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
-import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
@@ -57,7 +56,12 @@ const ACCOUNT_ERRORS = Object.fromEntries(
 )
 
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
-const client = { client_id: text.optional(), client_secret: text.optional() }
+const client = {
+  client_id: text.optional(),
+  client_secret: text.optional(),
+  client_assertion: text.optional(),
+  client_assertion_type: text.optional(),
+}
 const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
 
 const logoutRequest = z.object({
@@ -111,10 +115,7 @@ const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int(
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** Describes every route, by method and path. */
-export function describeOperations(
-  rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
-  services: Pick<Services, 'grants'>,
-): Readonly<Record<string, Operation>> {
+export function describeOperations(rules: AppRules, services: Pick<Services, 'grants'>): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
   const grantParameters = [...services.grants.values()].flatMap(({ parameters }) => Object.keys(parameters))
   return {

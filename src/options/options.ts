@@ -128,11 +128,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly sealingKeys?: readonly Uint8Array[] | undefined
   /**
-   * Private JWKs, if you keep the signing keys yourself: the first signs, all are published. With `sealingKeys` as well, these
-   * sign. RSA of 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
+   * Private JWKs, if you keep the signing keys yourself: the first signs, and for apps that ask for another algorithm the first
+   * key of that one; all are published. An RSA key with `alg: 'PS256'` is for PS256. With `sealingKeys` as well, these sign. RSA of
+   * 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
    */
   readonly signingKeys?: readonly JWK[] | undefined
-  /** The algorithm of managed keys: `RS256`, which every client knows, or `ES256` or `EdDSA`, which cost much less. Default `RS256`. */
+  /**
+   * The algorithm of managed keys: `RS256`, which every client knows, `PS256`, or `ES256` or `EdDSA`, which cost much less. Apps that
+   * ask for RS256 have it whatever this is. Default `RS256`.
+   */
   readonly signingAlg?: SigningAlgorithm | undefined
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined

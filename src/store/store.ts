@@ -109,6 +109,8 @@ export interface App {
   readonly secrets: readonly AppSecret[]
   /** The public keys of an app that authenticates with `private_key_jwt`. */
   readonly keys?: AppKeys
+  /** The algorithm that signs its ID tokens. Absent: the server's own. */
+  readonly idTokenSignedResponseAlg?: string
   /** The redirect URIs it has registered. */
   readonly redirectUris: readonly string[]
   /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
@@ -351,6 +353,11 @@ export interface OneTimeData {
   readonly dpop_proof: {
     /** The thumbprint of the key. */
     readonly jkt: string
+  }
+  /** The record that an app has authenticated with this assertion, which works once (RFC 7523 §3). */
+  readonly assertion: {
+    /** The app that signed it. */
+    readonly appId: string
   }
   /**
    * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent
