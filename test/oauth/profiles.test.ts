@@ -10,6 +10,9 @@ import { Deadlines } from '../../src/store/deadlines.ts'
 import { refreshToken } from '../../src/token/grants/refresh-token.ts'
 import { newSigningJwk } from '../../src/tokens/signing-key.ts'
 import { api, createApp, NEW_APP, UNLIMITED } from '../support/apps-api.ts'
+import { defined, type Fields, REDIRECT_URI, VERIFIER } from '../support/client.ts'
+import { assertionOf, JWT_BEARER, newClientKey, postSigned, withKeys } from '../support/client-keys.ts'
+import { askBound, at, ProofKey } from '../support/dpop.ts'
 import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
 import { frameworks, SCOPES, startHost, type TestHost } from '../support/host.ts'
 
@@ -112,6 +115,41 @@ everyFramework(
     t.notOk([body.token_endpoint_auth_methods_supported].flat().some(name => /secret|none/.test(String(name))))
   },
   { profile: 'fapi2', ...UNLIMITED },
+)
+
+everywhere(
+  'fapi2: from the pushed request to the refresh, with keys alone',
+  async (t, host) => {
+    const [key, proof] = [newClientKey(), new ProofKey()]
+    const app = await host.confidentialApp(withKeys(key))
+    const ask = (path: string, fields: Fields) =>
+      host.send(path, {
+        method: 'POST',
+        body: defined({ ...fields, client_assertion_type: JWT_BEARER, client_assertion: assertionOf(host, app, key) }),
+        headers: { dpop: proof.proof(host, { url: at(path) }) },
+      })
+    t.match((await host.authorize(app)).params, { error: 'invalid_request', error_description: /must push/ })
+    const { body } = await ask('/oauth/par', Object.fromEntries(host.authorizeQuery(app)))
+    const screen = await host.open({ client_id: app.clientId, request_uri: String(body.request_uri) })
+    const { params } = await host.decide(screen)
+    t.match(params, { iss: 'https://issuer.example' })
+    const code = { code: params.code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
+    const issued = await ask('/oauth/token', { grant_type: 'authorization_code', ...code })
+    t.match(issued, { status: 200, body: { token_type: 'DPoP', refresh_token: String } })
+
+    const refreshing = { grant_type: 'refresh_token', refresh_token: String(issued.body.refresh_token) }
+    for (let times = 0; times < 2; times++) {
+      const renewed = await ask('/oauth/token', refreshing)
+      t.match(renewed, { status: 200, body: { token_type: 'DPoP', refresh_token: undefined } }, 'the refresh token stays')
+      const token = String(renewed.body.access_token)
+      const dpop = proof.proof(host, { method: 'GET', url: at('/records'), token })
+      t.equal((await askBound(host, token, dpop)).status, 200)
+      t.equal(await host.records(token), 401, 'as a bearer token it is none')
+    }
+    const { body: refused } = await postSigned(host, '/oauth/token', assertionOf(host, app, key), refreshing)
+    t.equal(refused.error, 'invalid_dpop_proof')
+  },
+  { profile: 'fapi2' },
 )
 
 /** A host over the same store as another, under the profile. */
