@@ -221,7 +221,7 @@ export function checkWholeApp(app: App): void {
 }
 
 /** Throws ApiError VALIDATION_ERROR, with every problem, for an app that contradicts the profile of the server. */
-export function checkProfile(app: Pick<App, 'authMethod' | 'redirectUris'>, { rules }: Pick<Config<never>, 'rules'>): void {
+export function checkProfile(app: App, { rules }: Pick<Config<never>, 'rules'>): void {
   const problems = profileProblems(app, rules)
   if (problems.length === 0) return
   const said = problems.map(({ message, path }) => `${path} ${message}`).join('; ')

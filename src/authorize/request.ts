@@ -304,7 +304,7 @@ function modeInside(requestObject: string | undefined): unknown {
 
 /** Refuses an app that was registered before the server had its profile, and contradicts it. */
 function requireProfile({ app, redirectUri }: TrustedTarget, rules: ProfileRules): void {
-  const [problem] = profileProblems({ authMethod: app.authMethod, redirectUris: [redirectUri] }, rules)
+  const [problem] = profileProblems({ ...app, redirectUris: [redirectUri] }, rules)
   if (problem)
     throw new OAuthError('unauthorized_client', `the app is not one for this server: ${problem.path} ${problem.message}`)
 }

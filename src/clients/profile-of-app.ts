@@ -10,16 +10,20 @@ export interface ProfileProblem {
   readonly message: string
 }
 
+type ProfiledApp = Pick<App, 'authMethod' | 'idTokenSignedResponseAlg' | 'redirectUris'>
+
 /** Names every field of an app that contradicts the profile of the server; empty where it has none, or the app fits. */
 export function profileProblems(
-  { authMethod, redirectUris }: Pick<App, 'authMethod' | 'redirectUris'>,
-  { authMethods, httpsRedirectsOnly, name }: ProfileRules,
+  { authMethod, idTokenSignedResponseAlg: alg, redirectUris }: ProfiledApp,
+  { algorithms, authMethods, httpsRedirectsOnly, name }: ProfileRules,
 ): readonly ProfileProblem[] {
   if (name === null) return []
   const problems: ProfileProblem[] = []
   const demanded = `: the profile ${name} demands it`
   if (authMethods && !authMethods.includes(authMethod))
     problems.push({ path: 'tokenEndpointAuthMethod', message: `must be ${authMethods.join(' or ')}${demanded}` })
+  if (alg !== undefined && algorithms?.includes(alg) === false)
+    problems.push({ path: 'idTokenSignedResponseAlg', message: `must be one of ${algorithms.join(', ')}${demanded}` })
   for (const [index, uri] of redirectUris.entries()) {
     const path = `redirectUris.${index}`
     if (httpsRedirectsOnly && !uri.startsWith('https://')) problems.push({ path, message: `must use https${demanded}` })

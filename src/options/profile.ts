@@ -12,6 +12,8 @@ export interface ProfileRules {
   readonly pkceForAll: boolean
   /** The ways in which an app may authenticate, by `App.authMethod`. Null: any that there is. */
   readonly authMethods: readonly string[] | null
+  /** The algorithms that an app may ask for. Null: any that there is. */
+  readonly algorithms: readonly string[] | null
   /** Whether a redirect URI must be https even on a loopback host. */
   readonly httpsRedirectsOnly: boolean
   /** Whether a refresh spends the refresh token. */
@@ -38,6 +40,7 @@ const NONE: ProfileRules = {
   name: null,
   pkceForAll: false,
   authMethods: null,
+  algorithms: null,
   httpsRedirectsOnly: false,
   rotatesRefreshTokens: true,
   redirectStatus: 302,
@@ -77,6 +80,7 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       name: 'fapi2',
       pkceForAll: true,
       authMethods: ['private_key_jwt'],
+      algorithms: STRONG,
       httpsRedirectsOnly: true,
       rotatesRefreshTokens: false,
       redirectStatus: 303,

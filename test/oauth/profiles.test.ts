@@ -15,6 +15,7 @@ import { assertionOf, JWT_BEARER, newClientKey, postSigned, withKeys } from '../
 import { askBound, at, ProofKey } from '../support/dpop.ts'
 import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
 import { frameworks, SCOPES, startHost, type TestHost } from '../support/host.ts'
+import { SEALING_KEY } from '../support/sign-in.ts'
 
 const GOOD: AuthmountOptions = {
   issuer: 'https://issuer.example',
@@ -110,11 +111,15 @@ everyFramework(
       await t.rejects(host.confidentialApp({ isConfidential }), { code: 'VALIDATION_ERROR' })
       await t.rejects(host.confidentialApp({ isConfidential, clientId: 'seed' }), { code: 'VALIDATION_ERROR' })
     }
+    const weak = { ...withKeys(newClientKey()), idTokenSignedResponseAlg: 'RS256' }
+    await t.rejects(host.confidentialApp(weak), {
+      message: /idTokenSignedResponseAlg must be one of ES256, PS256, EdDSA: the profile fapi2/,
+    })
     const { body } = await host.send('/.well-known/oauth-authorization-server')
     t.match(body, { require_pushed_authorization_requests: true, code_challenge_methods_supported: ['S256'] })
     t.notOk([body.token_endpoint_auth_methods_supported].flat().some(name => /secret|none/.test(String(name))))
   },
-  { profile: 'fapi2', ...UNLIMITED },
+  { profile: 'fapi2', sealingKeys: [SEALING_KEY], ...UNLIMITED },
 )
 
 everywhere(
