@@ -9,7 +9,7 @@ import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json, redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
-import type { Context } from '../options/context.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime, OneTimeData } from '../store/store.ts'
@@ -20,6 +20,7 @@ import { codeAnswer, issueCode } from './issue-code.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestJson, requestSource } from './request.ts'
+import { asPassed, requireSteps } from './steps.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -28,14 +29,14 @@ import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, r
  * repeat these parameters, but a different value is refused.
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, events, now, principal, services, store } = context
+  const { config, events, now, services, store } = context
   const params = requireForm(request)
   if (isAuthorizationRequest(params))
     return redirect(303, withParams(`${config.mountPath}/oauth/authorize`, requestJson(requestSource(params))))
-  if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
+  if (!context.principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const { asked, screen } = await findRequest(request, params, principal, context)
+  const { asked, principal, screen } = await findRequest(request, params, { ...context, principal: context.principal })
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   const taken =
@@ -73,6 +74,8 @@ function isAuthorizationRequest(params: Params): boolean {
 
 interface FoundRequest {
   readonly asked: AuthorizationRequest
+  /** The user, as the steps that were passed for this request say. */
+  readonly principal: Principal
   /** The open consent screen; undefined for JSON that spells out the request itself. */
   readonly screen: Screen | undefined
 }
@@ -84,7 +87,8 @@ interface Screen {
 }
 
 /** Finds the authorization request that this POST answers: the one that GET stored, or the one that JSON spells out. */
-async function findRequest(request: HttpRequest, params: Params, principal: Principal, context: Context): Promise<FoundRequest> {
+async function findRequest(request: HttpRequest, params: Params, context: SignedInContext): Promise<FoundRequest> {
+  const { principal } = context
   const consentId = optional(params, 'consent_id')
   // CSRF: without the id of a screen, the request must carry a credential that browsers never add by themselves.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
@@ -95,7 +99,8 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
     if (consentId !== undefined) throw notOpen()
     const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
     const source = requestSource(repeated.concat([['response_type', 'code']]))
-    return { asked: await readAuthorizationRequest(source, context, { status: 403 }), screen: undefined }
+    const asked = await readAuthorizationRequest(source, context, { status: 403 })
+    return { asked, principal: context.config.steps ? await requireSteps(asked, context) : principal, screen: undefined }
   }
 
   const { data } = entry
@@ -107,7 +112,8 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
-  return { asked: await readOpenRequest(entry, context, 403), screen: { entry, consentId } }
+  const asked = await readOpenRequest(entry, context, 403)
+  return { asked, principal: data.steps ? asPassed(principal, data.steps) : principal, screen: { entry, consentId } }
 }
 
 /** Closes a consent screen, so that a second POST cannot answer it. False if it was answered before. */

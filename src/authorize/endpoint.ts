@@ -9,7 +9,6 @@ import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
-import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { countScreen } from './count-screen.ts'
@@ -24,6 +23,7 @@ import {
   requestJson,
   requestSource,
 } from './request.ts'
+import { orGiveBack, spendSteps, startOver, type ThroughSteps, throughSteps } from './steps.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -39,25 +39,34 @@ export async function authorize(request: HttpRequest, context: Context): Promise
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
-  await admit(asked, { ...context, principal })
+  const through = config.steps ? await throughSteps(asked, request, { ...context, principal }) : null
+  if (through && 'status' in through) return through
+  const user = through?.principal ?? principal
+  const signedIn = { ...context, principal: user }
+
+  await admit(asked, signedIn)
   const [consent, since] = await Promise.all([
-    store.consents.get({ userId: principal.userId }, asked.app.id),
-    consentsCountSince(asked.app, principal.orgId, context),
+    store.consents.get({ userId: user.userId }, asked.app.id),
+    consentsCountSince(asked.app, user.orgId, context),
   ])
   const agreed =
     consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
-    await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    const answer = await issueCode(asked, { ...context, principal })
+    await services.limits.count('codes', [user.orgId, user.userId, asked.app.id], store)
+    if (through && !(await spendSteps(through, context))) return startOver(asked, context)
+    const issuing = issueCode(asked, signedIn)
+    const answer = await (through ? orGiveBack(issuing, through, context) : issuing)
     return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
-  await countScreen(['consent', asked.app.id], { ...context, principal })
-  const consentId = await openConsent(asked, principal, context)
+  await countScreen(['consent', asked.app.id], signedIn)
+  if (through && !(await spendSteps(through, context))) return startOver(asked, context)
+  const opening = openConsent(asked, { principal: user, said: through?.said ?? null }, context)
+  const consentId = await (through ? orGiveBack(opening, through, context) : opening)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
 }
@@ -76,7 +85,11 @@ export function consentLookupId(userId: string, params: Params): string {
 }
 
 /** Stores the whole request until the user decides, so that a later POST cannot change it. */
-async function openConsent(asked: AuthorizationRequest, principal: Principal, { config, now, store }: Context): Promise<string> {
+async function openConsent(
+  asked: AuthorizationRequest,
+  { principal, said }: Pick<ThroughSteps, 'principal' | 'said'>,
+  { config, now, store }: Context,
+): Promise<string> {
   const consentId = randomId(32)
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
@@ -87,6 +100,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     appId: asked.app.id,
     params: requestJson(asked),
     scopes: asked.scopes,
+    ...(said && { steps: said }),
     clientSeen: clientSeen(asked.app),
     codeSalt: randomId(32),
   }

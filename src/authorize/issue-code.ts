@@ -7,6 +7,7 @@ import type { GrantContext } from '../oidc/grant-context.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
+import { authenticationOf } from '../tokens/authentication.ts'
 import { newCode } from '../tokens/opaque.ts'
 import type { AnswerParams } from './authorization-response.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -52,9 +53,11 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
-/** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
-  const limits = audience === null ? {} : { audience }
+/** Collects the parts of the request that later tokens need: the audience, the authentication, and with `openid` the session and the claims. */
+function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, principal: Principal): GrantContext {
+  const { authTime, sessionId } = principal
+  const authentication = authenticationOf(principal)
+  const limits = audience === null ? (authentication ?? {}) : authentication ? { audience, ...authentication } : { audience }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)

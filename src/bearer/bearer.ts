@@ -1,9 +1,11 @@
 import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
+import type { WantedAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, GrantedToken } from '../store/store.ts'
+import { authenticationOf, requireAuthentication } from '../tokens/authentication.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
@@ -13,6 +15,8 @@ export interface BearerRequirements {
   readonly scopes: readonly string[]
   /** The resource the route belongs to; undefined: the authorization server itself. */
   readonly resource?: string
+  /** How the user must have signed in; null: in whatever way. */
+  readonly authentication?: WantedAuthentication | null
 }
 
 /** A valid access token, with its grant and its app. */
@@ -22,7 +26,8 @@ export interface BearerToken extends GrantedToken {
 
 /**
  * Finds an access token that is valid for the resource and has all the scopes (RFC 6750 §3.1, RFC 9068 §4).
- * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ * Rejects with OAuthError `invalid_token` (401), `insufficient_scope` (403) or `insufficient_user_authentication` (401, RFC 9470),
+ * or with StoreError.
  */
 export function findBearer(
   token: string,
@@ -36,7 +41,7 @@ export function findBearer(
 }
 
 function goodFor(
-  { resource, scopes }: BearerRequirements,
+  { authentication, resource, scopes }: BearerRequirements,
   app: App | undefined,
   found: GrantedToken | undefined,
   now: EpochMs,
@@ -49,6 +54,8 @@ function goodFor(
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope)) throw new InsufficientScope(scopes, found.token.scopes)
   }
+  if (authentication)
+    requireAuthentication(found.grant.context, authentication, { at: now, granted: found.token.scopes, required: scopes })
   return { app, grant: found.grant, token: found.token }
 }
 
@@ -57,7 +64,10 @@ export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
   const { id: grantId, orgId, userId } = grant
   const clientId = wireId(app)
   const { expiresAt, scopes } = token
-  return { clientId, userId, orgId, scopes, grantId, expiresAt }
+  const authentication = authenticationOf(grant.context)
+  return authentication
+    ? { clientId, userId, orgId, scopes, grantId, expiresAt, ...authentication }
+    : { clientId, userId, orgId, scopes, grantId, expiresAt }
 }
 
 function invalidToken(): OAuthError {

@@ -3,6 +3,7 @@ import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Config } from '../options/config.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
+import { readWantedAuthentication } from '../tokens/authentication.ts'
 import { bearerToken, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
 import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
 
@@ -42,7 +43,7 @@ export function readRequirements(
     throw new TypeError(`the requirements of a route must be an object such as ${example}`)
   }
   for (const name of Object.keys(requirements)) {
-    if (name !== 'scopes' && name !== 'resource')
+    if (!REQUIREMENTS.includes(name))
       throw new TypeError(`${name} is not something a route can require of a token: use ${example}`)
   }
   const { resource = resources[0], scopes = [] } = requirements
@@ -53,5 +54,7 @@ export function readRequirements(
     if (!catalogue.has(scope))
       throw new TypeError(`${scope} is not one of this server's scopes: ${[...catalogue.keys()].join(', ')}`)
   }
-  return { scopes: [...scopes], resource }
+  return { scopes: [...scopes], resource, authentication: readWantedAuthentication(requirements) }
 }
+
+const REQUIREMENTS: readonly string[] = ['scopes', 'resource', 'acr', 'maxAge'] satisfies (keyof TokenRequirements)[]

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import { InsufficientAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
@@ -16,7 +17,8 @@ export interface Challenging {
 /**
  * Answers a request that a protected route refuses (RFC 6750 §3). `metadata` is the URL at which its client finds the
  * authorization server (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no others.
- * A 403 names those of the token as well: a client that asks for what it reads there keeps what it had.
+ * A 403 names those of the token as well: a client that asks for what it reads there keeps what it had. So does a 401 that says how
+ * the user must sign in (RFC 9470 §3).
  * `thrown: undefined` means that no token was presented: the challenge then has no error code (RFC 6750 §3.1).
  */
 export function renderChallenge(
@@ -25,13 +27,20 @@ export function renderChallenge(
   { issuer, log, metadata }: Challenging,
 ): HttpResponse {
   const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
-  const wanted = thrown instanceof InsufficientScope ? thrown.wanted : scopes
+  const wanted = thrown instanceof InsufficientScope || thrown instanceof InsufficientAuthentication ? thrown.wanted : scopes
   const scope = wanted.length > 0 ? `, scope="${wanted.join(' ')}"` : ''
   if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   if (error.status !== 401 && error.status !== 403) return asJson(error)
-  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
+  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}${stepUp(error)}`
   return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
+}
+
+function stepUp(error: OAuthError): string {
+  if (!(error instanceof InsufficientAuthentication)) return ''
+  const { acrValues, maxAgeSeconds } = error.authentication
+  const values = acrValues.length > 0 ? `, acr_values="${acrValues.join(' ')}"` : ''
+  return maxAgeSeconds === null ? values : `${values}, max_age="${maxAgeSeconds}"`
 }
 
 const NO_TOKEN = Object.freeze({

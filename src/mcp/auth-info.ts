@@ -1,3 +1,4 @@
+import { authenticationOf } from '../tokens/authentication.ts'
 import type { TokenInfo } from '../tokens/token-guard.ts'
 
 /** The contents of an access token in the form in which tools of the official SDK get them: its type `AuthInfo`. */
@@ -20,6 +21,12 @@ export interface McpAuthInfo {
     orgId: string
     /** The authorization this token descends from; the same after a refresh. */
     grantId: string
+    /** The authentication context in which the user signed in; absent where the host does not say. */
+    acr?: string
+    /** The authentication methods by which the user signed in; absent where the host does not say. */
+    amr?: readonly string[]
+    /** When the user signed in, in milliseconds since 1970; absent where the host does not say. */
+    authTime?: number
   }
 }
 
@@ -32,6 +39,6 @@ export function mcpAuthInfo(token: string, oauth: TokenInfo, resource: string): 
     scopes: [...scopes],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
-    extra: { userId, orgId, grantId },
+    extra: { userId, orgId, grantId, ...authenticationOf(oauth) },
   }
 }

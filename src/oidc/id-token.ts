@@ -2,6 +2,7 @@ import { wireId } from '../base/ids.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, Grant } from '../store/store.ts'
+import { authenticationClaims } from '../tokens/authentication.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
@@ -33,12 +34,13 @@ export async function idTokenFor(
     if (!(await claimsOf(userId, { clientId, scopes, names: [] }, config))) throw userGone()
     return undefined
   }
-  const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
+  const { idTokenClaims, nonce, sid } = grantContext(grant.context)
+  const authentication = authenticationClaims(grant.context)
   const names = config.claimsInIdToken ? [...new Set([...claimsOfScopes(scopes, config), ...idTokenClaims])] : idTokenClaims
   const [{ signing }, claims] = await Promise.all([currentKeys(context), claimsOf(userId, { clientId, scopes, names }, config)])
   if (!claims) throw userGone()
   const contents = { issuer: config.issuer, clientId, userId, accessToken, issuedAt: now, lifetimeSeconds: config.idTokenSeconds }
-  return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, signing)
+  return mintIdToken({ ...contents, authentication, nonce: renewed ? null : nonce, sid, claims }, signing)
 }
 
 function userGone(): OAuthError {

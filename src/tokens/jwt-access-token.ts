@@ -1,6 +1,7 @@
 import { randomId } from '../base/crypto.ts'
 import { GRANT_ID_SOURCE } from '../base/ids.ts'
 import type { Grant, Token } from '../store/store.ts'
+import { authenticationClaims } from './authentication.ts'
 import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -10,7 +11,7 @@ export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' |
   readonly audience: string | string[]
   /** The `client_id` of the app. */
   readonly clientId: string
-  readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
+  readonly grant: Pick<Grant, 'context' | 'id' | 'orgId' | 'userId'>
 }
 
 /** Signs a JWT access token, which resource servers verify by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
@@ -20,6 +21,7 @@ export function mintAccessToken(contents: AccessTokenContents, key: SigningKey):
     client_id: clientId,
     scope: scopes.join(' '),
     org_id: grant.orgId,
+    ...authenticationClaims(grant.context),
     iss: issuer,
     sub: grant.userId ?? clientId,
     aud: audience,

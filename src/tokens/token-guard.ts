@@ -16,6 +16,12 @@ export interface TokenInfo {
   readonly grantId: string
   /** When the token expires. */
   readonly expiresAt: EpochMs
+  /** The authentication context in which the user signed in; absent where the host does not say. */
+  readonly acr?: string
+  /** The authentication methods by which the user signed in; absent where the host does not say. */
+  readonly amr?: readonly string[]
+  /** When the user signed in; absent where the host does not say. A refresh leaves it as it was. */
+  readonly authTime?: EpochMs
 }
 
 /** The requirements of a protected route on an access token. `Scope` is the names of the scopes that there are. */
@@ -24,6 +30,13 @@ export interface TokenRequirements<Scope extends string = string> {
   readonly scopes?: readonly Scope[] | undefined
   /** The member of the option `resources` to which the route belongs: a token for another one is refused, and a 401 names it. Default: the first. */
   readonly resource?: string | undefined
+  /**
+   * The authentication context in which the user must have signed in, or several of which one will do. A token without it is answered
+   * 401 `insufficient_user_authentication`, with what the client has to ask for (RFC 9470). Default: any.
+   */
+  readonly acr?: string | readonly string[] | undefined
+  /** How long ago the user may have signed in at most; else the answer is the same. 1–999,999,999 seconds. Default: any time. */
+  readonly maxAge?: number | undefined
 }
 
 /** The parts of a request that a guard reads. */

@@ -5,8 +5,10 @@ import { type Log, safeLog } from '../base/log.ts'
 import { isLoopback } from '../base/loopback.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
+import type { WantedAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { renderChallenge } from '../http/challenge.ts'
+import { readWantedAuthentication, requireAuthentication } from '../tokens/authentication.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
 import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
@@ -50,10 +52,10 @@ export interface VerifierOptions {
 export interface Verifier extends Guarding {
   /**
    * Checks an access token (without the word `Bearer`), and resolves to its contents.
-   * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, or `temporarily_unavailable` when the authorization server
+   * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, `insufficient_user_authentication` (RFC 9470), or `temporarily_unavailable` when the authorization server
    * does not answer.
    */
-  verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): Promise<TokenInfo>
+  verify(token: string, requirements?: Omit<TokenRequirements, 'resource'>): Promise<TokenInfo>
   /** Processes an audit event of the authorization server: tokens that it revokes are refused from then on. */
   onEvent(event: AuthmountEvent): void
 }
@@ -123,22 +125,25 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   async function verify(token: string, requirements: TokenRequirements = {}): Promise<TokenInfo> {
-    const scopes = readScopes(requirements, audience)
+    const { authentication, scopes } = readRequirements(requirements, audience)
     const info = await check(token)
-    if (scopes.every(scope => info.scopes.includes(scope))) return info
-    throw new InsufficientScope(scopes, info.scopes)
+    if (!scopes.every(scope => info.scopes.includes(scope))) throw new InsufficientScope(scopes, info.scopes)
+    if (authentication)
+      requireAuthentication(info, authentication, { at: now() - toleranceMs, granted: info.scopes, required: scopes })
+    return info
   }
 
   return {
     verify,
     guard(requirements = {}) {
-      const scopes = readScopes(requirements, audience)
+      const { scopes } = readRequirements(requirements, audience)
+      const required = { ...requirements }
       const challenge = { issuer, log, metadata: resourceMetadata }
       return async ({ headers }) => {
         const token = bearerToken(headers.authorization)
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
-          return { oauth: await verify(token, { scopes }) }
+          return { oauth: await verify(token, required) }
         } catch (error) {
           return { refusal: renderChallenge(error, scopes, challenge) }
         }
@@ -156,7 +161,7 @@ interface Checked {
 }
 
 function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Checked {
-  const { client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
+  const { acr, amr, auth_time: authTime, client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
   if (typeof clientId !== 'string' || typeof orgId !== 'string' || sub === undefined || exp === undefined)
     throw refuse('it lacks client_id, org_id, sub or exp')
   const info: TokenInfo = {
@@ -166,19 +171,25 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
     scopes: typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : [],
     grantId: jti.slice(0, jti.indexOf('.')),
     expiresAt: exp * 1000,
+    ...(typeof acr === 'string' && { acr }),
+    ...(Array.isArray(amr) && { amr: amr.filter(method => typeof method === 'string') }),
+    ...(typeof authTime === 'number' && { authTime: authTime * 1000 }),
   }
   const { grantId, userId } = info
   return { info, key, revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 } }
 }
 
-function readScopes(requirements: TokenRequirements, audience: string): readonly string[] {
-  const { resource = audience, scopes = [], ...unknown } = requirements
+function readRequirements(
+  requirements: TokenRequirements,
+  audience: string,
+): { readonly scopes: readonly string[]; readonly authentication: WantedAuthentication | null } {
+  const { acr, maxAge, resource = audience, scopes = [], ...unknown } = requirements
   const [name] = Object.keys(unknown)
   if (name !== undefined) throw new TypeError(`${name} is not something a route can require of a token: use { scopes: [...] }`)
   if (resource !== audience) throw new TypeError(`this verifier is for ${audience}, not for ${resource}`)
   if (!Array.isArray(scopes) || !scopes.every(scope => typeof scope === 'string' && scope !== ''))
     throw new TypeError("scopes must be an array, as in { scopes: ['read:records'] }")
-  return [...scopes]
+  return { scopes: [...scopes], authentication: readWantedAuthentication({ acr, maxAge }) }
 }
 
 const VERIFIER_OPTIONS: readonly (keyof VerifierOptions)[] = [
