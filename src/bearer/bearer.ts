@@ -5,8 +5,8 @@ import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, GrantedToken } from '../store/store.ts'
-import { authenticationOf, requireAuthentication } from '../tokens/authentication.ts'
-import type { TokenInfo } from '../tokens/token-guard.ts'
+import { requireAuthentication } from '../tokens/authentication.ts'
+import { authenticationOf, type TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
 /** The requirements of a route. */

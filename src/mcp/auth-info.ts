@@ -1,5 +1,4 @@
-import { authenticationOf } from '../tokens/authentication.ts'
-import type { TokenInfo } from '../tokens/token-guard.ts'
+import { authenticationOf, type TokenInfo } from '../tokens/token-guard.ts'
 
 /** The contents of an access token in the form in which tools of the official SDK get them: its type `AuthInfo`. */
 export interface McpAuthInfo {

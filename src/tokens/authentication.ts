@@ -2,33 +2,9 @@ import { isAuthenticationName } from '../base/authentication-names.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 import { InsufficientAuthentication, type WantedAuthentication } from '../errors/insufficient-authentication.ts'
+import { authenticationOf, type ToldAuthentication } from './token-guard.ts'
 
-/** How the user of a token signed in, as far as the host says. */
-export interface Authentication extends JsonObject {
-  /** The authentication context in which they signed in (RFC 6711). */
-  readonly acr?: string
-  /** The authentication methods that they used (RFC 8176). */
-  readonly amr?: readonly string[]
-  /** When they signed in. */
-  readonly authTime?: EpochMs
-}
-
-/** The same with members that may be null or undefined, as a principal or the context of a grant has them. */
-interface Told {
-  readonly acr?: unknown
-  readonly amr?: unknown
-  readonly authTime?: unknown
-}
-
-/** Picks what is known of how a user signed in; undefined where nothing is. */
-export function authenticationOf(told: Told): Authentication | undefined {
-  // Hot path, before every guarded host route: most hosts say none of them.
-  const { acr, amr, authTime } = told as { readonly [Name in keyof Authentication]?: Authentication[Name] | null }
-  if (acr == null && amr == null && authTime == null) return undefined
-  return { ...(acr != null && { acr }), ...(amr != null && { amr }), ...(authTime != null && { authTime }) }
-}
-
-/** {@link Authentication} as claims. */
+/** How a user signed in, as claims. */
 export interface AuthenticationClaims extends JsonObject {
   readonly acr?: string
   readonly amr?: readonly string[]
@@ -37,7 +13,7 @@ export interface AuthenticationClaims extends JsonObject {
 }
 
 /** The claims of a token, or of its introspection, that say how its user signed in (RFC 9068 §2.2.1, RFC 9470 §6). */
-export function authenticationClaims(told: Told): AuthenticationClaims | undefined {
+export function authenticationClaims(told: ToldAuthentication): AuthenticationClaims | undefined {
   const known = authenticationOf(told)
   if (!known) return undefined
   const { authTime, ...same } = known
@@ -71,7 +47,7 @@ const MAX_AGE_SECONDS = 999_999_999
 
 /** Throws InsufficientAuthentication unless the user of a token has signed in as a route wants. What the host does not say is not met. */
 export function requireAuthentication(
-  told: Told,
+  told: ToldAuthentication,
   wanted: WantedAuthentication,
   { at, granted, required }: { readonly at: EpochMs; readonly granted: readonly string[]; readonly required: readonly string[] },
 ): void {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { HttpResponse } from '../http/types.ts'
 
@@ -78,3 +79,28 @@ export function bearerToken(authorization: unknown): string | undefined {
 }
 
 const BEARER = /^bearer +\S+$/i
+
+/** How the user of a token signed in, as far as the host says. */
+export interface Authentication extends JsonObject {
+  /** The authentication context in which they signed in (RFC 6711). */
+  readonly acr?: string
+  /** The authentication methods that they used (RFC 8176). */
+  readonly amr?: readonly string[]
+  /** When they signed in. */
+  readonly authTime?: EpochMs
+}
+
+/** The same with members that may be null or undefined, as a principal or the context of a grant has them. */
+export interface ToldAuthentication {
+  readonly acr?: unknown
+  readonly amr?: unknown
+  readonly authTime?: unknown
+}
+
+/** Picks what is known of how a user signed in; undefined where nothing is. */
+export function authenticationOf(told: ToldAuthentication): Authentication | undefined {
+  // Hot path, before every guarded host route: most hosts say none of them.
+  const { acr, amr, authTime } = told as { readonly [Name in keyof Authentication]?: Authentication[Name] | null }
+  if (acr == null && amr == null && authTime == null) return undefined
+  return { ...(acr != null && { acr }), ...(amr != null && { amr }), ...(authTime != null && { authTime }) }
+}
