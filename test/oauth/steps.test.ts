@@ -1,7 +1,8 @@
 import type { PassedStep, Step, StepsRequest } from 'authmount'
 import type { Answer, TestApp } from '../support/client.ts'
-import { everyFramework, everywhere } from '../support/everywhere.ts'
-import { authenticate, type HostOptions, type TestHost } from '../support/host.ts'
+import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
+import { startFaultyHost } from '../support/faulty-host.ts'
+import { authenticate, frameworks, type HostOptions, type TestHost } from '../support/host.ts'
 
 const FACTOR: Step = { name: 'factor', url: '/step/factor' }
 const TERMS: Step = { name: 'terms', url: '/step/terms?of=2026' }
@@ -377,3 +378,36 @@ everyFramework(
   },
   { steps: () => misbehaves() as readonly Step[] },
 )
+
+for (const [name, mount] of Object.entries(frameworks)) {
+  overMemory(`${name}: a store that fails at any call burns no step`, async t => {
+    const { host, store } = await startFaultyHost(t, mount, wanting(FACTOR))
+    const app = await host.confidentialApp()
+    const passed = async () => {
+      const { params } = await host.authorize(app)
+      return host.authmount.passStep(String(params.step_id), { userId: 'anna' })
+    }
+    const healthy = await passed()
+    await store.during(0, 'throws', () => host.browse(healthy, 'anna'))
+    const calls = [...store.calls]
+    t.ok(calls.includes('oneTime.consume') && calls.includes('oneTime.put'))
+    for (const [index, call] of calls.entries()) {
+      for (const fault of ['throws', 'rejects after'] as const) {
+        const back = await passed()
+        const answer = await store.during(index + 1, fault, () => host.browse(back, 'anna'))
+        t.equal(answer.status, 503, `${call} ${fault}`)
+        t.equal(answer.location, undefined)
+        const again = await host.browse(back, 'anna')
+        // Whether it was spent is not known where the answer of the store was lost.
+        const expected = call === 'oneTime.consume' && fault === 'rejects after' ? '/oauth/authorize' : '/oauth/consent'
+        t.equal(reached(again), expected, `${call} ${fault}`)
+      }
+    }
+
+    const { params } = await host.authorize(app)
+    const pass = () => host.authmount.passStep(String(params.step_id), { userId: 'anna' })
+    await t.rejects(store.during(1, 'throws', pass), { name: 'StoreError' })
+    await t.rejects(store.during(2, 'throws', pass), { name: 'StoreError' })
+    t.equal(reached(await host.browse(await pass(), 'anna')), '/oauth/consent', 'the call can be made again')
+  })
+}
