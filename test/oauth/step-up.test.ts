@@ -1,11 +1,35 @@
 import type { TokenRequirements } from 'authmount'
+import { authmountRouter } from 'authmount/express'
+import authmountPlugin from 'authmount/fastify'
+import { authOf, mcpHook, mcpMiddleware } from 'authmount/mcp'
+import express from 'express'
+import Fastify from 'fastify'
 import { decodeJwt } from 'jose'
 import type { Answer, Fields, TestApp } from '../support/client.ts'
 import { everyFramework, overMemory } from '../support/everywhere.ts'
-import { startHost, type TestHost } from '../support/host.ts'
+import { listen, type Mount, startHost, type TestHost } from '../support/host.ts'
 import { signInApp } from '../support/sign-in.ts'
 import { STRENGTHS, strongMounts } from '../support/step-up.ts'
 import { API, start } from '../support/verifier.ts'
+
+const MCP = 'https://issuer.example/mcp'
+const STRONG_MCP = { resource: MCP, scopes: ['read:records'], acr: 'gold', maxAge: 300 }
+const mcpServers: Readonly<Record<'express' | 'fastify', Mount>> = {
+  express: authmount => {
+    const app = express()
+    app.use(authmountRouter(authmount))
+    app.post('/mcp', mcpMiddleware(authmount, STRONG_MCP), (request, response) => {
+      response.json(authOf(request).extra)
+    })
+    return listen(app)
+  },
+  fastify: async authmount => {
+    const app = Fastify({ forceCloseConnections: true })
+    await app.register(authmountPlugin, { authmount })
+    app.post('/mcp', { preHandler: mcpHook(authmount, STRONG_MCP) }, async request => authOf(request).extra)
+    return { url: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
+  },
+}
 
 const seconds = (host: TestHost) => Math.floor(host.clock.now() / 1000)
 
@@ -155,3 +179,23 @@ everyFramework(
   { authenticate: () => ({ userId: 'anna', orgId: 'org-1', isAdmin: false, ...(told as object) }) },
 )
 let told: unknown
+
+for (const [name, serve] of Object.entries(mcpServers)) {
+  overMemory(`${name}: an MCP server wants a stronger login of whoever calls it, and of its tools`, async t => {
+    const host = await startHost(serve, { ...STRENGTHS, resources: [MCP] })
+    t.teardown(host.close)
+    const app = await host.confidentialApp()
+    const at = seconds(host)
+    const [weak, strong] = [await signedIn(host, app, `anna@${at}`), await signedIn(host, app, `anna@${at}+gold`)]
+    const call = (answer: Answer) =>
+      host.send('/mcp', { method: 'POST', headers: { authorization: `Bearer ${answer.body.access_token}` } })
+    const refused = await call(weak)
+    t.equal(refused.status, 401)
+    t.match(
+      refused.headers.get('www-authenticate'),
+      /resource_metadata="[^"]+", error="insufficient_user_authentication".*acr_values="gold", max_age="300"$/,
+    )
+    t.match((await call(strong)).body, { userId: 'anna', acr: 'gold', amr: ['pwd', 'otp'], authTime: at * 1000 })
+    t.throws(() => mcpMiddleware(host.authmount, { resource: MCP, maxAge: 0 }), TypeError)
+  })
+}
