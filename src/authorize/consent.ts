@@ -20,7 +20,7 @@ import { codeAnswer, issueCode } from './issue-code.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestJson, requestSource } from './request.ts'
-import { asPassed, requireSteps } from './steps.ts'
+import { asPassed, stepFirst, steppedRequest, throughSteps } from './steps.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -80,6 +80,14 @@ interface FoundRequest {
   readonly screen: Screen | undefined
 }
 
+/** The user of a request in JSON, which leads to no page: every step must be passed, or rejects with OAuthError. */
+async function throughAll(asked: AuthorizationRequest, request: HttpRequest, context: SignedInContext): Promise<Principal> {
+  const silent = stepFirst('/oauth/authorize')
+  const through = await throughSteps({ ...steppedRequest(asked, request, context), silent }, null, context)
+  if ('status' in through) throw silent
+  return through.principal
+}
+
 interface Screen {
   readonly entry: OneTime<'consent'>
   /** Its secret id; undefined if the screen was found by the parameters of its request. */
@@ -100,7 +108,7 @@ async function findRequest(request: HttpRequest, params: Params, context: Signed
     const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
     const source = requestSource(repeated.concat([['response_type', 'code']]))
     const asked = await readAuthorizationRequest(source, context, { status: 403 })
-    return { asked, principal: context.config.steps ? await requireSteps(asked, context) : principal, screen: undefined }
+    return { asked, principal: context.config.steps ? await throughAll(asked, request, context) : principal, screen: undefined }
   }
 
   const { data } = entry

@@ -23,7 +23,7 @@ import {
   requestJson,
   requestSource,
 } from './request.ts'
-import { orGiveBack, spendSteps, startOver, type ThroughSteps, throughSteps } from './steps.ts'
+import { orGiveBack, STEP_ID, spendSteps, startOver, steppedRequest, type ThroughSteps, throughSteps } from './steps.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -39,7 +39,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
-  const through = config.steps ? await throughSteps(asked, request, { ...context, principal }) : null
+  const through = config.steps ? await passSteps(asked, request, { ...context, principal }) : null
   if (through && 'status' in through) return through
   const user = through?.principal ?? principal
   const signedIn = { ...context, principal: user }
@@ -69,6 +69,14 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const consentId = await (through ? orGiveBack(opening, through, context) : opening)
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
+}
+
+function passSteps(
+  asked: AuthorizationRequest,
+  request: HttpRequest,
+  context: SignedInContext,
+): Promise<ThroughSteps | HttpResponse> {
+  return throughSteps(steppedRequest(asked, request, context), request.query.get(STEP_ID), context)
 }
 
 /** Rejects with OAuthError where the user's organisation does not let the client in: shown here, unless no page may be shown. */

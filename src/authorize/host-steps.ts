@@ -5,6 +5,9 @@ import type { SignedInContext } from '../options/context.ts'
 import { isPlainObject } from '../options/kinds.ts'
 import type { AuthorizationRequest } from './request.ts'
 
+/** What is known of a request when its steps are listed. */
+export type Stepped = Pick<AuthorizationRequest, 'acrValues' | 'app' | 'audience' | 'scopes'>
+
 /** A step of the host's whose page may be led to. */
 export interface CheckedStep {
   readonly name: string
@@ -20,7 +23,7 @@ const MAX_REMEMBER_SECONDS = 31_536_000
 
 /** Asks the host which steps a request needs. Rejects as its function does, if it is late, or with TypeError for what is no list of steps. */
 export async function hostSteps(
-  asked: AuthorizationRequest,
+  asked: Stepped,
   passed: readonly string[],
   { config, principal }: SignedInContext,
 ): Promise<readonly CheckedStep[]> {

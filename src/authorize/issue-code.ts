@@ -54,7 +54,10 @@ export function codeAnswer(
 }
 
 /** Collects the parts of the request that later tokens need: the audience, the authentication, and with `openid` the session and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, principal: Principal): GrantContext {
+export function contextOf(
+  { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
+  principal: Principal,
+): GrantContext {
   const { authTime, sessionId } = principal
   const authentication = authenticationOf(principal)
   const limits = audience === null ? (authentication ?? {}) : authentication ? { audience, ...authentication } : { audience }

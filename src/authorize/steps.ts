@@ -3,6 +3,7 @@ import { wireId } from '../base/ids.ts'
 import { sessionName } from '../base/session.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { StoreError } from '../errors/store-error.ts'
+import type { Params } from '../http/params.ts'
 import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
@@ -10,7 +11,7 @@ import type { SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import type { OneTime, PassedStepData, StepsData } from '../store/store.ts'
 import { countScreen } from './count-screen.ts'
-import { type CheckedStep, hostSteps, MAX_STEPS } from './host-steps.ts'
+import { type CheckedStep, hostSteps, MAX_STEPS, type Stepped } from './host-steps.ts'
 import { afterLogin, fingerprint, LOGIN_PROOF, renewProof } from './login.ts'
 import { reopen } from './reopen.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -31,11 +32,43 @@ const STEP_MS = 600_000
 const HINTS = ['client_id', 'acr_values', 'max_age', 'login_hint', 'ui_locales'] as const
 
 /** Lists the steps that a request needs, once these were passed. Whoever requires a step adds it to such a list. */
-export type WantedSteps = (
+export type WantedSteps = (asked: Stepped, passed: readonly string[], context: SignedInContext) => Promise<readonly CheckedStep[]>
+
+/** A request that may have steps: it leads a browser to them, and takes it back. */
+export interface SteppedRequest extends Stepped {
+  /** A digest of the request, to which what was passed is bound. */
+  readonly digest: string
+  /** Where the browser comes back: a path below the mount path, with a query. */
+  readonly path: string
+  /** What is added to that query where the browser comes back from a step. Null: nothing. */
+  readonly proof?: () => Promise<string | null>
+  /** Parameters of the request that are passed on to a step. */
+  readonly hints: Params
+  /** The error in place of a page, where the request allows none. */
+  readonly silent: OAuthError | null
+}
+
+/** The steps of an authorization request. */
+export function steppedRequest(
   asked: AuthorizationRequest,
-  passed: readonly string[],
+  request: Pick<HttpRequest, 'ip' | 'query'>,
   context: SignedInContext,
-) => Promise<readonly CheckedStep[]>
+): SteppedRequest {
+  const { acrValues, app, audience, params: hints, prompt, scopes } = asked
+  return {
+    acrValues,
+    app,
+    audience,
+    scopes,
+    hints,
+    digest: fingerprint(asked),
+    path: `/oauth/authorize?${afterLogin(asked)}`,
+    proof: () => renewProof(asked, request, context),
+    silent: prompt.has('none') ? new TargetedError(asked, 'interaction_required', NO_PAGE) : null,
+  }
+}
+
+const NO_PAGE = "the user must pass a step of the host's, and the request does not allow it to ask"
 
 /** A request whose steps have all been passed. */
 export interface ThroughSteps {
@@ -48,37 +81,26 @@ export interface ThroughSteps {
 }
 
 /**
- * Goes on where every step of a request was passed; else returns the redirect to the first that was not.
- * Rejects with TargetedError `interaction_required` where the request allows no page, with RateLimitError, with StoreError, or as the
- * host's function does.
+ * Goes on where every step of a request was passed; else returns the redirect to the first that was not. `stepId` is what the browser
+ * carries.
+ * Rejects with `silent` of the request where it allows no page, with RateLimitError, with StoreError, or as the host's function does.
  */
 export async function throughSteps(
-  asked: AuthorizationRequest,
-  request: Pick<HttpRequest, 'ip' | 'query'>,
+  asked: SteppedRequest,
+  stepId: string | null,
   context: SignedInContext,
   wanted: WantedSteps = hostSteps,
 ): Promise<ThroughSteps | HttpResponse> {
-  const found = await findSteps(asked, request.query.get(STEP_ID), context, wanted)
+  const found = await findSteps(asked, stepId, context, wanted)
   const { entry, missing, passed, principal } = found
   if (!missing) return { principal, said: passed.length > 0 ? fold(passed) : null, entry }
-  if (asked.prompt.has('none'))
-    throw new TargetedError(
-      asked,
-      'interaction_required',
-      `the user must pass a step of the host's, and the request does not allow it to ask`,
-    )
-  return toStep(asked, { ...found, missing }, request, context)
+  if (asked.silent) throw asked.silent
+  return toStep(asked, { ...found, missing }, context)
 }
 
-/** Rejects with OAuthError unless every step was passed, for a request that cannot lead to a page. Resolves to the user as they say. */
-export async function requireSteps(
-  asked: AuthorizationRequest,
-  context: SignedInContext,
-  wanted: WantedSteps = hostSteps,
-): Promise<Principal> {
-  const { missing, principal } = await findSteps(asked, null, context, wanted)
-  if (!missing) return principal
-  throw new OAuthError('interaction_required', "the user must pass a step of the host's first: begin with GET /oauth/authorize", {
+/** The error of a request in JSON whose user must pass a step, for which they need a browser. */
+export function stepFirst(path: string): OAuthError {
+  return new OAuthError('interaction_required', `the user must pass a step of the host's first: begin with GET ${path}`, {
     status: 403,
   })
 }
@@ -143,7 +165,7 @@ interface FoundSteps {
 
 /** Finds out which steps were passed, and the first that was not. */
 async function findSteps(
-  asked: AuthorizationRequest,
+  asked: SteppedRequest,
   stepId: string | null,
   context: SignedInContext,
   wanted: WantedSteps,
@@ -171,14 +193,14 @@ const NOTHING = Object.freeze({ passed: [], entry: null })
 
 /** Reads the entry with which a browser comes back. Nothing of another user, session or request counts. */
 async function comeBack(
-  asked: AuthorizationRequest,
+  asked: SteppedRequest,
   stepId: string,
   { principal, store }: SignedInContext,
 ): Promise<{ readonly passed: readonly PassedStepData[]; readonly entry: OneTime<'step'> | null }> {
   const id = sha256(stepId)
   const [entry, passed] = await Promise.all([store.oneTime.peek('step', id), store.oneTime.peek('passed_step', id)])
   if (entry?.data.userId !== principal.userId || entry.data.session !== sessionName(principal.sessionId)) return NOTHING
-  if (entry.data.request !== fingerprint(asked)) return NOTHING
+  if (entry.data.request !== asked.digest) return NOTHING
   return { passed: passed ? [...entry.data.passed, passed.data] : entry.data.passed, entry }
 }
 
@@ -195,29 +217,26 @@ async function findRemembered(
 
 /** Redirects to a step, with a new entry. */
 async function toStep(
-  asked: AuthorizationRequest,
+  asked: SteppedRequest,
   { entry, missing, passed, principal }: FoundSteps & { readonly missing: CheckedStep },
-  request: Pick<HttpRequest, 'ip' | 'query'>,
   context: SignedInContext,
 ): Promise<HttpResponse> {
   const { config, events, now, store } = context
   await countScreen(['step', asked.app.id], context)
-  const query = afterLogin(asked)
-  const proof = await renewProof(asked, request, context)
-  if (proof !== null) query.set(LOGIN_PROOF, proof)
-  if (!(await spendSteps({ entry }, context))) return startOver(asked, context)
+  const proof = (await asked.proof?.()) ?? null
+  const back = withParams(asked.path, { [LOGIN_PROOF]: proof })
+  if (!(await spendSteps({ entry }, context))) return redirect(302, `${config.mountPath}${asked.path}`)
 
   const { orgId, userId } = principal
   const { name, page, rememberSeconds } = missing
   const stepId = randomId(32)
-  const back = query.toString()
   const clientId = wireId(asked.app)
   const data = {
     userId,
     orgId,
     session: sessionName(principal.sessionId),
     clientId,
-    request: fingerprint(asked),
+    request: asked.digest,
     name,
     rememberSeconds,
     back,
@@ -226,16 +245,16 @@ async function toStep(
   const opening = store.oneTime.put({ kind: 'step', id: sha256(stepId), expiresAt: now + STEP_MS, data })
   await orGiveBack(opening, { entry }, context)
   events.emit({ type: 'step_required', at: now, clientId, orgId, userId, step: name })
-  const hints = HINTS.map(hint => [hint, asked.params.get(hint) ?? null] as const)
+  const hints = HINTS.map(hint => [hint, asked.hints.get(hint) ?? null] as const)
   return redirect(
     302,
     withParams(page, { [STEP_ID]: stepId, returnTo: returnAddress(back, stepId, config), ...Object.fromEntries(hints) }),
   )
 }
 
-/** The address at which a browser comes back from a step. */
+/** The address at which a browser comes back from a step: `back` of its entry, with its id. */
 export function returnAddress(back: string, stepId: string, { mountPath }: { readonly mountPath: string }): string {
-  return `${mountPath}/oauth/authorize?${back}&${STEP_ID}=${stepId}`
+  return `${mountPath}${withParams(back, { [STEP_ID]: stepId })}`
 }
 
 /** What several steps say together: the last that says something counts; methods add up. */

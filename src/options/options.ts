@@ -13,6 +13,7 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
+import type { DevicesOptions } from './devices.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -216,6 +217,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/agents.md
    */
   readonly clients?: ClientsOptions | undefined
+
+  /**
+   * Terminals and devices without a browser, which sign users in by a short code that they type elsewhere (RFC 8628). `{}` switches
+   * it on; an app needs the grant `urn:ietf:params:oauth:grant-type:device_code`. Default: none may.
+   * @see docs/devices.md
+   */
+  readonly devices?: DevicesOptions | undefined
 
   // Your own ways in.
   /**
