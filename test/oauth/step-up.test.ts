@@ -5,7 +5,8 @@ import { authOf, mcpHook, mcpMiddleware } from 'authmount/mcp'
 import express from 'express'
 import Fastify from 'fastify'
 import { decodeJwt } from 'jose'
-import type { Answer, Fields, TestApp } from '../support/client.ts'
+import { type Answer, type Fields, REDIRECT_URI, type TestApp, VERIFIER } from '../support/client.ts'
+import { askToken, ProofKey } from '../support/dpop.ts'
 import { everyFramework, overMemory } from '../support/everywhere.ts'
 import { listen, type Mount, startHost, type TestHost } from '../support/host.ts'
 import { signInApp } from '../support/sign-in.ts'
@@ -63,6 +64,16 @@ for (const [name, mount] of Object.entries(strongMounts)) {
     t.equal((await calls(host, '/transfer', renewed)).status, 401, 'which a refresh does not change')
     const machine = await host.clientCredentials(app, { scope: 'read:records' })
     t.equal((await calls(host, '/transfer', machine)).status, 401, 'an app is no user')
+    const key = new ProofKey()
+    const code = await host.approve(app, {}, `anna@${now}`)
+    const fields = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER }
+    const nonce = (await askToken(host, app, fields, key.proof(host))).headers.get('dpop-nonce') ?? undefined
+    const granted = await askToken(host, app, fields, key.proof(host, { nonce }))
+    t.match(granted.body, { token_type: 'DPoP' })
+    const token = String(granted.body.access_token)
+    const dpop = key.proof(host, { method: 'GET', url: 'https://issuer.example/transfer', token, nonce })
+    const bound = await host.send('/transfer', { headers: { authorization: `DPoP ${token}`, dpop } })
+    t.equal(bound.body.error, 'insufficient_user_authentication', 'a token that is bound to a key too')
     const other = await signedIn(host, app, `anna@${now}`, { scope: 'write:records' })
     t.equal((await calls(host, '/transfer', other)).status, 403, 'a scope that lacks goes first')
     t.equal((await calls(host, '/transfer', { ...weak, body: { access_token: 'x' } })).body.error, 'invalid_token')
