@@ -1,4 +1,5 @@
 import { registerApp } from './apps/register-app.ts'
+import { passStep } from './authorize/pass-step.ts'
 import { createEvents, type Events } from './base/events.ts'
 import { tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
@@ -89,6 +90,7 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
       if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
+    passStep: (id, passed = {}) => withContext(context => passStep(id, passed, context)),
     async endUserGrants(userId, clientId) {
       // Without a user it would be everyone of the app.
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')

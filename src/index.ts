@@ -54,6 +54,7 @@ export type {
 } from './options/rules.ts'
 export type { ScopeDefinition } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
+export type { PassedStep, Step, StepsRequest } from './options/steps.ts'
 export type { ResourceSettings } from './options/urls.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
 export type { Authmount } from './public.ts'

@@ -9,6 +9,7 @@ import type { ConnectorOwner } from './connectors/options.ts'
 import type { AppsConsole } from './console/console.ts'
 import type { CheckOptions, Finding } from './doctor/finding.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
+import type { PassedStep } from './options/steps.ts'
 import type { Endpoint, FoundEndpoint } from './server/routes.ts'
 import type { Guarding, TokenGuard, TokenInfo, TokenRequirements } from './tokens/token-guard.ts'
 
@@ -47,6 +48,14 @@ export interface Authmount<Native = unknown, Scope extends string = string> exte
    * Rejects if you keep the keys yourself (`signingKeys`) or there are none, and with StoreError.
    */
   rotateKeys(): Promise<void>
+  /**
+   * Says that a user has passed a step (the option `steps`), once: `id` is the `step_id` of your page's query. Resolves to the
+   * address to which the browser goes next, which is also the `returnTo` of the query. Call it from your server, when it has
+   * checked what the step is about, and say who passed it.
+   * Rejects with ApiError: `NOT_FOUND` (unknown or expired), `FORBIDDEN` (another user's, or of another session) or `CONFLICT`
+   * (passed before); with TypeError for what makes no sense; or with StoreError.
+   */
+  passStep(id: string, passed?: PassedStep): Promise<string>
   /**
    * Ends every authorization of a user, or those of one app: when an account is closed, or a password was stolen.
    * Resolves to how many grants ended. Rejects with TypeError for an id that cannot be one, and with StoreError; some grants may

@@ -23,7 +23,7 @@ export async function scopesToAsk(
   { app, audience, scopes }: Pick<AuthorizationRequest, 'app' | 'audience' | 'scopes'>,
   context: SignedInContext,
 ): Promise<readonly string[]> {
-  const { authTime = null, orgId, userId } = context.principal
-  const of = { id: null, createdAt: null, orgId, userId, context: { authTime } }
+  const { acr = null, amr = null, authTime = null, orgId, userId } = context.principal
+  const of = { id: null, createdAt: null, orgId, userId, context: { acr, amr, authTime } }
   return (await askPolicy('authorize', { app, of, scopes, audience, grantType: null }, context)).scopes
 }

@@ -36,6 +36,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
+  const orgId = entry.data.steps?.orgId ?? principal.orgId
   const view = await viewOf(
     asked,
     {
@@ -44,7 +45,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
       setting,
       user: principal.displayName ?? null,
       userId: principal.userId,
-      orgId: principal.orgId,
+      orgId,
     },
     context,
   )

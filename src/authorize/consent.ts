@@ -8,7 +8,7 @@ import { isUnknownOutcome, StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import type { Context } from '../options/context.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime, OneTimeData } from '../store/store.ts'
@@ -22,6 +22,7 @@ import { closePushed, forgetPushed } from './pushed-request.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestSource } from './request.ts'
+import { asPassed, stepFirst, steppedRequest, throughSteps } from './steps.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -30,13 +31,13 @@ import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, r
  * repeat these parameters, but a different value is refused.
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, events, now, principal, services, store } = context
+  const { config, events, now, services, store } = context
   if (isAuthorizationRequest(request)) return toGet(request, context)
   const params = requireForm(request)
-  if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
+  if (!context.principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const granted = readDecision(params)
 
-  const { asked: read, screen } = await findRequest(request, params, principal, context)
+  const { asked: read, principal, screen } = await findRequest(request, params, { ...context, principal: context.principal })
   // Before the screen is closed: after a failed hook, the same click can be tried again.
   const asked = granted && config.policy ? await allowRequest(read, { ...context, principal }) : read
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
@@ -79,8 +80,18 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
 
 interface FoundRequest {
   readonly asked: AuthorizationRequest
+  /** The user, as the steps that were passed for this request say. */
+  readonly principal: Principal
   /** The open consent screen; undefined for JSON that spells out the request itself. */
   readonly screen: Screen | undefined
+}
+
+/** The user of a request in JSON, which leads to no page: every step must be passed, or rejects with OAuthError. */
+async function throughAll(asked: AuthorizationRequest, request: HttpRequest, context: SignedInContext): Promise<Principal> {
+  const silent = stepFirst('/oauth/authorize')
+  const through = await throughSteps({ ...steppedRequest(asked, request, context), silent }, null, context)
+  if ('status' in through) throw silent
+  return through.principal
 }
 
 interface Screen {
@@ -90,7 +101,8 @@ interface Screen {
 }
 
 /** Finds the authorization request that this POST answers: the one that GET stored, or the one that JSON spells out. */
-async function findRequest(request: HttpRequest, params: Params, principal: Principal, context: Context): Promise<FoundRequest> {
+async function findRequest(request: HttpRequest, params: Params, context: SignedInContext): Promise<FoundRequest> {
+  const { principal } = context
   const consentId = optional(params, 'consent_id')
   // CSRF: without the id of a screen, the request must carry a credential that browsers never add by themselves.
   const ownCredential = request.body.kind === 'json' && request.headers.authorization !== undefined
@@ -101,7 +113,8 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
     if (consentId !== undefined) throw notOpen()
     const repeated = [...params].filter(([name]) => REQUEST_PARAMS.has(name))
     const source = requestSource(repeated.concat([['response_type', 'code']]))
-    return { asked: await readAuthorizationRequest(source, context, { status: 403 }), screen: undefined }
+    const asked = await readAuthorizationRequest(source, context, { status: 403 })
+    return { asked, principal: context.config.steps ? await throughAll(asked, request, context) : principal, screen: undefined }
   }
 
   const { data } = entry
@@ -113,7 +126,8 @@ async function findRequest(request: HttpRequest, params: Params, principal: Prin
       throw new OAuthError('invalid_request', `${name} is not what the authorization request said`)
     }
   }
-  return { asked: await readOpenRequest(entry, context, 403), screen: { entry, consentId } }
+  const asked = await readOpenRequest(entry, context, 403)
+  return { asked, principal: data.steps ? asPassed(principal, data.steps) : principal, screen: { entry, consentId } }
 }
 
 /** Closes a consent screen, so that a second POST cannot answer it. False if it was answered before. */

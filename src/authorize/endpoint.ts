@@ -9,7 +9,6 @@ import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
-import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { allowRequest } from './allow-request.ts'
 import { authorizationResponse } from './authorization-response.ts'
@@ -27,6 +26,7 @@ import {
   requestJson,
   requestSource,
 } from './request.ts'
+import { orGiveBack, STEP_ID, spendSteps, startOver, steppedRequest, type ThroughSteps, throughSteps } from './steps.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -58,33 +58,50 @@ async function answer(source: RequestSource, request: HttpRequest, context: Cont
 
   if ((await needsLogin(read, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(read, request, context)
 
-  const asked = config.policy ? await allowRequest(read, { ...context, principal }) : read
-  await admit(asked, { ...context, principal })
+  const through = config.steps ? await passSteps(read, request, { ...context, principal }) : null
+  if (through && 'status' in through) return through
+  const user = through?.principal ?? principal
+  const signedIn = { ...context, principal: user }
+
+  const asked = config.policy ? await allowRequest(read, signedIn) : read
+  await admit(asked, signedIn)
   const [consent, since] = await Promise.all([
-    store.consents.get({ userId: principal.userId }, asked.app.id),
-    consentsCountSince(asked.app, principal.orgId, context),
+    store.consents.get({ userId: user.userId }, asked.app.id),
+    consentsCountSince(asked.app, user.orgId, context),
   ])
   const agreed =
     consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = provesItself(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
-    await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    const params = asked.pushed
-      ? await answerPushed(asked.pushed, context, () => issueCode(asked, { ...context, principal }))
-      : await issueCode(asked, { ...context, principal })
+    await services.limits.count('codes', [user.orgId, user.userId, asked.app.id], store)
+    if (through && !(await spendSteps(through, context))) return startOver(asked, context)
+    const issuing = asked.pushed
+      ? answerPushed(asked.pushed, context, () => issueCode(asked, signedIn))
+      : issueCode(asked, signedIn)
+    const params = await (through ? orGiveBack(issuing, through, context) : issuing)
     return authorizationResponse(config.rules.redirectStatus, asked, params, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
-  await countScreen(['consent', asked.app.id], { ...context, principal })
-  const consentId = await openConsent(asked, principal, context)
+  await countScreen(['consent', asked.app.id], signedIn)
+  if (through && !(await spendSteps(through, context))) return startOver(asked, context)
+  const opening = openConsent(asked, { principal: user, said: through?.said ?? null }, context)
+  const consentId = await (through ? orGiveBack(opening, through, context) : opening)
   if (config.consentUrl === null) {
     const requestUri = asked.pushed?.url.get('request_uri') ?? null
     return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId, request_uri: requestUri }))
   }
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
+}
+
+function passSteps(
+  asked: AuthorizationRequest,
+  request: HttpRequest,
+  context: SignedInContext,
+): Promise<ThroughSteps | HttpResponse> {
+  return throughSteps(steppedRequest(asked, request, context), request.query.get(STEP_ID), context)
 }
 
 /** Rejects with OAuthError where the user's organisation does not let the client in: shown here, unless no page may be shown. */
@@ -101,7 +118,11 @@ export function consentLookupId(userId: string, params: Params): string {
 }
 
 /** Stores the whole request until the user decides, so that a later POST cannot change it. */
-async function openConsent(asked: AuthorizationRequest, principal: Principal, { config, now, store }: Context): Promise<string> {
+async function openConsent(
+  asked: AuthorizationRequest,
+  { principal, said }: Pick<ThroughSteps, 'principal' | 'said'>,
+  { config, now, store }: Context,
+): Promise<string> {
   const consentId = randomId(32)
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
@@ -112,6 +133,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     appId: asked.app.id,
     params: requestJson(asked),
     scopes: asked.scopes,
+    ...(said && { steps: said }),
     clientSeen: clientSeen(asked.app),
     ...(asked.pushed ? { pushed: asked.pushed.entry.id } : {}),
     codeSalt: randomId(32),

@@ -8,6 +8,7 @@ import type { SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
+import { authenticationOf } from '../tokens/token-guard.ts'
 import type { AnswerParams } from './authorization-response.ts'
 import type { AuthorizationRequest } from './request.ts'
 
@@ -53,12 +54,14 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
-/** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
+/** Collects the parts of the request that later tokens need: the audience, the authentication, and with `openid` the session and the claims. */
 export function contextOf(
   { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
-  { authTime, sessionId }: Principal,
+  principal: Principal,
 ): GrantContext {
-  const limits = audience === null ? {} : { audience }
+  const { authTime, sessionId } = principal
+  const authentication = authenticationOf(principal)
+  const limits = audience === null ? (authentication ?? {}) : authentication ? { audience, ...authentication } : { audience }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
   const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)

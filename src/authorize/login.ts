@@ -45,7 +45,7 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   const stranger = expected !== null && expected !== principal.userId
   const age = principal.authTime === undefined ? Number.POSITIVE_INFINITY : now - principal.authTime
   const stale = asked.maxAgeSeconds !== null && age > asked.maxAgeSeconds * 1000
-  const wanted = asked.prompt.has('login') || asked.prompt.has('select_account')
+  const wanted = asked.prompt.has('login') || asked.prompt.has('select_account') || isTooWeak(asked, principal, context)
   if (!stranger && !stale && !wanted) return false
   if (asked.prompt.has('none')) throw loginRequired(asked)
 
@@ -56,6 +56,19 @@ export async function needsLogin(asked: AuthorizationRequest, proof: string | nu
   if ((asked.prompt.has('login') || stale) && !isFresh(principal, found.sent, asked))
     throw new TargetedError(asked, 'login_required', 'the user came back from the login without signing in again')
   return !(await spendLoginProof(found, context))
+}
+
+/**
+ * Tells whether a client wants another authentication context than the user signed in with, and the login can reach it: once, since
+ * `acr_values` is a wish (OpenID Connect Core §3.1.2.1), so that it is no reason to refuse a silent request. A host with steps
+ * has them do it.
+ */
+function isTooWeak(asked: AuthorizationRequest, { acr }: Principal, context: Context): boolean {
+  return wantsContext(asked, context) && (acr === undefined || !asked.acrValues.includes(acr)) && !asked.prompt.has('none')
+}
+
+function wantsContext({ acrValues }: AuthorizationRequest, { config }: Context): boolean {
+  return config.steps === null && acrValues.some(value => config.acrValues.includes(value))
 }
 
 function loginRequired(asked: AuthorizationRequest): TargetedError {
@@ -102,7 +115,8 @@ export async function toNewLogin(
   const { config, now } = context
   const wanted = [...asked.prompt].filter(prompt => prompt === 'login' || prompt === 'select_account')
   const back = afterLogin(asked)
-  if (wanted.length > 0 || asked.maxAgeSeconds !== null || asked.idTokenHint !== null || asked.claims.sub !== null) {
+  const expected = asked.idTokenHint !== null || asked.claims.sub !== null
+  if (wanted.length > 0 || asked.maxAgeSeconds !== null || expected || wantsContext(asked, context)) {
     const session = sessionName(context.principal?.sessionId)
     back.set(LOGIN_PROOF, await makeLoginProof({ request: fingerprint(asked), sentAt: now, session }, ip, context))
   }
@@ -117,6 +131,19 @@ export async function toNewLogin(
   )
 }
 
+/**
+ * Makes another proof in place of the one by which a request came from the login, for a request that goes on to a page of the host's
+ * and comes back. Null where it did not come from the login.
+ */
+export async function renewProof(
+  asked: AuthorizationRequest,
+  { ip, query }: Pick<HttpRequest, 'ip' | 'query'>,
+  context: Context,
+): Promise<string | null> {
+  const found = await proofOf(asked, query.get(LOGIN_PROOF), context)
+  return found ? makeLoginProof(found.sent, ip, context) : null
+}
+
 /** Finds the proof that this very request was sent to the login; undefined if it was not. */
 async function proofOf(asked: AuthorizationRequest, proof: string | null, context: Context): Promise<LoginProof | undefined> {
   const found = proof ? await readLoginProof(proof, context) : undefined
@@ -124,7 +151,7 @@ async function proofOf(asked: AuthorizationRequest, proof: string | null, contex
 }
 
 /** Returns a digest of all parameters of the request. */
-function fingerprint(asked: AuthorizationRequest): string {
+export function fingerprint(asked: AuthorizationRequest): string {
   return sha256(JSON.stringify(Object.entries(requestJson(asked)).toSorted()))
 }
 

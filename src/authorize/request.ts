@@ -48,6 +48,7 @@ export interface AuthorizationRequest extends TrustedTarget {
   // OpenID Connect Core §3.1.2.1, §5.5
   readonly prompt: ReadonlySet<Prompt>
   readonly maxAgeSeconds: number | null
+  readonly acrValues: readonly string[]
   readonly idTokenHint: string | null
   readonly claims: RequestedClaims
 }
@@ -216,6 +217,7 @@ function readRest(
       responseMode: mode,
       prompt: readPrompt(params),
       maxAgeSeconds: readMaxAge(params),
+      acrValues: readAcrValues(params),
       idTokenHint: optional(params, 'id_token_hint') ?? null,
       claims: readClaims(optional(params, 'claims')),
     }
@@ -327,6 +329,14 @@ function readMaxAge(params: Params): number | null {
   if (!/^\d{1,9}$/.test(maxAge)) throw new OAuthError('invalid_request', 'max_age must be a number of seconds')
   return Number(maxAge)
 }
+
+/** OpenID Connect Core §3.1.2.1: in order of preference. Unknown ones are not refused. */
+function readAcrValues(params: Params): readonly string[] {
+  const values = optional(params, 'acr_values')
+  return values === undefined ? NO_VALUES : values.split(' ').filter(value => value !== '')
+}
+
+const NO_VALUES: readonly string[] = Object.freeze([])
 
 function readNonce(params: Params): string | null {
   const nonce = optional(params, 'nonce') ?? null

@@ -50,7 +50,7 @@ interface OfConnector<Type extends string> {
 interface OfConsent<Type extends string> extends Of<Type> {
   /** The user's organisation. */
   readonly orgId: string
-  /** The user who decided. */
+  /** The user who decided, or who must. */
   readonly userId: string
 }
 
@@ -139,6 +139,20 @@ export type AuthmountEvent =
       /** How many grants ended; null if the answer of the store was lost. */
       readonly revoked: number | null
     }
+  /** A user was sent to a step of the host's. */
+  | (OfConsent<'step_required'> & {
+      /** The name of the step. */
+      readonly step: string
+    })
+  /** The host's server said that a user has passed a step. */
+  | (OfConsent<'step_passed'> & {
+      /** The name of the step. */
+      readonly step: string
+      /** The organisation that was chosen in it; null: none was. */
+      readonly chosenOrgId: string | null
+      /** The authentication context that was reached; null: the step does not say. */
+      readonly acr: string | null
+    })
   | (OfGrant<'token_issued'> & {
       /** The grant type, such as `authorization_code`. */
       readonly grantType: string

@@ -1,11 +1,13 @@
 import { wireId } from '../base/ids.ts'
 import type { EpochMs } from '../base/time.ts'
+import type { WantedAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App, GrantedToken } from '../store/store.ts'
+import { requireAuthentication } from '../tokens/authentication.ts'
 import { NO_TOKEN_CLAIMS } from '../tokens/token-claims.ts'
-import type { TokenInfo } from '../tokens/token-guard.ts'
+import { authenticationOf, type TokenInfo } from '../tokens/token-guard.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 
 /** The requirements of a route. */
@@ -14,6 +16,8 @@ export interface BearerRequirements {
   readonly scopes: readonly string[]
   /** The resource the route belongs to; undefined: the authorization server itself. */
   readonly resource?: string
+  /** How the user must have signed in; null: in whatever way. */
+  readonly authentication?: WantedAuthentication | null
   /** Whether the token comes with a proof of its key: it must then be bound, and must not be otherwise. Default false. */
   readonly bound?: boolean
 }
@@ -25,7 +29,8 @@ export interface BearerToken extends GrantedToken {
 
 /**
  * Finds an access token that is valid for the resource and has all the scopes (RFC 6750 §3.1, RFC 9068 §4).
- * Rejects with OAuthError `invalid_token` (401) or `insufficient_scope` (403), or with StoreError.
+ * Rejects with OAuthError `invalid_token` (401), `insufficient_scope` (403) or `insufficient_user_authentication` (401, RFC 9470),
+ * or with StoreError.
  */
 export function findBearer(
   token: string,
@@ -39,7 +44,7 @@ export function findBearer(
 }
 
 function goodFor(
-  { bound = false, resource, scopes }: BearerRequirements,
+  { authentication, bound = false, resource, scopes }: BearerRequirements,
   app: App | undefined,
   found: GrantedToken | undefined,
   now: EpochMs,
@@ -54,6 +59,8 @@ function goodFor(
   for (const scope of scopes) {
     if (!found.token.scopes.includes(scope)) throw new InsufficientScope(scopes, found.token.scopes)
   }
+  if (authentication)
+    requireAuthentication(found.grant.context, authentication, { at: now, granted: found.token.scopes, required: scopes })
   return { app, grant: found.grant, token: found.token }
 }
 
@@ -62,7 +69,10 @@ export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
   const { id: grantId, orgId, userId } = grant
   const clientId = wireId(app)
   const { claims = NO_TOKEN_CLAIMS, expiresAt, scopes } = token
-  return { clientId, userId, orgId, scopes, grantId, claims, expiresAt }
+  const authentication = authenticationOf(grant.context)
+  return authentication
+    ? { clientId, userId, orgId, scopes, grantId, claims, expiresAt, ...authentication }
+    : { clientId, userId, orgId, scopes, grantId, claims, expiresAt }
 }
 
 function wrongScheme(bound: boolean): OAuthError {

@@ -1,5 +1,6 @@
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import type { HttpRequest } from '../http/types.ts'
+import { requireAuthentication } from '../tokens/authentication.ts'
 import { type BearerRequirements, type BearerToken, findBearer } from './bearer.ts'
 import { nextNonce, type ProofContext, requireProof } from './proof.ts'
 import { scopesAtUse } from './use.ts'
@@ -13,13 +14,13 @@ export interface ProvenToken {
 
 /**
  * Finds an access token of the scheme `DPoP` as {@link findBearer} finds a bearer token, and checks the proof beside it
- * (RFC 9449 §7.1). `urls` are those at which clients may have sent the request. The token's scopes are compared last, so that
- * nobody without its key learns them.
+ * (RFC 9449 §7.1). `urls` are those at which clients may have sent the request. The token's scopes, and how its user
+ * signed in, are compared last, so that nobody without its key learns them.
  */
 export async function findBound(
   token: string,
   { headers, method }: Pick<HttpRequest, 'headers' | 'method'>,
-  { resource, scopes, urls }: BearerRequirements & { readonly urls: readonly string[] },
+  { authentication, resource, scopes, urls }: BearerRequirements & { readonly urls: readonly string[] },
   context: ProofContext,
 ): Promise<ProvenToken> {
   const found = await findBearer(token, { ...(resource !== undefined && { resource }), scopes: [], bound: true }, context)
@@ -27,5 +28,7 @@ export async function findBound(
   const proof = await requireProof({ headers }, { method, urls, bound: { token, jkt } }, context)
   const own = context.config.policyAtUse ? await scopesAtUse(found, context) : found.token.scopes
   if (!scopes.every(scope => own.includes(scope))) throw new InsufficientScope(scopes, own)
+  if (authentication)
+    requireAuthentication(found.grant.context, authentication, { at: context.now, granted: own, required: scopes })
   return { found: { ...found, token: { ...found.token, scopes: own } }, headers: nextNonce(proof, context) }
 }

@@ -6,6 +6,7 @@ import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
+import { readWantedAuthentication } from '../tokens/authentication.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken, type GuardedRequest, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
 import { type BearerRequirements, tokenInfo } from './bearer.ts'
@@ -87,7 +88,7 @@ export function readRequirements(
     throw new TypeError(`the requirements of a route must be an object such as ${example}`)
   }
   for (const name of Object.keys(requirements)) {
-    if (name !== 'scopes' && name !== 'resource')
+    if (!REQUIREMENTS.includes(name))
       throw new TypeError(`${name} is not something a route can require of a token: use ${example}`)
   }
   const { resource = resources[0], scopes = [] } = requirements
@@ -98,5 +99,7 @@ export function readRequirements(
     if (!catalogue.has(scope))
       throw new TypeError(`${scope} is not one of this server's scopes: ${[...catalogue.keys()].join(', ')}`)
   }
-  return { scopes: [...scopes], resource }
+  return { scopes: [...scopes], resource, authentication: readWantedAuthentication(requirements) }
 }
+
+const REQUIREMENTS: readonly string[] = ['scopes', 'resource', 'acr', 'maxAge'] satisfies (keyof TokenRequirements)[]

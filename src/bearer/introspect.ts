@@ -8,6 +8,7 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { HostDenial } from '../rules/deny.ts'
+import { authenticationClaims } from '../tokens/authentication.ts'
 import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
 import { scopesAtUse } from './use.ts'
@@ -63,6 +64,8 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     aud: token.kind === 'access' ? audienceClaim(audience, config) : config.issuer,
     iss: config.issuer,
     jti: ref.jti,
+    // RFC 9470 §6.2
+    ...authenticationClaims(grant.context),
     // An extension, which RFC 7662 §2.2 allows: a resource server has no other way to learn the organisation.
     org_id: served.length > 0 ? grant.orgId : undefined,
   })

@@ -2,7 +2,8 @@ import { scopesToAsk } from '../authorize/allow-request.ts'
 import { contextOf } from '../authorize/issue-code.ts'
 import { toLogin } from '../authorize/login.ts'
 import { recordConsent } from '../authorize/record-consent.ts'
-import { randomId } from '../base/crypto.ts'
+import { orGiveBack, STEP_ID, type SteppedRequest, spendSteps, stepFirst, throughSteps } from '../authorize/steps.ts'
+import { randomId, sha256 } from '../base/crypto.ts'
 import { newGrantId, wireId } from '../base/ids.ts'
 import { OFFLINE_ACCESS, stillAllowed } from '../clients/allowed-scopes.ts'
 import { isOwnForm, makeForm } from '../connected-apps/form.ts'
@@ -11,6 +12,7 @@ import { isUnknownOutcome } from '../errors/store-error.ts'
 import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
 import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { withParams } from '../http/with-params.ts'
 import { NO_CLAIMS } from '../oidc/claims.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { type DeviceView, deviceAnsweredPage, deviceCodePage, devicePage } from '../pages/device-page.ts'
@@ -33,15 +35,21 @@ export async function showDevice(request: HttpRequest, context: Context): Promis
   const asJson = request.headers.accept?.includes('application/json') ?? false
   if (typed === undefined && !asJson) return deviceCodePage({ action, wrong: false }, setting)
   const waiting = await findWaiting(typed ?? '', { ...context, principal })
-  const found = waiting && config.policy ? await underPolicy(waiting, { ...context, principal }) : waiting
-  if (!found && asJson) throw notWaiting()
-  if (!found) return deviceCodePage({ action, wrong: true }, setting)
+  if (!waiting && asJson) throw notWaiting()
+  if (!waiting) return deviceCodePage({ action, wrong: true }, setting)
+
+  const stepId = request.query.get(STEP_ID)
+  const silent = asJson ? stepFirst(DEVICE_PATH) : null
+  const through = config.steps ? await throughSteps(steppedDevice(waiting, silent), stepId, { ...context, principal }) : null
+  if (through && 'status' in through) return through
+  const found = await underPolicy(waiting, { ...context, principal: through?.principal ?? principal })
 
   const formId = await makeForm({ ...context, principal })
   if (asJson) return json(200, jsonOf(found, formId, context))
   const { language } = setting
   const view: DeviceView = {
-    action,
+    // What was passed is spent by the answer.
+    action: withParams(action, { [STEP_ID]: through?.entry ? stepId : null }),
     formId,
     app: found.app,
     code: shownUserCode(found.code),
@@ -60,14 +68,48 @@ export async function showDevice(request: HttpRequest, context: Context): Promis
 
 /** POST /oauth/device: the user's answer. A form gets a page; JSON gets what was answered. */
 export async function decideDevice(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
-  const { config, events, now, principal, services, store } = context
   const params = requireForm(request)
   if (!(await isOwnForm(one(params, 'form_id'), context)))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
   const granted = readAnswer(params)
-  const waiting = await findWaiting(one(params, 'user_code'), context, 'answered too')
-  if (!waiting) throw notWaiting()
-  const found = granted && config.policy ? await underPolicy(waiting, context) : waiting
+  const found = await findWaiting(one(params, 'user_code'), context, 'answered too')
+  if (!found) throw notWaiting()
+  const { config } = context
+  // Whoever does not agree passes no step, and the policy is not asked.
+  if (!granted) return answerDevice(request, found, granted, context)
+  if (config.steps === null) return answerDevice(request, await underPolicy(found, context), granted, context)
+  const silent = request.body.kind === 'json' ? stepFirst(DEVICE_PATH) : null
+  const through = await throughSteps(steppedDevice(found, silent), request.query.get(STEP_ID), context)
+  if ('status' in through) return { ...through, status: 303 }
+  const signedIn = { ...context, principal: through.principal }
+  const allowed = await underPolicy(found, signedIn)
+  if (await spendSteps(through, context)) return orGiveBack(answerDevice(request, allowed, granted, signedIn), through, context)
+  await requireSameAnswer(found.entry.id, granted, context)
+  return answered(request, found, granted, context)
+}
+
+/** The steps of a device's request: the browser comes back to the page with its code. */
+function steppedDevice({ app, code, entry, scopes }: Waiting, silent: OAuthError | null): SteppedRequest {
+  return {
+    acrValues: [],
+    app,
+    audience: entry.data.audience,
+    scopes,
+    hints: new Map(),
+    digest: sha256(JSON.stringify(['device', entry.id])),
+    path: withParams(DEVICE_PATH, { user_code: shownUserCode(code) }),
+    silent,
+  }
+}
+
+/** Stores the answer, once, and says so. */
+async function answerDevice(
+  request: HttpRequest,
+  found: Waiting,
+  granted: boolean,
+  context: SignedInContext,
+): Promise<HttpResponse> {
+  const { events, now, principal, services, store } = context
   const { app, entry, scopes } = found
   const { orgId, userId } = principal
   const by = { at: now, clientId: wireId(app), orgId, userId, scopes }
@@ -100,6 +142,10 @@ export async function decideDevice(request: HttpRequest, context: SignedInContex
   })
   if (first) announce()
   else await requireSameAnswer(entry.id, granted, context)
+  return answered(request, found, granted, context)
+}
+
+function answered(request: HttpRequest, { app }: Waiting, granted: boolean, { services }: Context): HttpResponse {
   if (request.body.kind === 'json') return json(200, { granted })
   return deviceAnsweredPage({ app: app.name, granted }, pageSettingFor(request, services))
 }
@@ -144,6 +190,7 @@ async function findWaiting(
 
 /** The same with the scopes that the host's policy leaves. Rejects with OAuthError where the host denies them. */
 async function underPolicy(waiting: Waiting, context: SignedInContext): Promise<Waiting> {
+  if (context.config.policy === null) return waiting
   const { app, entry, scopes } = waiting
   return { ...waiting, scopes: await scopesToAsk({ app, audience: entry.data.audience, scopes }, context) }
 }

@@ -14,6 +14,8 @@ export type OAuthErrorCode =
   // RFC 6750 §3.1
   | 'invalid_token'
   | 'insufficient_scope'
+  // RFC 9470 §3
+  | 'insufficient_user_authentication'
   // RFC 8707 §2
   | 'invalid_target'
   // OpenID Connect Core 1.0 §3.1.2.6
@@ -40,6 +42,7 @@ const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   invalid_client: 401,
   invalid_token: 401,
   insufficient_scope: 403,
+  insufficient_user_authentication: 401,
   server_error: 500,
   temporarily_unavailable: 503,
 }

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import { InsufficientAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { RateLimitError } from '../errors/rate-limit-error.ts'
@@ -18,7 +19,8 @@ export interface Challenging {
 /**
  * Answers a request that a protected route refuses (RFC 6750 §3). `metadata` is the URL at which its client finds the
  * authorization server (RFC 9728 §5.1); `scopes` are those that the route requires, so that a client asks for them and no others.
- * A 403 names those of the token as well: a client that asks for what it reads there keeps what it had.
+ * A 403 names those of the token as well: a client that asks for what it reads there keeps what it had. So does a 401 that says how
+ * the user must sign in (RFC 9470 §3).
  * `thrown: undefined` means that no token was presented: the challenge then has no error code (RFC 6750 §3.1).
  */
 export function renderChallenge(
@@ -29,15 +31,22 @@ export function renderChallenge(
   const scheme = proofAlgorithms ? 'DPoP' : 'Bearer'
   const algs = proofAlgorithms ? `, algs="${proofAlgorithms.join(' ')}"` : ''
   const realm = `${scheme} realm="${issuer}"${algs}${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
-  const wanted = thrown instanceof InsufficientScope ? thrown.wanted : scopes
+  const wanted = thrown instanceof InsufficientScope || thrown instanceof InsufficientAuthentication ? thrown.wanted : scopes
   const scope = wanted.length > 0 ? `, scope="${wanted.join(' ')}"` : ''
   if (thrown === undefined)
     return json(401, proofAlgorithms ? NO_BOUND_TOKEN : NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
   const status = PROOF_CODES.has(error.code) ? 401 : error.status
   if (status !== 401 && status !== 403) return asJson(error)
-  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
+  const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}${stepUp(error)}`
   return json(status, bodyOf(error), { ...error.headers, 'www-authenticate': challenge })
+}
+
+function stepUp(error: OAuthError): string {
+  if (!(error instanceof InsufficientAuthentication)) return ''
+  const { acrValues, maxAgeSeconds } = error.authentication
+  const values = acrValues.length > 0 ? `, acr_values="${acrValues.join(' ')}"` : ''
+  return maxAgeSeconds === null ? values : `${values}, max_age="${maxAgeSeconds}"`
 }
 
 const NO_TOKEN = Object.freeze({

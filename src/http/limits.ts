@@ -26,7 +26,7 @@ interface NamedLimit extends Allowance {
 export const LIMITS = {
   /** Changes to apps, by organisation and admin. */
   appChanges: { id: 'app_changes', points: 10, seconds: 60, of: 'changes' },
-  /** Records that wait for a user's answer, by user, each kind for itself; consent screens also by app. */
+  /** Records that wait for a user's answer, by user, each kind for itself; consent screens and steps also by app. */
   screens: { id: 'screens', points: 100, seconds: 600, of: 'pages were opened' },
   /** Authorization codes, by user and app. */
   codes: { id: 'codes', points: 120, seconds: 60, of: 'codes were issued' },

@@ -1,4 +1,4 @@
-import type { TokenInfo } from '../tokens/token-guard.ts'
+import { authenticationOf, type TokenInfo } from '../tokens/token-guard.ts'
 
 /** The contents of an access token in the form in which tools of the official SDK get them: its type `AuthInfo`. */
 export interface McpAuthInfo {
@@ -22,6 +22,12 @@ export interface McpAuthInfo {
     grantId: string
     /** What the option `accessTokenClaims` said when the token was issued; empty if it said nothing. */
     claims: TokenInfo['claims']
+    /** The authentication context in which the user signed in; absent where the host does not say. */
+    acr?: string
+    /** The authentication methods by which the user signed in; absent where the host does not say. */
+    amr?: readonly string[]
+    /** When the user signed in, in milliseconds since 1970; absent where the host does not say. */
+    authTime?: number
   }
 }
 
@@ -34,6 +40,6 @@ export function mcpAuthInfo(token: string, oauth: TokenInfo, resource: string): 
     scopes: [...scopes],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
-    extra: { userId, orgId, grantId, claims },
+    extra: { userId, orgId, grantId, claims, ...authenticationOf(oauth) },
   }
 }

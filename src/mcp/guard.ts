@@ -2,7 +2,14 @@ import { allowPreflight, isPreflight } from '../http/preflight.ts'
 import { json } from '../http/reply.ts'
 import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Body, HttpResponse } from '../http/types.ts'
-import { bearerToken, boundToken, type GuardedRequest, type Guarding, type TokenGuard } from '../tokens/token-guard.ts'
+import {
+  bearerToken,
+  boundToken,
+  type GuardedRequest,
+  type Guarding,
+  type TokenGuard,
+  type TokenRequirements,
+} from '../tokens/token-guard.ts'
 import { type McpAuthInfo, mcpAuthInfo } from './auth-info.ts'
 
 /** What an MCP server requires of an access token. `Scope` is the names of the scopes that there are. */
@@ -11,6 +18,10 @@ export interface McpOptions<Scope extends string = string> {
   readonly resource: string
   /** The scopes that every request needs. A client asks its user for these when it connects. Default: none. */
   readonly scopes?: readonly Scope[] | undefined
+  /** The authentication context in which the user must have signed in, or several of which one will do, as `requireToken` has it (RFC 9470). Default: any. */
+  readonly acr?: string | readonly string[] | undefined
+  /** How long ago the user may have signed in at most, as `requireToken` has it. 1–999,999,999 seconds. Default: any time. */
+  readonly maxAge?: number | undefined
   /**
    * The scopes that a call of a tool needs beside `scopes`, by the tool's name. A token without them is answered 403 with
    * `insufficient_scope`, and the client asks its user for them then. Default: none.
@@ -38,14 +49,15 @@ const METHODS = 'GET, POST, DELETE'
 /** Makes the guard of an MCP route. Throws TypeError for options that cannot work. */
 export function createMcpGuard<Scope extends string>(
   server: Guarding<Scope>,
-  { resource, scopes = [], tools = {}, ...unknown }: McpOptions<Scope>,
+  { acr, maxAge, resource, scopes = [], tools = {}, ...unknown }: McpOptions<Scope>,
 ): McpGuard {
-  for (const name of Object.keys(unknown)) throw new TypeError(`${name} is not an option: use resource, scopes and tools`)
-  const guard = guardOf(server, resource, scopes)
+  for (const name of Object.keys(unknown))
+    throw new TypeError(`${name} is not an option: use resource, scopes, acr, maxAge and tools`)
+  const guard = guardOf(server, resource, scopes, { acr, maxAge })
   const guardsOfTools = new Map(
     Object.entries(tools).map(([tool, own]) => {
       const needed = [...new Set([...scopes, ...own])]
-      return [tool, { needed, guard: guardOf(server, resource, needed) }]
+      return [tool, { needed, guard: guardOf(server, resource, needed, { acr, maxAge }) }]
     }),
   )
 
@@ -70,12 +82,17 @@ export function createMcpGuard<Scope extends string>(
 }
 
 /** Makes a guard whose refusals name the metadata of the resource, also where the server itself does not know its URL. */
-export function guardOf<Scope extends string>(server: Guarding<Scope>, resource: string, scopes: readonly Scope[]): TokenGuard {
+export function guardOf<Scope extends string>(
+  server: Guarding<Scope>,
+  resource: string,
+  scopes: readonly Scope[],
+  { acr, maxAge }: Pick<TokenRequirements, 'acr' | 'maxAge'> = {},
+): TokenGuard {
   if (typeof server?.guard !== 'function')
     throw new TypeError('the first argument must be what createAuthmount or createVerifier returned')
   if (typeof resource !== 'string' || !URL.canParse(resource))
     throw new TypeError('resource must be the URL of the MCP server, such as https://example.com/mcp')
-  const guard = server.guard({ resource, scopes })
+  const guard = server.guard({ resource, scopes, ...(acr !== undefined && { acr }), ...(maxAge !== undefined && { maxAge }) })
   const metadata = resourceMetadataUrl(resource)
   return async request => {
     const result = await guard(request)

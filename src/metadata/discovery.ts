@@ -58,6 +58,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     claims_parameter_supported: keys !== null,
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
+    acr_values_supported: config.acrValues.length > 0 ? config.acrValues : undefined,
     ...(keys && {
       jwks_uri: at(`/.well-known/${JWKS_DOCUMENT}`),
       userinfo_endpoint: at('/oauth/userinfo'),

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 
-/** The parts of the authorization request that a grant keeps; all but the audience and the admission only with the scope `openid`. */
+/** The parts of the authorization request that a grant keeps; all but the audience, the admission and the authentication only with the scope `openid`. */
 export interface GrantContext extends JsonObject {
   /** The resources that were asked for (RFC 8707 §2.1). */
   readonly audience?: readonly string[] | null
@@ -10,8 +10,12 @@ export interface GrantContext extends JsonObject {
   /** The thumbprint of the key to which the code was bound (RFC 9449 §10). */
   readonly jkt?: string | null
   readonly nonce?: string | null
-  /** When the user signed in; null if the host does not report it. */
+  /** When the user signed in; null if the host does not report it. Also without `openid`, as `acr` and `amr`. */
   readonly authTime?: EpochMs | null
+  /** The authentication context in which the user signed in. */
+  readonly acr?: string | null
+  /** The authentication methods by which the user signed in. */
+  readonly amr?: readonly string[] | null
   /** A digest that names the host's session. */
   readonly sid?: string | null
   /** The claims that were asked for by name, and where. */
@@ -21,7 +25,7 @@ export interface GrantContext extends JsonObject {
 
 /** Reads a grant's context. Grants that do not come from an authorization request have the defaults. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
-  const { audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
+  const { acr = null, amr = null, audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
   const { admission = 0, idTokenClaims = [], jkt = null, userinfoClaims = [] } = context as Partial<GrantContext>
-  return { audience, admission, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  return { acr, amr, audience, admission, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from '../base/json.ts'
 import type { Context } from '../options/context.ts'
 import { deny } from '../rules/deny.ts'
 import type { App, Grant } from '../store/store.ts'
+import { authenticationClaims } from '../tokens/authentication.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
 import type { SigningKey } from '../tokens/signing-key.ts'
@@ -57,12 +58,13 @@ export async function idTokenFor(issued: TokensForIdToken, context: Context): Pr
     throw deny({ app, of: grant }, denial, { code: 'invalid_grant', description: USER_GONE }, context)
   }
   if (!hasIdToken(scopes, context)) return undefined
-  const { authTime, nonce, sid } = grantContext(grant.context)
+  const { nonce, sid } = grantContext(grant.context)
+  const authentication = authenticationClaims(grant.context)
   const { signers, signing } = await currentKeys(context)
   const clientId = wireId(app)
   const contents = { issuer: config.issuer, clientId, userId, accessToken, issuedAt: now, lifetimeSeconds: config.idTokenSeconds }
   const key = keyFor(app, signers) ?? signing
-  return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, key)
+  return mintIdToken({ ...contents, authentication, nonce: renewed ? null : nonce, sid, claims }, key)
 }
 
 /**

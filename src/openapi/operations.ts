@@ -237,7 +237,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
       summary: 'Submit the user’s answer to a device',
       body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text }),
       formToo: true,
-      answers: { 200: z.object({ granted: z.boolean() }), ...OAUTH_ERRORS, 403: oauthError },
+      answers: { 200: z.object({ granted: z.boolean() }), 303: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/register': {
       summary: 'Register a client (RFC 7591)',
@@ -284,6 +284,9 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
           aud: z.union([text, z.array(text)]).optional(),
           iss: text.optional(),
           jti: text.optional(),
+          acr: text.optional(),
+          amr: z.array(text).optional(),
+          auth_time: z.int().optional(),
           cnf: z.object({ jkt: text }).optional(),
           org_id: text.optional(),
         }),

@@ -23,6 +23,7 @@ import type { RateLimits } from './rate-limits.ts'
 import type { AccessTokenClaimsHook, PolicyHook } from './rules.ts'
 import type { ScopeDefinition } from './scopes.ts'
 import type { KeyRotation } from './signing.ts'
+import type { Step, StepsRequest } from './steps.ts'
 import type { ResourceSettings } from './urls.ts'
 
 /** The claims of a user that a client asked for, as far as its scopes allow. */
@@ -106,6 +107,24 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/sign-in.md#signing-out
    */
   readonly logoutUrl?: string | undefined
+
+  // Between login and consent.
+  /**
+   * The steps that this request needs between the login and the consent, in order: pages of yours, such as a second factor, terms
+   * or the choice of an organisation. Those that were passed are skipped, and your server says so with `passStep`. Called again
+   * when a step was passed. An empty list, null or undefined: none. Default: none.
+   * @see docs/sign-in.md#steps
+   */
+  readonly steps?:
+    | ((request: StepsRequest) => Promise<readonly Step[] | null | undefined> | readonly Step[] | null | undefined)
+    | undefined
+  /**
+   * The authentication contexts that your login or your steps can reach, for the metadata (`acr_values_supported`). Without
+   * `steps`, a user whose `acr` is none of those that a client asks for goes through the login once, if one is listed here.
+   * Default: none is listed.
+   * @see docs/sign-in.md#how-somebody-signed-in
+   */
+  readonly acrValues?: readonly string[] | undefined
 
   // Looks.
   /** How the pages that authmount itself shows look. */
@@ -276,7 +295,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
   /**
-   * How long a request waits for each function of yours (`authenticate`, `claims`, `accessTokenClaims`, `policy`,
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `accessTokenClaims`, `policy`, `steps`,
    * `renderConsent`, `isVerified`, `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */

@@ -14,4 +14,11 @@ export interface Principal {
   readonly sessionId?: string | undefined
   /** When the user proved who they are, in milliseconds since 1970. Without it no client can ask for `max_age`. */
   readonly authTime?: EpochMs | undefined
+  /**
+   * The authentication context in which the user signed in, as clients and APIs call it (RFC 6711): 1 to 255 printable characters
+   * without spaces. Tokens say it. Default: none is said.
+   */
+  readonly acr?: string | undefined
+  /** How the user proved who they are, such as `['pwd', 'otp']` (RFC 8176); at most 20. Tokens say it. Default: nothing is said. */
+  readonly amr?: readonly string[] | undefined
 }

@@ -15,7 +15,7 @@ export interface RateLimitSetting {
 export interface RateLimits {
   /** Changes to apps, by organisation and admin. Default 10 in 60 seconds. */
   readonly appChanges?: RateLimitSetting | false | undefined
-  /** Consent screens (by app), requests for a client that wait for an admin, logouts and connector flows, by user; without `sealingKeys` pages of connected apps as well. Default 100 in 600 seconds. */
+  /** Consent screens and steps (by app), requests for a client that wait for an admin, logouts and connector flows, by user; without `sealingKeys` pages of connected apps as well. Default 100 in 600 seconds. */
   readonly screens?: RateLimitSetting | false | undefined
   /** Authorization codes, by user and app. Default 120 in 60 seconds. */
   readonly codes?: RateLimitSetting | false | undefined

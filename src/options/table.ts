@@ -1,3 +1,4 @@
+import { isAuthenticationName } from '../base/authentication-names.ts'
 import type { ConnectorOptions } from '../connectors/options.ts'
 import type { RateLimit, RateLimiter } from '../http/rate-limiter.ts'
 import { SIGNING_ALGORITHMS } from '../tokens/signing-key.ts'
@@ -22,6 +23,8 @@ import { KEY_ROTATION, type KeyRotation, sealingKeys, signingKeys } from './sign
 import { store } from './store.ts'
 import { insecureIssuer, issuer, mountPath, pageUrl, privateScheme, resourceServers, resources, strayResource } from './urls.ts'
 
+const NO_NAMES: readonly string[] = []
+
 type Options = Required<AuthmountOptions<never>>
 /** The function type of an option. */
 type HookOf<Name extends keyof Options> = NonNullable<Options[Name]>
@@ -42,6 +45,15 @@ export const OPTIONS = {
   loginUrl: optional(pageUrl, '/login'),
   consentUrl: optional(pageUrl, null),
   logoutUrl: optional(pageUrl, null),
+
+  steps: optional(hook<HookOf<'steps'>>(), null),
+  acrValues: optional(
+    list(
+      text('1 to 255 printable characters, without spaces, quotes and backslashes', isAuthenticationName),
+      "['urn:example:mfa']",
+    ),
+    NO_NAMES,
+  ),
 
   branding: group<Branding, typeof BRANDING>(BRANDING),
   renderConsent: optional(hook<HookOf<'renderConsent'>>(), null),

@@ -1,3 +1,4 @@
+import { problemOfAuthentication } from '../base/authentication-names.ts'
 import { callHook } from '../base/hooks.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
@@ -36,5 +37,7 @@ function problemOf(answer: Principal): string | undefined {
   if (authTime !== undefined && !(typeof authTime === 'number' && authTime > 1e11 && Number.isFinite(authTime)))
     return 'authTime must be in milliseconds since 1970, as Date.now() is'
   if (sessionId !== undefined && typeof sessionId !== 'string') return `sessionId is ${typeof sessionId}, and must be a string`
+  const problem = problemOfAuthentication(answer)
+  if (problem !== undefined) return problem
   return typeof answer.isAdmin === 'boolean' ? undefined : `isAdmin is ${typeof answer.isAdmin}, and must be true or false`
 }

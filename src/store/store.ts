@@ -223,6 +223,8 @@ export interface OneTimeData {
     readonly params: JsonObject
     /** The scopes the user is asked for. The answer grants no others, even if the app is allowed more by then. */
     readonly scopes: readonly string[]
+    /** What the steps say that were passed for this request; absent if there were none. */
+    readonly steps?: StepsData
     /** A digest of what the screen shows of a client that nobody registered by hand; absent or null for another. */
     readonly clientSeen?: string | null
     /** The id of the pushed request that the screen was opened for, which the answer closes. Absent for a plain request. */
@@ -307,6 +309,29 @@ export interface OneTimeData {
     /** A digest of the session the browser had then; null if it had none. */
     readonly session: string | null
   }
+  /** A step of the host's that a user must pass before the request goes on. What passed it is an entry `passed_step` of the same id. */
+  readonly step: {
+    /** The user who must pass it. */
+    readonly userId: string
+    /** The user's organisation for this request. */
+    readonly orgId: string
+    /** A digest of the host's session in which the request was made; null if the host does not name sessions. */
+    readonly session: string | null
+    /** The app that asks, by its `client_id`. */
+    readonly clientId: string
+    /** A digest of the request. */
+    readonly request: string
+    /** The name of the step. */
+    readonly name: string
+    /** For how long it is remembered once it was passed, in seconds. */
+    readonly rememberSeconds: number
+    /** Where the browser comes back: a path below the mount path, with a query. */
+    readonly back: string
+    /** The steps that were passed before it for this request. */
+    readonly passed: readonly PassedStepData[]
+  }
+  /** A step that was passed: of one request, by the id of its step, or remembered, by its user, session and name. */
+  readonly passed_step: PassedStepData
   /** The record that a browser was sent to the host's logout, and where it goes from there. */
   readonly logout: {
     /** The user who was signed in. */
@@ -373,6 +398,22 @@ export interface OneTimeData {
     /** The user of the grant; null where the app acted for itself. */
     readonly userId: string | null
   }
+}
+/** What passed steps say of the user. */
+export interface StepsData {
+  /** The organisation in which the user acts; null: that of their session. */
+  readonly orgId: string | null
+  /** The authentication context; null: that of their session. */
+  readonly acr: string | null
+  /** The authentication methods beside those of their session. */
+  readonly amr: readonly string[]
+}
+/** One step that was passed. */
+export interface PassedStepData extends StepsData {
+  /** Its name. */
+  readonly name: string
+  /** When it was passed. */
+  readonly at: EpochMs
 }
 /** The kinds of one-time entries. A later version may add some. */
 export type OneTimeKind = keyof OneTimeData

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
+import type { AuthenticationClaims } from './authentication.ts'
 import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -12,8 +13,8 @@ export interface IdTokenContents {
   readonly accessToken: string
   readonly issuedAt: EpochMs
   readonly lifetimeSeconds: number
-  /** When the user signed in; null if the host does not report it. */
-  readonly authTime: EpochMs | null
+  /** How and when the user signed in; undefined if the host does not report it. */
+  readonly authentication: AuthenticationClaims | undefined
   /** The nonce of the authorization request; null on a refresh (OpenID Connect Core §12.2). */
   readonly nonce: string | null
   readonly sid: string | null
@@ -23,12 +24,12 @@ export interface IdTokenContents {
 
 /** Signs an ID token (OpenID Connect Core §2, §3.1.3.6). */
 export function mintIdToken(contents: IdTokenContents, key: SigningKey): Promise<string> {
-  const { accessToken, authTime, claims, clientId, issuedAt, issuer, lifetimeSeconds, nonce, sid, userId } = contents
+  const { accessToken, authentication, claims, clientId, issuedAt, issuer, lifetimeSeconds, nonce, sid, userId } = contents
   const at = Math.floor(issuedAt / 1000)
   // Ours last, so that the host's claims cannot replace `sub`, `aud` and the like.
   const payload = {
     ...claims,
-    ...(authTime === null ? {} : { auth_time: Math.floor(authTime / 1000) }),
+    ...authentication,
     ...(nonce === null ? {} : { nonce }),
     ...(sid === null ? {} : { sid }),
     at_hash: tokenHash(accessToken, key),

@@ -2,6 +2,7 @@ import { randomId } from '../base/crypto.ts'
 import { GRANT_ID_SOURCE } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Grant, Token } from '../store/store.ts'
+import { authenticationClaims } from './authentication.ts'
 import { signJwt } from './sign-jwt.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -11,7 +12,7 @@ export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' |
   readonly audience: string | string[]
   /** The `client_id` of the app. */
   readonly clientId: string
-  readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
+  readonly grant: Pick<Grant, 'context' | 'id' | 'orgId' | 'userId'>
   /** The thumbprint of the key that it is bound to; undefined: a bearer token. */
   readonly jkt: string | undefined
   /** The claims that the host adds. */
@@ -27,6 +28,7 @@ export function mintAccessToken(contents: AccessTokenContents, key: SigningKey):
     client_id: clientId,
     scope: scopes.join(' '),
     org_id: grant.orgId,
+    ...authenticationClaims(grant.context),
     iss: issuer,
     sub: grant.userId ?? clientId,
     aud: audience,

@@ -5,9 +5,11 @@ import { type Log, safeLog } from '../base/log.ts'
 import { isLoopback } from '../base/loopback.ts'
 import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
+import type { WantedAuthentication } from '../errors/insufficient-authentication.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { renderChallenge } from '../http/challenge.ts'
 import { splitUrl } from '../http/node-message.ts'
+import { readWantedAuthentication, requireAuthentication } from '../tokens/authentication.ts'
 import { type DpopProof, PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
@@ -74,10 +76,10 @@ export interface Verifier extends Guarding {
   /**
    * Checks an access token (without the word `Bearer`), and resolves to its contents. A token that is bound to a key is refused: only
    * `guard` sees the proof.
-   * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, or `temporarily_unavailable` when the authorization server
+   * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, `insufficient_user_authentication` (RFC 9470), or `temporarily_unavailable` when the authorization server
    * does not answer.
    */
-  verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): Promise<TokenInfo>
+  verify(token: string, requirements?: Omit<TokenRequirements, 'resource'>): Promise<TokenInfo>
   /** Processes an audit event of the authorization server: tokens that it revokes are refused from then on. */
   onEvent(event: AuthmountEvent): void
 }
@@ -152,19 +154,26 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return checked
   }
 
+  function requireAll(info: TokenInfo, { authentication, scopes }: Required): TokenInfo {
+    if (!scopes.every(scope => info.scopes.includes(scope))) throw new InsufficientScope(scopes, info.scopes)
+    if (authentication)
+      requireAuthentication(info, authentication, { at: now() - toleranceMs, granted: info.scopes, required: scopes })
+    return info
+  }
+
   async function verify(token: string, requirements: TokenRequirements = {}): Promise<TokenInfo> {
-    const scopes = readScopes(requirements, audience)
+    const required = readRequirements(requirements, audience)
     const { info, jkt } = await check(token)
     // RFC 9449 §7.2
     if (jkt !== undefined) throw refuse('it is bound to a key, and came without a proof')
-    return requireScopes(info, scopes)
+    return requireAll(info, required)
   }
 
   /** Checks a token that comes with a proof of its key. Resolves to the proof too. */
   async function verifyBound(
     token: string,
     { headers, method, url }: GuardedRequest,
-    scopes: readonly string[],
+    required: Required,
   ): Promise<{ readonly info: TokenInfo; readonly proof: DpopProof }> {
     const { info, jkt } = await check(token)
     if (jkt === undefined) throw refuse('it is not bound to a key, and came with the scheme DPoP')
@@ -174,13 +183,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (!usedProofs.claim(jkt, proof.jti, now())) throw usedProof()
       proofs.noteClaim(headers, proof)
     }
-    return { info: requireScopes(info, scopes), proof }
+    return { info: requireAll(info, required), proof }
   }
 
   return {
     verify,
     guard(requirements = {}) {
-      const scopes = readScopes(requirements, audience)
+      const required = readRequirements(requirements, audience)
+      const { scopes } = required
+      const copied = { ...requirements }
       const challenge = { issuer, log, metadata: resourceMetadata }
       const boundChallenge = { ...challenge, proofAlgorithms: PROOF_ALGORITHMS }
       return async request => {
@@ -189,7 +200,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         const bound = boundToken(authorization)
         if (bound !== undefined) {
           try {
-            const { info, proof } = await verifyBound(bound, request, scopes)
+            const { info, proof } = await verifyBound(bound, request, required)
             const nonce = proofs.nextNonce(proof, now())
             return { oauth: info, headers: nonce === undefined ? undefined : nonceHeader(nonce) }
           } catch (error) {
@@ -198,7 +209,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         }
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
-          return { oauth: await verify(token, { scopes }) }
+          return { oauth: await verify(token, copied) }
         } catch (error) {
           return { refusal: renderChallenge(error, scopes, challenge) }
         }
@@ -218,7 +229,7 @@ interface Checked {
 }
 
 function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Checked {
-  const { client_id: clientId, cnf, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
+  const { acr, amr, auth_time: authTime, client_id: clientId, cnf, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
   if (typeof clientId !== 'string' || typeof orgId !== 'string' || sub === undefined || exp === undefined)
     throw refuse('it lacks client_id, org_id, sub or exp')
   const info: TokenInfo = {
@@ -229,6 +240,9 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
     grantId: jti.slice(0, jti.indexOf('.')),
     claims: tokenClaimsOf(claims),
     expiresAt: exp * 1000,
+    ...(typeof acr === 'string' && { acr }),
+    ...(Array.isArray(amr) && { amr: amr.filter(method => typeof method === 'string') }),
+    ...(typeof authTime === 'number' && { authTime: authTime * 1000 }),
   }
   const { grantId, userId } = info
   const jkt = (cnf as { readonly jkt?: unknown } | null | undefined)?.jkt
@@ -242,24 +256,25 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
   }
 }
 
-function requireScopes(info: TokenInfo, scopes: readonly string[]): TokenInfo {
-  if (scopes.every(scope => info.scopes.includes(scope))) return info
-  throw new InsufficientScope(scopes, info.scopes)
-}
-
 /** Where the audience is no URL, no proof can name this server: bound tokens are then refused. */
 function originOf(audience: string): string {
   return URL.canParse(audience) ? new URL(audience).origin : 'null'
 }
 
-function readScopes(requirements: TokenRequirements, audience: string): readonly string[] {
-  const { resource = audience, scopes = [], ...unknown } = requirements
+/** The requirements of a route, checked. */
+interface Required {
+  readonly scopes: readonly string[]
+  readonly authentication: WantedAuthentication | null
+}
+
+function readRequirements(requirements: TokenRequirements, audience: string): Required {
+  const { acr, maxAge, resource = audience, scopes = [], ...unknown } = requirements
   const [name] = Object.keys(unknown)
   if (name !== undefined) throw new TypeError(`${name} is not something a route can require of a token: use { scopes: [...] }`)
   if (resource !== audience) throw new TypeError(`this verifier is for ${audience}, not for ${resource}`)
   if (!Array.isArray(scopes) || !scopes.every(scope => typeof scope === 'string' && scope !== ''))
     throw new TypeError("scopes must be an array, as in { scopes: ['read:records'] }")
-  return [...scopes]
+  return { scopes: [...scopes], authentication: readWantedAuthentication({ acr, maxAge }) }
 }
 
 const VERIFIER_OPTIONS: readonly (keyof VerifierOptions)[] = [

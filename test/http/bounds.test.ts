@@ -248,6 +248,26 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'tokens/sealed-successor.ts NONCE_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
   'tokens/sealed-successor.ts TAG_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
   'tokens/sealed-successor.ts HEAD_BYTES': ['unit/known-answers.test.ts', 'what was sealed long ago opens'],
+  'authorize/host-steps.ts MAX_STEPS': [
+    'oauth/steps.test.ts',
+    'the most that a host may say of its steps is taken, and one more is not',
+  ],
+  'authorize/host-steps.ts MAX_URL_CHARS': [
+    'oauth/steps.test.ts',
+    'the most that a host may say of its steps is taken, and one more is not',
+  ],
+  'authorize/host-steps.ts MAX_REMEMBER_SECONDS': [
+    'oauth/steps.test.ts',
+    'the most that a host may say of its steps is taken, and one more is not',
+  ],
+  'base/authentication-names.ts MAX_METHODS': [
+    'oauth/step-up.test.ts',
+    'how somebody signed in must be said in words that can be passed on',
+  ],
+  'tokens/authentication.ts MAX_AGE_SECONDS': [
+    'oauth/step-up.test.ts',
+    'where the host does not say how or when its user signed in, neither is met',
+  ],
   'clients/admission.ts MAX_PENDING': [
     'self-registered/admission.test.ts',
     'of a user five requests wait, and of an organisation fifty',

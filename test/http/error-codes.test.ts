@@ -45,6 +45,10 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
     status: 403,
     ask: async (host, app) => guarded(host, (await host.clientCredentials(app, { scope: 'write:records' })).body.access_token),
   },
+  insufficient_user_authentication: [
+    'oauth/step-up.test.ts',
+    'a route says how the user must have signed in, and its challenge says it',
+  ],
   invalid_target: sentBack({ resource: 'https://another.example' }),
   login_required: sentBack({ prompt: 'none' }, null),
   consent_required: sentBack({ prompt: 'none' }),
@@ -64,7 +68,10 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
     'self-registered/registration.test.ts',
     'a registration that cannot be is refused in the words of the standard',
   ],
-  interaction_required: 'no flow of ours ends in it; a grant of a host may',
+  interaction_required: [
+    'oauth/steps.test.ts',
+    'a request that allows no page is answered interaction_required, and one in JSON too',
+  ],
   request_not_supported: sentBack({ request: 'x' }),
   invalid_request_uri: {
     status: 400,

@@ -265,3 +265,39 @@ everyFramework('without the option there are no devices', async (t, host) => {
   t.equal((await host.send('/oauth/device_authorization', { method: 'POST' })).status, 404)
   await t.rejects(deviceApp(host))
 })
+
+everyFramework(
+  'a user passes the steps of the host before they let a device in, and what was passed lets in one device',
+  async (t, host) => {
+    const app = await deviceApp(host)
+    const [asked, other] = [await ask(host, app), await ask(host, app)]
+    const path = `/oauth/device?user_code=${asked.body.user_code}`
+    const field = (page: Answer, name: string) =>
+      new RegExp(`${name}="([^"]+)"`).exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const agree = (page: Answer, action: string, code: unknown, consent = 'granted') => {
+      const body = new URLSearchParams({ form_id: field(page, 'name="form_id" value'), user_code: String(code), consent })
+      return host.browse(action, 'anna', { method: 'POST', body, headers: HTML })
+    }
+    const step = await host.browse(path, 'anna', { headers: HTML })
+    t.equal(step.location?.pathname, '/step/factor')
+    t.equal((await look(host, asked.body.user_code)).body.error, 'interaction_required', 'JSON leads to no page')
+
+    const next = await host.authmount.passStep(String(step.params.step_id), { userId: 'anna', orgId: 'org-2', acr: 'gold' })
+    const page = await host.browse(next, 'anna', { headers: HTML })
+    t.equal(page.status, 200)
+    const action = field(page, 'action')
+    t.match((await agree(page, '/oauth/device', asked.body.user_code)).location?.pathname, '/step/factor', 'round the step')
+    t.match((await agree(page, action, other.body.user_code)).location?.pathname, '/step/factor', 'for another device')
+    t.match((await agree(page, action, asked.body.user_code)).text, 'Device connected')
+    t.match((await agree(page, action, asked.body.user_code)).text, 'Device connected', 'a second click')
+    t.match((await poll(host, app, other)).body, { error: 'authorization_pending' })
+    const { body } = await poll(host, app, asked)
+    const guarded = await host.send('/any', { headers: { authorization: `Bearer ${body.access_token}` } })
+    t.match(guarded.body, { userId: 'anna', orgId: 'org-2', acr: 'gold' })
+
+    const json = await look(host, other.body.user_code)
+    t.equal(json.status, 403)
+    t.match((await agree(page, '/oauth/device', other.body.user_code, 'denied')).status, 200, 'a denial passes no step')
+  },
+  { ...DEVICES, steps: () => [{ name: 'factor', url: '/step/factor' }] },
+)

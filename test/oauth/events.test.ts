@@ -83,6 +83,14 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     await host.authmount.endUserGrants('anna', app.clientId)
     return { userId: 'anna', clientId: app.clientId, revoked: 1 }
   },
+  step_required: [
+    'oauth/steps.test.ts',
+    'a browser goes through the steps in their order, and only the server of the host lets it on',
+  ],
+  step_passed: [
+    'oauth/steps.test.ts',
+    'a browser goes through the steps in their order, and only the server of the host lets it on',
+  ],
   token_issued: async ({ host }) => ({ ...(await grantOf(host)).of, grantType: 'authorization_code', scopes: SCOPES_OF }),
   async token_refreshed({ host }) {
     const { app, of, refresh } = await grantOf(host)

@@ -255,6 +255,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'clients/self-registered.ts REFRESH_TOKEN_SECONDS': 'no test looks at its end',
   'clients/self-registered.ts DAY_MS': 'a unit',
   'clients/self-registered.ts DEFAULT_IDLE_MS': ['self-registered/documents.test.ts', 'a client that nobody uses is forgotten'],
+  'authorize/steps.ts STEP_MS': ['oauth/steps.test.ts', 'the id of a step is of its user, session and request, and passes once'],
   'clients/admission.ts PENDING_MS': ['self-registered/admission.test.ts', 'of a user five requests wait'],
   'clients/admission.ts DONE_MS': 'no test looks at its end',
   'options/clients.ts DAY_MS': 'a unit',

@@ -240,3 +240,24 @@ everyFramework(
   },
   ASKED,
 )
+
+everyFramework(
+  'the organisation that a user has chosen in a step decides',
+  async (t, host) => {
+    const app = publish()
+    const choose = async (orgId: string) => {
+      const { params } = await ask(host, app)
+      const next = await host.authmount.passStep(String(params.step_id), { userId: 'bert', orgId })
+      return host.browse(next, 'bert', { headers: { accept: 'text/html' } })
+    }
+    const screen = await choose('org-1')
+    t.ok(screen.params.consent_id)
+    await host.authmount.refuseClient(app.clientId, { orgId: 'org-2', userId: 'cora' })
+    t.equal((await choose('org-2')).status, 403)
+    t.ok((await choose('org-1')).params.consent_id)
+    await host.decide(await choose('org-3'), 'granted', 'bert')
+    t.strictSame((await list(host, 'anna')).data, [], 'nothing is used in the organisation of their session')
+    t.match(await host.store.consents.get({ orgId: 'org-3' }, appIdOf(app.clientId)), { state: 'used' })
+  },
+  { ...OPEN, steps: () => [{ name: 'organisation', url: '/organisation' }] },
+)

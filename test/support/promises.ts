@@ -37,6 +37,26 @@ const SECURITY: Page = {
       'redirect URIs that lead astray cannot be registered',
     ],
     [
+      'Nobody gets round a [step](sign-in.md#steps).',
+      'oauth/steps.test.ts',
+      'a browser goes through the steps in their order, and only the server of the host lets it on',
+    ],
+    [
+      'Only your server passes one, once, and what it passed counts once',
+      'oauth/steps.test.ts',
+      'of twenty calls that pass one step at once, one does',
+    ],
+    [
+      'for the user, the session and the request for which the browser was sent there, for ten minutes',
+      'oauth/steps.test.ts',
+      'the id of a step is of its user, session and request, and passes once',
+    ],
+    [
+      'No answer to `prompt=none` and no consent in JSON goes past a step that is missing',
+      'oauth/steps.test.ts',
+      'a request that allows no page is answered interaction_required, and one in JSON too',
+    ],
+    [
       'A code is of use to its app alone.',
       'oauth/token-code.test.ts',
       'a code becomes tokens once, for its app, its address and its verifier',
@@ -672,6 +692,28 @@ const PROTECT_ROUTES: Page = {
       'Each resource on your own origin has its metadata',
       'oauth/protected-resource.test.ts',
       'each of a host’s resources has its document',
+    ],
+  ],
+  'A stronger or a fresher login': [
+    [
+      'and the challenge says what to ask for: `acr_values`, `max_age` and the scopes, those of the token among them',
+      'oauth/step-up.test.ts',
+      'a route says how the user must have signed in, and its challenge says it',
+    ],
+    [
+      'and calls again with the token it gets',
+      'clients/step-up.test.ts',
+      'openid-client follows a challenge for another way to sign in',
+    ],
+    [
+      'What the host does not say is not met',
+      'oauth/step-up.test.ts',
+      'where the host does not say how or when its user signed in, neither is met',
+    ],
+    [
+      '`authmount/verify` takes the same',
+      'oauth/step-up.test.ts',
+      'another service learns how the user signed in, and asks for more',
     ],
   ],
   'Another service': [
