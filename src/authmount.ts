@@ -12,6 +12,8 @@ import { Upstreams } from './connectors/upstream.ts'
 import { createConsole } from './console/console.ts'
 import { examine } from './doctor/examine.ts'
 import { createLimits } from './http/limits.ts'
+import { endSession, readSession } from './logout/end-session.ts'
+import { MAX_TOLD_BYTES, TELL_TIMEOUT_MS } from './oidc/back-channel-logout.ts'
 import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
 import type { Context, Services } from './options/context.ts'
@@ -84,6 +86,10 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
       if (!keys) throw new Error('there are no signing keys: give sealingKeys, or signingKeys')
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
+    async endSession(session) {
+      const read = readSession(session)
+      return withContext(context => endSession(read, context))
+    },
     async endUserGrants(userId, clientId) {
       // Without a user it would be everyone of the app.
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
@@ -113,30 +119,31 @@ function createServices(
   const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
   return {
     clientAuthentication: createClientAuthentication(config),
-    documents: clients?.documents ? createDocumentReader(documentClient(config)) : null,
+    documents: clients?.documents
+      ? createDocumentReader(clientForApps(config, { timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: MAX_DOCUMENT_BYTES }))
+      : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
+    logoutClient: signing && clientForApps(config, { timeoutMs: TELL_TIMEOUT_MS, maxBytes: MAX_TOLD_BYTES }),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
   }
 }
 
 /**
- * Loads the HTTP client with the first document, so that a server that reads none loads none. A stranger chooses these URLs, so the
- * private hosts of the host's own providers are not for them.
+ * Makes the client for addresses that apps have registered. It is loaded with the first request, so that a server that sends none
+ * loads none. Strangers and admins of organisations choose these URLs, so the private hosts of the host's own providers are not
+ * for them.
  */
-function documentClient({ allowLoopbackProviders: allowLoopback, outbound }: Config<never>): () => Promise<Outbound> {
+function clientForApps(
+  { allowLoopbackProviders: allowLoopback, outbound }: Config<never>,
+  limits: { readonly timeoutMs: number; readonly maxBytes: number },
+): () => Promise<Outbound> {
   let client: Promise<Outbound> | undefined
   return () => {
     client ??= import('./outbound/outbound.ts').then(({ createOutbound }) =>
-      createOutbound({
-        ...outbound,
-        allowLoopback,
-        allowPrivateHosts: [],
-        timeoutMs: DOCUMENT_TIMEOUT_MS,
-        maxBytes: MAX_DOCUMENT_BYTES,
-      }),
+      createOutbound({ ...outbound, allowLoopback, allowPrivateHosts: [], ...limits }),
     )
     return client
   }

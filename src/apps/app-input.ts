@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { backchannelUriProblem } from '../clients/backchannel-uri-rules.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import { redirectUriProblem } from '../clients/redirect-uri-rules.ts'
 import { ApiError } from '../errors/api-error.ts'
@@ -8,7 +9,7 @@ import type { App } from '../store/store.ts'
 import { originProblem } from './origin-rules.ts'
 
 /** The host's options that limit apps. */
-type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
+type AppRules = Pick<Config<never>, 'allowLoopbackProviders' | 'redirectSchemes' | 'scopes'>
 
 /** Wire names of the grants that apps can be registered for. */
 export interface AppGrants {
@@ -39,6 +40,21 @@ export interface NewApp {
    * userinfo endpoints: `capacitor://localhost`, `chrome-extension://…`, or an https origin. Only for a public app. Default: none.
    */
   readonly allowedOrigins?: readonly string[] | undefined
+  /**
+   * Up to 10 URIs to which it may have the browser sent after a logout, of the same shape as `redirectUris`. Default: those of
+   * `redirectUris`.
+   */
+  readonly postLogoutRedirectUris?: readonly string[] | undefined
+  /**
+   * The https URL that is told when a user of the app is signed out (OpenID Connect Back-Channel Logout), at a public address.
+   * Default: the app is not told.
+   */
+  readonly backchannelLogoutUri?: string | undefined
+  /**
+   * Whether the app must be told which session has ended: it knows sessions by the `sid` of ID tokens alone. Default false: where no
+   * session is named, all of the user have ended.
+   */
+  readonly backchannelLogoutSessionRequired?: boolean | undefined
   /** The scopes it may ask for: at least one, each from the option `scopes`. */
   readonly allowedScopes: readonly string[]
   /**
@@ -98,13 +114,20 @@ export function appSchemas(config: AppRules, services: Pick<Services, 'grants'>)
 
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
-  const { allowedGrantTypes, allowedOrigins, description, redirectUris, url, ...fields } = appFields(rules, grants)
+  const { allowedGrantTypes, allowedOrigins, backchannelLogoutUri, description, redirectUris, url, ...rest } = appFields(
+    rules,
+    grants,
+  )
+  const { backchannelLogoutSessionRequired, postLogoutRedirectUris, ...fields } = rest
   return z
     .strictObject({
       ...fields,
       description: description.default(''),
       redirectUris: redirectUris.default([]),
       allowedOrigins: allowedOrigins.default([]),
+      postLogoutRedirectUris: postLogoutRedirectUris.default([]),
+      backchannelLogoutUri: backchannelLogoutUri.optional(),
+      backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
@@ -119,8 +142,13 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
 
 /** Makes the schema of a change: omitted fields stay, and a URL of null is removed. */
 export function appChangesSchema(rules: AppRules, grants: AppGrants) {
-  const { url, ...fields } = appFields(rules, grants)
-  const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
+  const { backchannelLogoutUri, url, ...fields } = appFields(rules, grants)
+  const links = {
+    backchannelLogoutUri: backchannelLogoutUri.nullable(),
+    homepageUrl: url.nullable(),
+    privacyPolicyUrl: url.nullable(),
+    termsOfServiceUrl: url.nullable(),
+  }
   return z.strictObject({ ...fields, ...links }).partial()
 }
 
@@ -159,7 +187,8 @@ export function checkWholeApp(app: App): void {
   checkOriginsOfKind({ allowedOrigins: app.allowedOrigins ?? [], isConfidential: provesItself(app) }, sink)
 }
 
-function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
+function appFields({ allowLoopbackProviders, redirectSchemes, scopes }: AppRules, grants: AppGrants) {
+  const redirectUris = z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries')
   return {
     name: z
       .string('must be a text of 1 to 100 characters')
@@ -167,7 +196,13 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .min(1, 'must have 1 to 100 characters')
       .max(100, 'must have 1 to 100 characters'),
     description: z.string().max(500, 'must have at most 500 characters'),
-    redirectUris: z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries'),
+    redirectUris,
+    postLogoutRedirectUris: redirectUris,
+    backchannelLogoutUri: z.string().superRefine((uri, context) => {
+      const message = backchannelUriProblem(uri, allowLoopbackProviders)
+      if (message) context.addIssue({ code: 'custom', message })
+    }),
+    backchannelLogoutSessionRequired: z.boolean(),
     allowedOrigins: z.array(z.string().superRefine(checkOrigin)).max(10, 'must have at most 10 entries').overwrite(unique),
     allowedScopes: z
       .array(

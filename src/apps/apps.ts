@@ -9,7 +9,7 @@ import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
 import { type appChangesSchema, appSchemas, checkWholeApp } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
-import { changeApp, findApp } from './change-app.ts'
+import { type AppChanges, changeApp, findApp, withChanges } from './change-app.ts'
 import { registerApp } from './register-app.ts'
 
 export const listAppsQuery = z.object({
@@ -69,7 +69,7 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
       for (const name of LINKS) {
         if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
       }
-      checkWholeApp({ ...current, ...changes })
+      checkWholeApp(withChanges(current, changes))
       return changes
     },
     announce,
@@ -116,6 +116,9 @@ const FIELDS = [
   'description',
   'redirectUris',
   'allowedOrigins',
+  'postLogoutRedirectUris',
+  'backchannelLogoutUri',
+  'backchannelLogoutSessionRequired',
   'allowedGrantTypes',
   'allowedScopes',
   'accessTokenLifetime',
@@ -127,12 +130,16 @@ const FIELDS = [
 
 const LINKS = ['homepageUrl', 'privacyPolicyUrl', 'termsOfServiceUrl'] as const
 
-function changesOf(input: Changes, { profile }: App): Partial<App> {
-  const changes: { -readonly [Name in keyof App]?: App[Name] } = {}
+function changesOf(input: Changes, { profile }: App): AppChanges {
+  const changes: { -readonly [Name in keyof AppChanges]: AppChanges[Name] } = {}
   if (input.name !== undefined) changes.name = input.name
   if (input.description !== undefined) changes.description = input.description
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
+  if (input.postLogoutRedirectUris !== undefined) changes.postLogoutRedirectUris = input.postLogoutRedirectUris
+  if (input.backchannelLogoutUri !== undefined) changes.backchannelLogoutUri = input.backchannelLogoutUri ?? undefined
+  if (input.backchannelLogoutSessionRequired !== undefined)
+    changes.backchannelLogoutSessionRequired = input.backchannelLogoutSessionRequired
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime

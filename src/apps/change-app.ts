@@ -18,6 +18,14 @@ export async function findApp({ params }: HttpRequest, { principal, store }: Sig
   return app
 }
 
+/** Changes to fields of an app. A field that is undefined is removed. */
+export type AppChanges = { readonly [Name in keyof App]?: App[Name] | undefined }
+
+/** Applies changes to an app. */
+export function withChanges(app: App, changes: AppChanges): App {
+  return Object.fromEntries(Object.entries({ ...app, ...changes }).filter(([, value]) => value !== undefined)) as unknown as App
+}
+
 /** How many times a change is tried when concurrent writes come first. */
 const ATTEMPTS = 5
 
@@ -30,12 +38,12 @@ const ATTEMPTS = 5
 export async function changeApp(
   request: HttpRequest,
   context: SignedInContext,
-  change: (app: App) => Partial<App>,
+  change: (app: App) => AppChanges,
   announce: (app: App, before: App) => void,
 ): Promise<App> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const app = await findApp(request, context)
-    const next = { ...app, ...change(app), updatedAt: context.now, version: app.version + 1 }
+    const next = { ...withChanges(app, change(app)), updatedAt: context.now, version: app.version + 1 }
     try {
       if (!(await context.store.apps.save(next))) continue
     } catch (error) {

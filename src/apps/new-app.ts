@@ -1,4 +1,5 @@
 import type { NewSecret } from '../clients/authenticate/client-secret.ts'
+import { signOutFields } from '../clients/sign-out-fields.ts'
 import type { App, AuthMethod } from '../store/store.ts'
 import type { AppFields } from './app-input.ts'
 
@@ -36,6 +37,7 @@ export function newApp(
     secrets: secret ? [secret.stored] : [],
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
+    ...signOutFields(fields),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

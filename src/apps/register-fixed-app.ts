@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { appIdOf, isAppId, wireId } from '../base/ids.ts'
 import { keepSecret, makeSecret, type NewSecret } from '../clients/authenticate/client-secret.ts'
 import { hasSecret, provesItself } from '../clients/client-facts.ts'
+import { signOutFields } from '../clients/sign-out-fields.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
@@ -98,7 +99,7 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, ...kept } = current
+  const { allowedOrigins, backchannelLogoutSessionRequired, backchannelLogoutUri, postLogoutRedirectUris, ...kept } = current
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -108,6 +109,19 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     secrets: hasSecret({ authMethod: method }) ? current.secrets : [],
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
+    ...signOutFields({
+      postLogoutRedirectUris: or<readonly string[]>(
+        'postLogoutRedirectUris',
+        fields.postLogoutRedirectUris,
+        postLogoutRedirectUris ?? [],
+      ),
+      backchannelLogoutUri: fields.backchannelLogoutUri ?? backchannelLogoutUri,
+      backchannelLogoutSessionRequired: or(
+        'backchannelLogoutSessionRequired',
+        fields.backchannelLogoutSessionRequired,
+        backchannelLogoutSessionRequired ?? false,
+      ),
+    }),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),

@@ -1,8 +1,10 @@
 import { sha256 } from '../base/crypto.ts'
 import { newGrantId } from '../base/ids.ts'
+import { sidOf } from '../base/session.ts'
 import { useAdmission } from '../clients/admission.ts'
 import { isSelfRegistered } from '../clients/find-client.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
+import { keepAppSession } from '../oidc/app-sessions.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
@@ -24,6 +26,8 @@ export async function issueCode(
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request
+  if (asked.app.backchannelLogoutUri !== undefined && request.sid && asked.scopes.includes('openid'))
+    await keepAppSession({ appId: asked.app.id, userId: principal.userId, sid: request.sid }, store)
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -52,11 +56,10 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
-/** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
+/** Collects the parts of the request that later tokens need: the audience and the session, and with `openid` the login and the claims. */
 function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
   const limits = audience === null ? {} : { audience }
-  if (!scopes.includes('openid')) return limits
-  // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
-  const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
+  const sid = sidOf(sessionId)
+  if (!scopes.includes('openid')) return sid === null ? limits : { ...limits, sid }
   return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }

@@ -3,13 +3,16 @@ import { isLoopback } from '../base/loopback.ts'
 import type { Config } from '../options/config.ts'
 import type { AuthMethod } from '../store/store.ts'
 import type { ClientAuthentication } from './authenticate/method.ts'
+import { backchannelUriProblem } from './backchannel-uri-rules.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
+import { type SignOutFields, signOutFields } from './sign-out-fields.ts'
 
 /** What a client says of itself (RFC 7591 §2), read and judged. */
 export interface ClientMetadata {
   readonly name: string
   readonly authMethod: AuthMethod
   readonly redirectUris: readonly string[]
+  readonly signOut: SignOutFields
   readonly grantTypes: readonly string[]
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
@@ -33,7 +36,7 @@ export class MetadataError extends Error {
 }
 
 export interface MetadataRules {
-  readonly config: Pick<Config<never>, 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly config: Pick<Config<never>, 'allowLoopbackProviders' | 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
   readonly methods: readonly ClientAuthentication[]
   /**
    * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
@@ -69,6 +72,8 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const grantTypes = readGrantTypes(members)
   const responseTypes = readResponseTypes(members)
   const redirectUris = readRedirectUris(members, rules)
+  const postLogoutRedirectUris = readPostLogoutUris(members, rules)
+  const backchannel = readBackchannel(members, rules)
   const method = readMethod(members, rules)
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
@@ -77,10 +82,18 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
     name: name ?? '',
     authMethod: method.name,
     redirectUris,
+    signOut: signOutFields({ postLogoutRedirectUris, ...backchannel }),
     grantTypes,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
+      ...(postLogoutRedirectUris.length > 0 ? { post_logout_redirect_uris: postLogoutRedirectUris } : {}),
+      ...(backchannel.backchannelLogoutUri === undefined
+        ? {}
+        : {
+            backchannel_logout_uri: backchannel.backchannelLogoutUri,
+            backchannel_logout_session_required: backchannel.backchannelLogoutSessionRequired,
+          }),
       grant_types: grantTypes,
       response_types: responseTypes,
       token_endpoint_auth_method: method.wireName,
@@ -148,6 +161,28 @@ function readRedirectUris(members: Members, { config, isDocument }: MetadataRule
   }
   if (refused !== undefined && (!isDocument || usable.length === 0)) throw badRedirect(refused)
   return [...new Set(usable)]
+}
+
+/** The addresses for after a logout that this server can use. Others are left out, and not repeated: a client can do without. */
+function readPostLogoutUris(members: Members, { config }: MetadataRules): readonly string[] {
+  const asked = members.get('post_logout_redirect_uris')
+  if (!Array.isArray(asked)) return []
+  const schemes = config.clients?.schemes ?? config.redirectSchemes
+  const usable = asked.slice(0, MAX_URIS).filter(uri => typeof uri === 'string' && !redirectUriProblem(uri, schemes))
+  return [...new Set<string>(usable)]
+}
+
+/**
+ * The back-channel logout URI of a document, at the origin that its `client_id` proves. One that another client registers is left
+ * out, and not repeated: strangers could have this server call any address.
+ */
+function readBackchannel(members: Members, { config, isDocument }: MetadataRules) {
+  const none = { backchannelLogoutUri: undefined, backchannelLogoutSessionRequired: false }
+  const uri = members.get('backchannel_logout_uri')
+  if (!isDocument || typeof uri !== 'string' || backchannelUriProblem(uri, config.allowLoopbackProviders)) return none
+  if (new URL(uri).origin !== new URL(String(members.get('client_id'))).origin) return none
+  const backchannelLogoutSessionRequired = members.get('backchannel_logout_session_required') === true
+  return { backchannelLogoutUri: uri, backchannelLogoutSessionRequired }
 }
 
 /** The URI itself, if it can be part of an error (RFC 6749 §5.2). */

@@ -148,8 +148,11 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 }
 
 /** The record with what its document says now. */
-function withDocument(app: App, { authMethod, grantTypes, name, redirectUris, registered }: ClientMetadata, now: EpochMs): App {
+function withDocument(app: App, metadata: ClientMetadata, now: EpochMs): App {
+  const { authMethod, grantTypes, name, redirectUris, registered, signOut } = metadata
   const version = app.version + 1
   if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === authMethod) return { ...app, version }
-  return { ...app, authMethod, grantTypes, name, redirectUris, metadata: registered, updatedAt: now, version }
+  const { backchannelLogoutSessionRequired: _s, backchannelLogoutUri: _u, postLogoutRedirectUris: _r, ...kept } = app
+  const said = { authMethod, grantTypes, name, redirectUris, ...signOut, metadata: registered }
+  return { ...kept, ...said, updatedAt: now, version }
 }

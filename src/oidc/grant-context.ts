@@ -1,7 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 
-/** The parts of the authorization request that a grant keeps; all but the audience and the admission only with the scope `openid`. */
+/** The parts of the authorization request that a grant keeps; all but the audience, the admission and the session only with the scope `openid`. */
 export interface GrantContext extends JsonObject {
   /** The resources that were asked for (RFC 8707 §2.1). */
   readonly audience?: readonly string[] | null
@@ -10,7 +10,7 @@ export interface GrantContext extends JsonObject {
   readonly nonce?: string | null
   /** When the user signed in; null if the host does not report it. */
   readonly authTime?: EpochMs | null
-  /** A digest that names the host's session. */
+  /** A digest that names the host's session; null or absent if the host does not name sessions. */
   readonly sid?: string | null
   /** The claims that were asked for by name, and where. */
   readonly idTokenClaims?: readonly string[]

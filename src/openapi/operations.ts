@@ -89,7 +89,7 @@ const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, tok
 
 /** Describes every route, by method and path. */
 export function describeOperations(
-  rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
+  rules: Pick<Config<never>, 'allowLoopbackProviders' | 'redirectSchemes' | 'scopes'>,
   services: Pick<Services, 'grants'>,
 ): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
@@ -249,7 +249,7 @@ export function describeOperations(
     'GET /oauth/logout/done': {
       summary: 'Back from the host’s logout page',
       query: z.object({ logout_id: text, end_grants: z.literal('true').optional() }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /connectors/:connectorId/oauth/authorize': {
       summary: 'Get the URL to which to send the browser to connect an outside account',

@@ -81,6 +81,10 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     await host.authmount.endUserGrants('anna', app.clientId)
     return { userId: 'anna', clientId: app.clientId, revoked: 1 }
   },
+  session_ended: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  session_grant_ended: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  logout_delivered: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  logout_failed: ['oidc/back-channel-logout.test.ts', 'an app that cannot be told is tried three times at most'],
   token_issued: async ({ host }) => ({ ...(await grantOf(host)).of, grantType: 'authorization_code', scopes: SCOPES_OF }),
   async token_refreshed({ host }) {
     const { app, of, refresh } = await grantOf(host)

@@ -3,10 +3,12 @@ import { wireId } from '../../base/ids.ts'
 import { audienceOf } from '../../bearer/audience.ts'
 import { endFound, findEndMark } from '../../bearer/end-grant.ts'
 import { keepAdmission } from '../../clients/admission.ts'
-import { stillAllowed } from '../../clients/allowed-scopes.ts'
+import { OFFLINE_ACCESS, stillAllowed } from '../../clients/allowed-scopes.ts'
 import { isSelfRegistered } from '../../clients/find-client.ts'
 import { keepClient } from '../../clients/self-registered.ts'
 import { optional } from '../../http/params.ts'
+import { endedSince } from '../../oidc/app-sessions.ts'
+import { grantContext } from '../../oidc/grant-context.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
@@ -46,7 +48,7 @@ export const authorizationCode: TokenGrant = {
     const { appId, context: request, epoch, grantId: id, orgId, userId } = code
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
-    await requireStillWanted(code, app, context)
+    await requireStillWanted(entry, app, context)
     return issued
   },
 }
@@ -80,19 +82,24 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
 }
 
 /**
- * Revokes the new grant if the consent was withdrawn, the code was replayed or an admin refused the app meanwhile. Each of these
- * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second
- * sees the other.
+ * Revokes the new grant if the consent was withdrawn, the code was replayed, the session ended or an admin refused the app
+ * meanwhile. Each of these writes a record first and then revokes the grant, and this reads the records after the grant is stored:
+ * whichever comes second sees the other.
  */
-async function requireStillWanted(code: Code, app: App, context: Context): Promise<void> {
-  const { store } = context
+async function requireStillWanted({ data: code, expiresAt }: OneTime<'code'>, app: App, context: Context): Promise<void> {
+  const { config, store } = context
   const { appId, grantId, scopes, userId } = code
   const [consent, replayed, admitted] = await Promise.all([
     store.consents.get({ userId }, appId),
     findEndMark({ grantId }, { store }),
     !isSelfRegistered(app) || keepAdmission(app, code, context),
   ])
-  if (!replayed && admitted && scopes.every(scope => consent?.scopes.includes(scope))) return
+  const issuedAt = expiresAt - config.codeSeconds * 1000
+  const isOver =
+    consent?.signedOut !== undefined &&
+    !scopes.includes(OFFLINE_ACCESS) &&
+    endedSince(issuedAt, grantContext(code.context).sid, consent.signedOut)
+  if (!isOver && !replayed && admitted && scopes.every(scope => consent?.scopes.includes(scope))) return
   await store.grants.revoke(grantId)
   throw invalidGrant()
 }
