@@ -161,6 +161,28 @@ everyFramework(
 )
 
 everyFramework(
+  'an app that has addresses for after a logout is returned to at these alone',
+  async (t, host) => {
+    const bye = 'https://app.example/bye?x=1'
+    const app = await signInApp(host, { clientId: 'with-a-bye', postLogoutRedirectUris: [bye] })
+    const { idToken } = await signIn(host, app)
+    const { params } = await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye, state: 's' })
+    t.equal((await host.browse(params.returnTo ?? '', null)).location?.href, `${bye}&state=s`)
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI })).status, 400)
+    await signInApp(host, { clientId: 'with-a-bye' })
+    t.equal(
+      (await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye })).status,
+      302,
+      'a field that is not given stays',
+    )
+    await signInApp(host, { clientId: 'with-a-bye', postLogoutRedirectUris: [] })
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye })).status, 400)
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI })).status, 302)
+  },
+  LOGOUT,
+)
+
+everyFramework(
   'a host without a logout page offers none',
   async (t, host) => {
     t.equal((await host.send('/oauth/logout')).status, 404)

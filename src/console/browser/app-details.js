@@ -43,6 +43,8 @@ function facts(app) {
   fact('Kind', [app.isConfidential ? 'Confidential: it has a secret' : 'Public: it has no secret, and uses PKCE'])
   fact('Redirect URIs', app.redirectUris)
   fact('Allowed origins', app.allowedOrigins ?? [])
+  fact('After a logout, back to', app.postLogoutRedirectUris ?? [])
+  fact('Told of sign-outs', app.backchannelLogoutUri ? [app.backchannelLogoutUri] : [])
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])

@@ -85,6 +85,7 @@ const KINDS = [
  */
 function appForm(app, catalogue, { back, extra, save, verb }) {
   const { allowedGrantTypes = [], allowedOrigins = [], allowedScopes = [], isConfidential = false, redirectUris = [] } = app
+  const { postLogoutRedirectUris = [] } = app
   const box = (/** @type {string} */ type, /** @type {unknown} */ value) => h('input', { type, value: String(value ?? '') })
   const alert = h('p', { class: 'error', role: 'alert' })
   const submit = h('button', { class: 'main' }, verb)
@@ -99,6 +100,9 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     ...(isConfidential
       ? []
       : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
+    field(CAPTIONS.postLogoutRedirectUris, h('textarea', { rows: '2', spellcheck: 'false' }, postLogoutRedirectUris.join('\n'))),
+    field(CAPTIONS.backchannelLogoutUri, box('url', app.backchannelLogoutUri)),
+    sessionChoice(app),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
@@ -136,6 +140,17 @@ const CAPTIONS = {
     label: 'Allowed origins (optional)',
     hint: 'Of a public app whose pages are elsewhere than its redirect URIs, such as capacitor://localhost. One on each line.',
   },
+  postLogoutRedirectUris: {
+    name: 'postLogoutRedirectUris',
+    label: 'After a logout, back to (optional)',
+    hint: 'Where the app may have people sent that it signs out, one address on each line. Without any, the addresses above.',
+  },
+  backchannelLogoutUri: {
+    name: 'backchannelLogoutUri',
+    label: 'Back-channel logout URI (optional)',
+    hint: 'An https address of the app’s server, which is told when somebody is signed out.',
+  },
+  backchannelLogoutSessionRequired: { name: 'backchannelLogoutSessionRequired', label: 'Back-channel logout' },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
   accessTokenLifetime: {
@@ -151,6 +166,14 @@ const CAPTIONS = {
   homepageUrl: { name: 'homepageUrl', label: 'Home page (optional)' },
   privacyPolicyUrl: { name: 'privacyPolicyUrl', label: 'Privacy policy (optional)' },
   termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
+}
+
+/** @param {Partial<App>} app */
+function sessionChoice({ backchannelLogoutSessionRequired = false }) {
+  const { backchannelLogoutSessionRequired: caption } = CAPTIONS
+  const among = /** @type {const} */ ({ type: 'checkbox', name: caption.name })
+  const option = /** @type {const} */ (['true', 'It needs the session', 'It knows sessions by the sid of ID tokens alone.'])
+  return group(caption, [choice(option, { ...among, chosen: [String(backchannelLogoutSessionRequired)] })])
 }
 
 /** @param {readonly string[]} chosen */
@@ -190,6 +213,9 @@ function readFields(form) {
     description: text('description'),
     redirectUris: text('redirectUris').split('\n'),
     allowedOrigins: text('allowedOrigins').split('\n'),
+    postLogoutRedirectUris: text('postLogoutRedirectUris').split('\n'),
+    backchannelLogoutUri: text('backchannelLogoutUri'),
+    backchannelLogoutSessionRequired: data.has('backchannelLogoutSessionRequired'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
@@ -212,6 +238,9 @@ function fieldsOf(app) {
     description: app.description ?? '',
     redirectUris: linesOf(app.redirectUris),
     allowedOrigins: linesOf(app.allowedOrigins),
+    postLogoutRedirectUris: linesOf(app.postLogoutRedirectUris),
+    backchannelLogoutUri: app.backchannelLogoutUri || null,
+    backchannelLogoutSessionRequired: app.backchannelLogoutSessionRequired ?? false,
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
     accessTokenLifetime: app.accessTokenLifetime,
