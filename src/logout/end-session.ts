@@ -8,7 +8,7 @@ import { isTold, type Notice, tellApps } from '../oidc/back-channel-logout.ts'
 import { grantContext } from '../oidc/grant-context.ts'
 import type { Context } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
-import type { App, Consent, Grant } from '../store/store.ts'
+import type { Consent, Grant } from '../store/store.ts'
 
 /** A login session of the host's that has ended. */
 export interface SessionToEnd {
@@ -137,13 +137,12 @@ async function noticesOf(
     if (!app || !isTold(app)) return undefined
     if (sid !== null) return { app, userId, sids: [sid], covered: [sid] }
     const known = sessionsOf(consent, grants)
-    return { app, userId, sids: sidsForAll(app, known), covered: known }
+    if (!app.backchannelLogoutSessionRequired) return { app, userId, sids: [null], covered: known }
+    // Each by its name. Where there are none because all have been told, there is nothing to tell.
+    if (known.length > 0) return { app, userId, sids: known, covered: [] }
+    return consent.sessions === undefined ? { app, userId, sids: [null], covered: [] } : undefined
   })
   return notices.filter(notice => notice !== undefined)
-}
-
-function sidsForAll({ backchannelLogoutSessionRequired }: App, known: readonly string[]): Notice['sids'] {
-  return backchannelLogoutSessionRequired && known.length > 0 ? known : [null]
 }
 
 /**

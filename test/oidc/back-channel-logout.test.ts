@@ -4,9 +4,11 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { REDIRECT_URI, type TestApp } from '../support/client.ts'
 import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
+import { FaultyStore } from '../support/faulty-store.ts'
 import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
 import { LogoutReceiver, until, verifyLogout } from '../support/logout-receiver.ts'
 import { SIGN_IN, signInApp } from '../support/sign-in.ts'
+import { StoreTimeout } from '../support/store-timeout.ts'
 
 const HOST: HostOptions = { ...SIGN_IN, logoutUrl: '/sign-out', allowLoopbackProviders: true }
 const ANNA = { userId: 'anna', sessionId: 'session-of-anna' }
@@ -159,8 +161,8 @@ everyFramework(
     await host.approve(late, { scope: 'openid' })
     await signInApp(host, fields)
     host.events.length = 0
-    t.match(await host.authmount.endSession({ userId: 'anna' }), { untold: ['nameless'] })
-    t.match(host.events.at(-2), { type: 'logout_failed', clientId: 'nameless', reason: 'no_session', sid: null, tries: 0 })
+    t.strictSame(await host.authmount.endSession({ userId: 'anna' }), { revoked: 0, told: [], untold: ['nameless'] })
+    t.match(outcome(host), { type: 'logout_failed', clientId: 'nameless', reason: 'no_session', sid: null, tries: 0 })
     t.equal(unknown.received.length, 0)
   },
   HOST,
@@ -376,6 +378,47 @@ overMemory('nothing but a public address is called', async t => {
   for (const backchannelLogoutUri of refused)
     await t.rejects(signInApp(strict, { backchannelLogoutUri }), { code: 'VALIDATION_ERROR', message: /backchannelLogoutUri/ })
   await t.resolves(signInApp(strict, { backchannelLogoutUri: 'https://app.example/logout?of=us' }))
+})
+
+overMemory('a store that fails at any call makes no false success, and the call can be repeated', async t => {
+  const timeout = new StoreTimeout()
+  let faulty: FaultyStore | undefined
+  const host = await oneHost(t, {
+    ...HOST,
+    storeTimeoutMs: timeout.ms,
+    wrap(store) {
+      faulty = new FaultyStore(store, timeout)
+      return faulty.store
+    },
+  })
+  if (!faulty) throw new Error('there is no store')
+  const at = await receiver(t)
+  const app = await toldApp(host, at)
+  await signIn(host, app)
+  await faulty.during(0, 'throws', () => host.authmount.endSession(ANNA))
+  const calls = faulty.calls.length
+  t.ok(calls > 6, `${calls} calls`)
+  for (const fault of ['rejects before', 'rejects after', 'never answers'] as const) {
+    for (let failAt = 1; failAt <= calls; failAt++) {
+      host.clock.advance(1)
+      const { access } = await signIn(host, app)
+      const before = at.received.length
+      const what = `${fault} at call ${failAt}`
+      const error = await faulty.during(failAt, fault, () =>
+        host.authmount.endSession(ANNA).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      )
+      if (error) {
+        t.equal((error as Error).name, 'StoreError', what)
+        t.equal(at.received.length, before, `${what}: nobody was told`)
+      } else t.equal(await host.records(access), 401, what)
+      await host.authmount.endSession(ANNA)
+      t.equal(await host.records(access), 401, `${what}, then again`)
+      t.ok(at.received.length > before, `${what}, then again: the app was told`)
+    }
+  }
 })
 
 overMemory('of a user’s sessions the newest thirty are kept for an app', async t => {
