@@ -6,7 +6,7 @@ import { isSelfRegistered } from '../clients/find-client.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import { keepAppSession } from '../oidc/app-sessions.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
-import type { SignedInContext } from '../options/context.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
@@ -26,8 +26,8 @@ export async function issueCode(
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request
-  if (asked.app.backchannelLogoutUri !== undefined && request.sid && asked.scopes.includes('openid'))
-    await keepAppSession({ appId: asked.app.id, userId: principal.userId, sid: request.sid }, store)
+  const keeping = keepSession(asked, request, principal, store)
+  if (keeping) await keeping
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -56,8 +56,22 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
+/** Records that an app signs the user in in this session, where it is to be told when that ends; undefined where it is not. */
+export function keepSession(
+  { app, scopes }: Pick<AuthorizationRequest, 'app' | 'scopes'>,
+  { sid }: GrantContext,
+  { userId }: Principal,
+  store: Context['store'],
+): Promise<void> | undefined {
+  if (app.backchannelLogoutUri === undefined || !sid || !scopes.includes('openid')) return undefined
+  return keepAppSession({ appId: app.id, userId, sid }, store)
+}
+
 /** Collects the parts of the request that later tokens need: the audience and the session, and with `openid` the login and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
+export function contextOf(
+  { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
+  { authTime, sessionId }: Principal,
+): GrantContext {
   const limits = audience === null ? {} : { audience }
   const sid = sidOf(sessionId)
   if (!scopes.includes('openid')) return sid === null ? limits : { ...limits, sid }

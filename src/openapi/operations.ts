@@ -178,6 +178,47 @@ export function describeOperations(
         ...OAUTH_ERRORS,
       },
     },
+    'POST /oauth/device_authorization': {
+      summary: 'Get the codes of a device (RFC 8628 §3.1)',
+      body: z.object({ scope: text.optional(), resource: text.optional(), ...pkce, ...client }),
+      formToo: true,
+      answers: {
+        200: z.object({
+          device_code: text,
+          user_code: text,
+          verification_uri: text,
+          verification_uri_complete: text,
+          expires_in: z.int(),
+          interval: z.int(),
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'GET /oauth/device': {
+      summary: 'The page for the code of a device; as JSON, what it asks for',
+      query: z.object({ user_code: text.optional() }),
+      answers: {
+        200: z.object({
+          user_code: text,
+          form_id: text,
+          client: z.looseObject({ client_id: text, name: text }),
+          scopes: z.array(scopeViewSchema),
+          offline_access: z.boolean(),
+          resources: z.array(text),
+          asked_at: text,
+          ip: text.nullable(),
+        }),
+        302: null,
+        ...OAUTH_ERRORS,
+        403: oauthError,
+      },
+    },
+    'POST /oauth/device': {
+      summary: 'Submit the user’s answer to a device',
+      body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text }),
+      formToo: true,
+      answers: { 200: z.object({ granted: z.boolean() }), ...OAUTH_ERRORS, 403: oauthError },
+    },
     'POST /oauth/register': {
       summary: 'Register a client (RFC 7591)',
       body: registration,

@@ -13,6 +13,7 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
+import type { DevicesOptions } from './devices.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -198,6 +199,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly clients?: ClientsOptions | undefined
 
+  /**
+   * Terminals and devices without a browser, which sign users in by a short code that they type elsewhere (RFC 8628). `{}` switches
+   * it on; an app needs the grant `urn:ietf:params:oauth:grant-type:device_code`. Default: none may.
+   * @see docs/devices.md
+   */
+  readonly devices?: DevicesOptions | undefined
+
   // Your own ways in.
   /**
    * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for `@node-oauth/oauth2-server`. No app has one
@@ -235,7 +243,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly signInProvider?:
     | ((name: string) => Promise<SignInProvider | null | undefined> | SignInProvider | null | undefined)
     | undefined
-  /** Let providers be on this machine, without https: for tests and development, never in production. Default false. */
+  /** Let providers and back-channel logout URIs be on this machine, without https: for tests and development, never in production. Default false. */
   readonly allowLoopbackProviders?: boolean | undefined
   /**
    * How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: through the

@@ -6,6 +6,7 @@ import { clientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
 import { CLIENTS } from './clients.ts'
 import { CONNECTORS } from './connectors.ts'
+import { DEVICES, type DevicesOptions } from './devices.ts'
 import { grants } from './grants.ts'
 import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
@@ -69,6 +70,7 @@ export const OPTIONS = {
   allowInsecureIssuer: optional(flag, false),
 
   clients: optional(members<ClientsOptions, typeof CLIENTS>(CLIENTS), null),
+  devices: optional(members<DevicesOptions, typeof DEVICES>(DEVICES), null),
 
   grants: optional(grants, []),
   clientAuthentication: optional(clientAuthentication, []),

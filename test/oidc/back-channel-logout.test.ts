@@ -3,6 +3,7 @@ import type { AuthmountEvent, NewApp } from 'authmount'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { REDIRECT_URI, type TestApp } from '../support/client.ts'
+import { answerDevice, DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { everyFramework, everywhere, overMemory } from '../support/everywhere.ts'
 import { FaultyStore } from '../support/faulty-store.ts'
 import { frameworks, type HostOptions, startHost, type TestHost } from '../support/host.ts'
@@ -245,6 +246,28 @@ everywhere(
     t.equal((await host.redeem(app, offline)).status, 200, 'what was to outlive the session')
   },
   HOST,
+)
+
+everyFramework(
+  'what a device was given in a session ends with it, and what it has not taken yet is gone',
+  async (t, host) => {
+    const told = await receiver(t)
+    const app = await deviceApp(host, { allowedScopes: ['openid', 'read:records'], backchannelLogoutUri: told.uri })
+    const ask = async () => {
+      const { body } = await host.post('/oauth/device_authorization', app, { scope: 'openid read:records' })
+      await answerDevice(host, String(body.verification_uri_complete))
+      return () => host.post('/oauth/token', app, { grant_type: DEVICE_CODE, device_code: String(body.device_code) })
+    }
+    const [take, leave] = [await ask(), await ask()]
+    const { body } = await take()
+    t.equal(await host.records(body.access_token), 200)
+    t.match(await host.authmount.endSession(ANNA), { revoked: 1, told: [app.clientId] })
+    t.equal(await host.records(body.access_token), 401)
+    t.equal((await leave()).body.error, 'invalid_grant')
+    host.clock.advance(1)
+    t.equal((await (await ask())()).status, 200)
+  },
+  { ...HOST, devices: {} },
 )
 
 /** How an app can fail to be told: what it answers to its requests in turn, and what the event says. */

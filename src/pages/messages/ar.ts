@@ -49,4 +49,16 @@ export const ar: Messages = {
   awaitsAdmission:
     'يجب أن يسمح أحد مسؤولي مؤسستك بـ {app} أولًا. طلبك في قائمتهم. لم تتم مشاركة أي شيء. عند السماح به، ابدأ من جديد من التطبيق.',
   refusedByOrganization: 'مؤسستك لا تسمح بـ {app}. لم تتم مشاركة أي شيء.',
+  deviceTitle: 'ربط جهاز',
+  deviceEnterCode: 'اكتب الرمز الذي يظهر على جهازك أو في الطرفية.',
+  deviceCode: 'الرمز',
+  deviceCodeWrong: 'لا يوجد جهاز ينتظر بهذا الرمز. تحقق منه أو ابدأ من جديد على الجهاز.',
+  deviceHeading: 'يريد {app} على جهاز آخر التصرف نيابة عنك',
+  deviceCompare: 'يجب أن يعرض جهازك هذا الرمز: {code}',
+  deviceWarning: 'اسمح به فقط إذا كنت قد بدأته بنفسك للتو. إذا أرسل لك أحد هذا الرمز أو هذا العنوان، فارفض.',
+  deviceFrom: 'طُلب من {address} في {time}.',
+  deviceAllowedTitle: 'تم ربط الجهاز',
+  deviceAllowed: 'يمكن لـ {app} على جهازك الآن التصرف نيابة عنك. عُد إليه.',
+  deviceDeniedTitle: 'تم رفض الجهاز',
+  deviceDenied: 'لا يمكن لـ {app} على ذلك الجهاز التصرف نيابة عنك.',
 }

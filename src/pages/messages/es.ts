@@ -50,4 +50,16 @@ export const es: Messages = {
   awaitsAdmission:
     'Antes, un administrador de su organización debe permitir {app}. Su solicitud está en su lista. No se ha compartido nada. Cuando esté permitida, vuelva a empezar desde la aplicación.',
   refusedByOrganization: 'Su organización no permite {app}. No se ha compartido nada.',
+  deviceTitle: 'Conectar un dispositivo',
+  deviceEnterCode: 'Escriba el código que muestra su dispositivo o terminal.',
+  deviceCode: 'Código',
+  deviceCodeWrong: 'Ningún dispositivo espera con este código. Revíselo o empiece de nuevo en el dispositivo.',
+  deviceHeading: '{app} en otro dispositivo quiere actuar en su nombre',
+  deviceCompare: 'Su dispositivo debe mostrar este código: {code}',
+  deviceWarning: 'Permítalo solo si acaba de iniciarlo usted. Si alguien le envió este código o esta dirección, deniéguelo.',
+  deviceFrom: 'Solicitado desde {address} a las {time}.',
+  deviceAllowedTitle: 'Dispositivo conectado',
+  deviceAllowed: '{app} en su dispositivo ya puede actuar en su nombre. Vuelva a él.',
+  deviceDeniedTitle: 'Dispositivo rechazado',
+  deviceDenied: '{app} en ese dispositivo no puede actuar en su nombre.',
 }

@@ -49,4 +49,16 @@ export const zh: Messages = {
   awaitsAdmission:
     '必须先由您所在组织的管理员允许 {app}。您的请求已在他们的列表中。未共享任何内容。获得允许后，请从该应用重新开始。',
   refusedByOrganization: '您所在的组织不允许 {app}。未共享任何内容。',
+  deviceTitle: '连接设备',
+  deviceEnterCode: '请输入您的设备或终端显示的代码。',
+  deviceCode: '代码',
+  deviceCodeWrong: '没有设备在等待此代码。请检查代码，或在设备上重新开始。',
+  deviceHeading: '另一台设备上的 {app} 想要代表您操作',
+  deviceCompare: '您的设备必须显示此代码：{code}',
+  deviceWarning: '仅当您刚刚亲自启动它时才允许。如果是别人把此代码或此网址发给您的，请拒绝。',
+  deviceFrom: '请求来自 {address}，时间 {time}。',
+  deviceAllowedTitle: '设备已连接',
+  deviceAllowed: '您设备上的 {app} 现在可以代表您操作。请返回该设备。',
+  deviceDeniedTitle: '已拒绝设备',
+  deviceDenied: '该设备上的 {app} 不能代表您操作。',
 }

@@ -1,5 +1,6 @@
 import { randomId, sha256 } from '../../base/crypto.ts'
 import { wireId } from '../../base/ids.ts'
+import type { EpochMs } from '../../base/time.ts'
 import { audienceOf } from '../../bearer/audience.ts'
 import { endFound, findEndMark } from '../../bearer/end-grant.ts'
 import { keepAdmission } from '../../clients/admission.ts'
@@ -48,7 +49,7 @@ export const authorizationCode: TokenGrant = {
     const { appId, context: request, epoch, grantId: id, orgId, userId } = code
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
-    await requireStillWanted(entry, app, context)
+    await requireStillWanted({ code, issuedAt: entry.expiresAt - context.config.codeSeconds * 1000 }, app, context)
     return issued
   },
 }
@@ -86,15 +87,24 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
  * meanwhile. Each of these writes a record first and then revokes the grant, and this reads the records after the grant is stored:
  * whichever comes second sees the other.
  */
-async function requireStillWanted({ data: code, expiresAt }: OneTime<'code'>, app: App, context: Context): Promise<void> {
-  const { config, store } = context
+export async function requireStillWanted(
+  {
+    code,
+    issuedAt,
+  }: {
+    readonly code: Pick<Code, 'appId' | 'context' | 'grantId' | 'orgId' | 'scopes' | 'userId'>
+    readonly issuedAt: EpochMs
+  },
+  app: App,
+  context: Context,
+): Promise<void> {
+  const { store } = context
   const { appId, grantId, scopes, userId } = code
   const [consent, replayed, admitted] = await Promise.all([
     store.consents.get({ userId }, appId),
     findEndMark({ grantId }, { store }),
     !isSelfRegistered(app) || keepAdmission(app, code, context),
   ])
-  const issuedAt = expiresAt - config.codeSeconds * 1000
   const isOver =
     consent?.signedOut !== undefined &&
     !scopes.includes(OFFLINE_ACCESS) &&

@@ -1,0 +1,170 @@
+import { contextOf, keepSession } from '../authorize/issue-code.ts'
+import { toLogin } from '../authorize/login.ts'
+import { recordConsent } from '../authorize/record-consent.ts'
+import { randomId } from '../base/crypto.ts'
+import { newGrantId, wireId } from '../base/ids.ts'
+import { OFFLINE_ACCESS, stillAllowed } from '../clients/allowed-scopes.ts'
+import { isOwnForm, makeForm } from '../connected-apps/form.ts'
+import { OAuthError } from '../errors/oauth-error.ts'
+import { isUnknownOutcome } from '../errors/store-error.ts'
+import { one, optional, type Params, readParams, requireForm } from '../http/params.ts'
+import { json } from '../http/reply.ts'
+import type { HttpRequest, HttpResponse } from '../http/types.ts'
+import { NO_CLAIMS } from '../oidc/claims.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
+import { type DeviceView, deviceAnsweredPage, deviceCodePage, devicePage } from '../pages/device-page.ts'
+import { pageSettingFor } from '../pages/page-setting.ts'
+import { describeScope } from '../pages/scope-words.ts'
+import type { App, OneTime } from '../store/store.ts'
+import { isNamedLikeApp } from '../token/issue.ts'
+import { DEVICE_PATH } from './paths.ts'
+import { readUserCode, shownUserCode, userCodeId } from './user-code.ts'
+
+/** GET /oauth/device: asks a signed-in user for the code, and then whether the device may act for them (RFC 8628 §3.3). */
+export async function showDevice(request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, principal, services } = context
+  const typed = optional(readParams(request.query), 'user_code')
+  // Only who is signed in can try codes, so that each of them can be counted.
+  if (!principal) return toLogin(context, DEVICE_PATH, new URLSearchParams(typed === undefined ? {} : { user_code: typed }))
+
+  const setting = pageSettingFor(request, services)
+  const action = `${config.mountPath}${DEVICE_PATH}`
+  const asJson = request.headers.accept?.includes('application/json') ?? false
+  if (typed === undefined && !asJson) return deviceCodePage({ action, wrong: false }, setting)
+  const found = await findWaiting(typed ?? '', { ...context, principal })
+  if (!found && asJson) throw notWaiting()
+  if (!found) return deviceCodePage({ action, wrong: true }, setting)
+
+  const formId = await makeForm({ ...context, principal })
+  if (asJson) return json(200, jsonOf(found, formId, context))
+  const { language } = setting
+  const view: DeviceView = {
+    action,
+    formId,
+    app: found.app,
+    code: shownUserCode(found.code),
+    user: principal.displayName ?? null,
+    scopes: found.scopes.flatMap(name => {
+      const scope = config.scopes.get(name)
+      return scope ? [{ category: scope.category, description: describeScope(scope, language) }] : []
+    }),
+    staysConnected: found.scopes.includes(OFFLINE_ACCESS),
+    resources: found.entry.data.audience ?? [],
+    askedAt: found.entry.data.askedAt,
+    ip: found.entry.data.ip,
+  }
+  return devicePage(view, setting)
+}
+
+/** POST /oauth/device: the user's answer. A form gets a page; JSON gets what was answered. */
+export async function decideDevice(request: HttpRequest, context: SignedInContext): Promise<HttpResponse> {
+  const { events, now, principal, services, store } = context
+  const params = requireForm(request)
+  if (!(await isOwnForm(one(params, 'form_id'), context)))
+    throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
+  const granted = readAnswer(params)
+  const found = await findWaiting(one(params, 'user_code'), context, 'answered too')
+  if (!found) throw notWaiting()
+  const { app, entry, scopes } = found
+  const { orgId, userId } = principal
+  const by = { at: now, clientId: wireId(app), orgId, userId, scopes }
+
+  if (granted) {
+    if (await isNamedLikeApp(userId, app, context)) throw new OAuthError('access_denied', 'this user cannot authorize apps')
+    await services.limits.count('codes', [orgId, userId, app.id], store)
+    await recordConsent({ app, scopes }, context)
+  }
+  const kept = contextOf({ audience: entry.data.audience, claims: NO_CLAIMS, nonce: null, scopes }, principal)
+  if (granted) await keepSession({ app, scopes }, kept, principal, store)
+  const decision: OneTime<'device_decision'> = {
+    kind: 'device_decision',
+    id: entry.id,
+    expiresAt: entry.expiresAt,
+    data: {
+      granted,
+      userId,
+      orgId,
+      grantId: newGrantId(app.id),
+      scopes,
+      context: kept,
+      epoch: app.epoch,
+      answeredAt: now,
+    },
+  }
+  const announce = () => events.emit({ type: granted ? 'consent_granted' : 'consent_denied', ...by })
+  const first = await store.oneTime.claim(decision, randomId(16)).catch(error => {
+    // The repetition may find the device answered, and then emits nothing.
+    if (isUnknownOutcome(error)) announce()
+    throw error
+  })
+  if (first) announce()
+  else await requireSameAnswer(entry.id, granted, context)
+  if (request.body.kind === 'json') return json(200, { granted })
+  return deviceAnsweredPage({ app: app.name, granted }, pageSettingFor(request, services))
+}
+
+/** Lets a second click have the answer of the first. Rejects with OAuthError where somebody has answered otherwise. */
+async function requireSameAnswer(id: string, granted: boolean, { principal, store }: SignedInContext): Promise<void> {
+  const decided = await store.oneTime.peek('device_decision', id)
+  if (decided?.data.userId !== principal.userId || decided.data.granted !== granted) throw notWaiting()
+}
+
+interface Waiting {
+  readonly code: string
+  readonly entry: OneTime<'device'>
+  readonly app: App
+  /** What the app may still have of what the device asked for. */
+  readonly scopes: readonly string[]
+}
+
+/**
+ * Finds the device behind a code, as long as it waits for its user; with `answered too`, also one that has its answer. Each look
+ * counts, so that one user can guess a few codes and no more. Rejects with RateLimitError or StoreError.
+ */
+async function findWaiting(
+  typed: string,
+  { config, now, principal, services, store }: SignedInContext,
+  which?: 'answered too',
+): Promise<Waiting | undefined> {
+  await services.limits.count('userCodes', [principal.orgId, principal.userId], store)
+  const code = readUserCode(typed)
+  const index = code === undefined ? undefined : await store.oneTime.peek('device_user', userCodeId(code))
+  if (code === undefined || !index) return undefined
+  const { deviceId } = index.data
+  const [entry, decision] = await Promise.all([
+    store.oneTime.peek('device', deviceId),
+    store.oneTime.peek('device_decision', deviceId),
+  ])
+  if (!entry || now >= entry.data.answerUntil || (decision && which === undefined)) return undefined
+  const app = await store.apps.get(entry.data.appId)
+  if (app?.status !== 'active' || app.epoch !== entry.data.epoch) return undefined
+  return { code, entry, app, scopes: stillAllowed(entry.data.scopes, app, config) }
+}
+
+function notWaiting(): OAuthError {
+  return new OAuthError('invalid_request', 'no device waits with this code (any more): start again on the device', {
+    expired: true,
+  })
+}
+
+function readAnswer(params: Params): boolean {
+  const answer = one(params, 'consent')
+  if (answer !== 'granted' && answer !== 'denied') throw new OAuthError('invalid_request', 'consent must be granted or denied')
+  return answer === 'granted'
+}
+
+function jsonOf({ app, code, entry, scopes }: Waiting, formId: string, { config }: Context): object {
+  return {
+    user_code: shownUserCode(code),
+    form_id: formId,
+    client: { client_id: wireId(app), name: app.name, description: app.description, ...app.profile },
+    scopes: scopes.flatMap(name => {
+      const scope = config.scopes.get(name)
+      return scope ? [{ name, description: scope.description, category: scope.category }] : []
+    }),
+    offline_access: scopes.includes(OFFLINE_ACCESS),
+    resources: entry.data.audience ?? [],
+    asked_at: new Date(entry.data.askedAt).toISOString(),
+    ip: entry.data.ip,
+  }
+}
