@@ -4,6 +4,7 @@ import { findBearer, tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
 import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
+import { createClientKeys, MAX_KEY_SET_BYTES } from './clients/client-keys.ts'
 import { createDocumentReader, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/document-reader.ts'
 import { endUserGrants } from './connected-apps/end-user-grants.ts'
 import { ConnectorTokens } from './connectors/connector-tokens.ts'
@@ -13,7 +14,7 @@ import { createConsole } from './console/console.ts'
 import { examine } from './doctor/examine.ts'
 import { createLimits } from './http/limits.ts'
 import { endSession, readSession } from './logout/end-session.ts'
-import { MAX_TOLD_BYTES, TELL_TIMEOUT_MS } from './oidc/back-channel-logout.ts'
+import { MAX_TOLD_BYTES } from './oidc/back-channel-logout.ts'
 import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
 import type { Context, Services } from './options/context.ts'
@@ -27,6 +28,9 @@ import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
 import { createGrantRegistry, type GrantRegistry } from './token/registry.ts'
 import { createKeySource } from './tokens/keys.ts'
+import { ProofCheck } from './tokens/proof-check.ts'
+import { ProofNonces } from './tokens/proof-nonces.ts'
+import { UsedProofs } from './tokens/used-proofs.ts'
 
 /**
  * Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work.
@@ -117,33 +121,36 @@ function createServices(
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
   const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
+  const { dpopProofs, sealingKeys } = config
   return {
-    clientAuthentication: createClientAuthentication(config),
-    documents: clients?.documents
-      ? createDocumentReader(clientForApps(config, { timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: MAX_DOCUMENT_BYTES }))
-      : null,
+    clientAuthentication: createClientAuthentication(
+      config,
+      createClientKeys({ outbound: strangersClient(config, MAX_KEY_SET_BYTES), log, now }),
+    ),
+    documents: clients?.documents ? createDocumentReader(strangersClient(config, MAX_DOCUMENT_BYTES)) : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
-    logoutClient: signing && clientForApps(config, { timeoutMs: TELL_TIMEOUT_MS, maxBytes: MAX_TOLD_BYTES }),
+    logoutClient: signing && strangersClient(config, MAX_TOLD_BYTES),
+    proofs: new ProofCheck(dpopProofs.nonces && sealingKeys ? new ProofNonces(sealingKeys) : null),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
+    usedProofs: new UsedProofs(),
   }
 }
 
 /**
- * Makes the client for addresses that apps have registered. It is loaded with the first request, so that a server that sends none
- * loads none. Strangers and admins of organisations choose these URLs, so the private hosts of the host's own providers are not
- * for them.
+ * Loads the HTTP client with the first request, so that a server that sends none loads none. Strangers and admins of organisations
+ * choose these URLs, those of documents, key sets and logout tokens, so the private hosts of the host's own providers are not for them.
  */
-function clientForApps(
+function strangersClient(
   { allowLoopbackProviders: allowLoopback, outbound }: Config<never>,
-  limits: { readonly timeoutMs: number; readonly maxBytes: number },
+  maxBytes: number,
 ): () => Promise<Outbound> {
   let client: Promise<Outbound> | undefined
   return () => {
     client ??= import('./outbound/outbound.ts').then(({ createOutbound }) =>
-      createOutbound({ ...outbound, allowLoopback, allowPrivateHosts: [], ...limits }),
+      createOutbound({ ...outbound, allowLoopback, allowPrivateHosts: [], timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes }),
     )
     return client
   }

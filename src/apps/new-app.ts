@@ -1,6 +1,6 @@
 import type { NewSecret } from '../clients/authenticate/client-secret.ts'
 import { signOutFields } from '../clients/sign-out-fields.ts'
-import type { App, AuthMethod } from '../store/store.ts'
+import type { App, AppKeys, AuthMethod } from '../store/store.ts'
 import type { AppFields } from './app-input.ts'
 
 /** The owner of a new app. */
@@ -16,12 +16,14 @@ export interface Registration {
   /** Every field, with the defaults of a new app. */
   readonly fields: AppFields & { readonly logoUrl: string | undefined }
   readonly authMethod: AuthMethod
+  /** Undefined where the caller gave none. */
+  readonly keys: AppKeys | undefined
   readonly owner: AppOwner
 }
 
 /** Makes the record of a new app. */
 export function newApp(
-  { authMethod, fields, owner }: Registration,
+  { authMethod, fields, keys, owner }: Registration,
   { clientId, id, now, secret }: Pick<App, 'id' | 'clientId'> & { readonly secret: NewSecret | null; readonly now: number },
 ): App {
   return {
@@ -35,9 +37,12 @@ export function newApp(
     origin: 'host',
     authMethod,
     secrets: secret ? [secret.stored] : [],
+    ...(keys ? { keys } : {}),
+    ...(fields.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: fields.idTokenSignedResponseAlg }),
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     ...signOutFields(fields),
+    ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

@@ -1,7 +1,7 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { sessionName } from '../base/session.ts'
 import { consentsCountSince, requireAdmission } from '../clients/admission.ts'
-import { mustUsePkce } from '../clients/client-facts.ts'
+import { provesItself } from '../clients/client-facts.ts'
 import { SignInFirst } from '../clients/find-requesting-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
@@ -47,7 +47,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const agreed =
     consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
-  const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
+  const vouchedFor = provesItself(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
     const answer = await issueCode(asked, { ...context, principal })

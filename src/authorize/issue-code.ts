@@ -22,7 +22,8 @@ export async function issueCode(
   const { config, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const request = contextOf(asked, principal)
+  const carried = contextOf(asked, principal)
+  const request = asked.codeKey === null ? carried : { ...carried, jkt: asked.codeKey }
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request

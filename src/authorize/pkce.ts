@@ -18,8 +18,7 @@ export function readChallenge(
 
   if (codeChallenge === undefined) {
     // RFC 9700 §2.1.1
-    if (mustUsePkce(app))
-      throw new OAuthError('invalid_request', 'code_challenge is required: this app is public and must use PKCE with S256')
+    if (mustUsePkce(app)) throw new OAuthError('invalid_request', 'code_challenge is required: this app must use PKCE with S256')
     if (method !== undefined) throw new OAuthError('invalid_request', 'code_challenge_method was sent without code_challenge')
     return null
   }

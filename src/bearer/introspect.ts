@@ -11,15 +11,15 @@ import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
 
 /**
- * POST /oauth/introspect (RFC 7662). An app with a secret may introspect its own tokens, and a resource server access tokens
+ * POST /oauth/introspect (RFC 7662). An app that authenticates may introspect its own tokens, and a resource server access tokens
  * for its resources; every other token is reported as inactive.
  */
 export async function introspect(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, store } = context
   const params = requireForm(request)
   const caller = await authenticateClient(request, params, context)
-  // RFC 7662 §2.1: the caller must be authenticated; an app without a secret only names itself.
-  if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
+  // RFC 7662 §2.1: the caller must be authenticated; an app without credentials only names itself.
+  if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that authenticates')
 
   const ref = tokenRef(one(params, 'token'))
   const served = config.resourceServers.get(wireId(caller)) ?? []
@@ -39,7 +39,9 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     scope: scopeText(token.scopes),
     client_id: wireId(app),
     // A resource server must not take a refresh token for a bearer token.
-    token_type: token.kind === 'access' ? 'Bearer' : 'refresh_token',
+    token_type: token.kind === 'refresh' ? 'refresh_token' : token.jkt === undefined ? 'Bearer' : 'DPoP',
+    // RFC 9449 §6.2
+    cnf: token.jkt === undefined ? undefined : { jkt: token.jkt },
     exp: Math.floor(token.expiresAt / 1000),
     iat: Math.floor(token.issuedAt / 1000),
     nbf: Math.floor(token.issuedAt / 1000),

@@ -7,6 +7,7 @@ import { RateLimitError } from '../errors/rate-limit-error.ts'
 import type { SignedInContext } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
 import type { DocumentReader, Outcome } from './document-reader.ts'
 import { selfRegisteredApp } from './self-registered.ts'
@@ -100,6 +101,7 @@ async function keepDocument(
 ): Promise<App> {
   const { config, events, now, store } = context
   const metadata = await judge(url, document, context)
+  await publishKeyFor(metadata, context)
   for (let tries = 0; tries < TRIES; tries++) {
     const current = await store.apps.get(appIdOf(url))
     // Two URLs may have one digest: the second of them is not let in.
@@ -149,10 +151,10 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 
 /** The record with what its document says now. */
 function withDocument(app: App, metadata: ClientMetadata, now: EpochMs): App {
-  const { authMethod, grantTypes, name, redirectUris, registered, signOut } = metadata
+  const { name, redirectUris, registered, signOut, ...said } = metadata
   const version = app.version + 1
-  if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === authMethod) return { ...app, version }
-  const { backchannelLogoutSessionRequired: _s, backchannelLogoutUri: _u, postLogoutRedirectUris: _r, ...kept } = app
-  const said = { authMethod, grantTypes, name, redirectUris, ...signOut, metadata: registered }
-  return { ...kept, ...said, updatedAt: now, version }
+  if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === said.authMethod) return { ...app, version }
+  const { dpopBoundAccessTokens: _bound, idTokenSignedResponseAlg: _alg, keys: _keys, ...rest } = app
+  const { backchannelLogoutSessionRequired: _session, backchannelLogoutUri: _uri, postLogoutRedirectUris: _uris, ...kept } = rest
+  return { ...kept, ...said, ...signOut, name, redirectUris, metadata: registered, updatedAt: now, version }
 }

@@ -11,14 +11,13 @@ import { currentKeys } from '../tokens/current-keys.ts'
 import { mintLogoutToken } from '../tokens/logout-token.ts'
 import type { SigningKey } from '../tokens/signing-key.ts'
 import { forgetAppSessions } from './app-sessions.ts'
+import { keyFor } from './id-token.ts'
 
 /*
  * OpenID Connect Back-Channel Logout 1.0: apps are told, server to server, that a session of a user has ended. Telling is tried
  * three times and goes on behind the answer of the request that signs out, which waits for it only a moment.
  */
 
-/** The limit for one try, from the name lookup to the end of the answer, in milliseconds. */
-export const TELL_TIMEOUT_MS = 5000
 /** The most bytes that an app may answer. They are not looked at. */
 export const MAX_TOLD_BYTES = 64 * 1024
 
@@ -63,13 +62,13 @@ export async function tellApps(notices: readonly Notice[], context: Context): Pr
   const names = notices.map(({ app }) => wireId(app))
   const { logoutClient } = context.services
   if (notices.length === 0 || !logoutClient) return { told: [], untold: names }
-  const [{ signing }, client] = await Promise.all([currentKeys(context), logoutClient()])
+  const [{ signers, signing }, client] = await Promise.all([currentKeys(context), logoutClient()])
 
   const told = new Set<string>()
   const waiting = [...notices]
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift())
-      if (await tellApp(next, { client, signing }, context)) told.add(wireId(next.app))
+      if (await tellApp(next, { client, key: keyFor(next.app, signers) ?? signing }, context)) told.add(wireId(next.app))
   }
   const lanes = Promise.all(Array.from({ length: Math.min(LANES, notices.length) }, lane)).catch(cause =>
     context.config.log.error('the apps could not all be told of a sign-out', cause),
@@ -80,7 +79,7 @@ export async function tellApps(notices: readonly Notice[], context: Context): Pr
 
 interface Sender {
   readonly client: Outbound
-  readonly signing: SigningKey
+  readonly key: SigningKey
 }
 
 /** Tells one app of each session, and resolves to whether it has confirmed all of them. */
@@ -131,11 +130,11 @@ async function tellSession(
 async function tryToTell(
   app: ToldApp,
   session: EndedSession,
-  { client, signing }: Sender,
+  { client, key }: Sender,
   { config }: Context,
 ): Promise<Failure | undefined> {
   const contents = { issuer: config.issuer, clientId: wireId(app), issuedAt: config.now(), ...session }
-  const body = new URLSearchParams({ logout_token: await mintLogoutToken(contents, signing) })
+  const body = new URLSearchParams({ logout_token: await mintLogoutToken(contents, key) })
   try {
     const { ok, status } = await client.fetch(app.backchannelLogoutUri, { method: 'POST', body })
     return ok ? undefined : { reason: 'answer', status }

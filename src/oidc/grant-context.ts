@@ -7,6 +7,8 @@ export interface GrantContext extends JsonObject {
   readonly audience?: readonly string[] | null
   /** The epoch of the admission by which the user's organisation let a client in that nobody registered. */
   readonly admission?: number
+  /** The thumbprint of the key to which the code was bound (RFC 9449 §10). */
+  readonly jkt?: string | null
   readonly nonce?: string | null
   /** When the user signed in; null if the host does not report it. */
   readonly authTime?: EpochMs | null
@@ -20,6 +22,6 @@ export interface GrantContext extends JsonObject {
 /** Reads a grant's context. Grants that do not come from an authorization request have the defaults. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
   const { audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
-  const { admission = 0, idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
-  return { audience, admission, nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  const { admission = 0, idTokenClaims = [], jkt = null, userinfoClaims = [] } = context as Partial<GrantContext>
+  return { audience, admission, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
+import { type AppRules, appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
 import { scopeViewSchema } from '../apps/app-scopes.ts'
 import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
@@ -10,7 +10,6 @@ import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { connectedAppSchema } from '../connected-apps/list.ts'
 import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
-import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
@@ -18,10 +17,13 @@ import { accountInput } from '../sign-in/account-exchange.ts'
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** The schema of a JSON body; with `formToo`, of a form as well. */
+  /** The schema of a JSON body; with `formToo`, of a form as well; with `formOnly`, of a form alone. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
+  readonly formOnly?: boolean
+  /** Whether a proof of a key may come with it, in the header `DPoP` (RFC 9449). */
+  readonly proof?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
 }
 
@@ -54,7 +56,12 @@ const ACCOUNT_ERRORS = Object.fromEntries(
 )
 
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
-const client = { client_id: text.optional(), client_secret: text.optional() }
+const client = {
+  client_id: text.optional(),
+  client_secret: text.optional(),
+  client_assertion: text.optional(),
+  client_assertion_type: text.optional(),
+}
 const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
 
 const logoutRequest = z.object({
@@ -81,6 +88,7 @@ const registration = z.looseObject({
   contacts: z.array(text).optional(),
   software_id: text.optional(),
   software_version: text.optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 const registered = registration.extend({ client_id: text, client_id_issued_at: z.int(), registration_client_uri: text })
 const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int() })
@@ -88,10 +96,7 @@ const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int(
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** Describes every route, by method and path. */
-export function describeOperations(
-  rules: Pick<Config<never>, 'allowLoopbackProviders' | 'redirectSchemes' | 'scopes'>,
-  services: Pick<Services, 'grants'>,
-): Readonly<Record<string, Operation>> {
+export function describeOperations(rules: AppRules, services: Pick<Services, 'grants'>): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
   const grantParameters = [...services.grants.values()].flatMap(({ parameters }) => Object.keys(parameters))
   return {
@@ -113,6 +118,7 @@ export function describeOperations(
         ui_locales: text.optional(),
         acr_values: text.optional(),
         claims: text.optional(),
+        dpop_jkt: text.optional(),
         ...pkce,
       }),
       answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
@@ -166,10 +172,11 @@ export function describeOperations(
         ...client,
       }),
       formToo: true,
+      proof: true,
       answers: {
         200: z.object({
           access_token: text,
-          token_type: z.literal('Bearer'),
+          token_type: z.enum(['Bearer', 'DPoP']),
           expires_in: z.int(),
           refresh_token: text.optional(),
           scope: text,
@@ -263,6 +270,7 @@ export function describeOperations(
           aud: z.union([text, z.array(text)]).optional(),
           iss: text.optional(),
           jti: text.optional(),
+          cnf: z.object({ jkt: text }).optional(),
           org_id: text.optional(),
         }),
         ...OAUTH_ERRORS,
@@ -270,10 +278,15 @@ export function describeOperations(
     },
     'GET /oauth/userinfo': {
       summary: 'Get claims of the user (OpenID Connect Core §5.3)',
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
-      summary: 'The same, by POST',
+      summary: 'The same, by POST, with the token in the header or in a form (RFC 6750 §2.2)',
+      body: z.object({ access_token: text.optional() }),
+      bodyOptional: true,
+      formOnly: true,
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /oauth/logout': {

@@ -8,6 +8,8 @@ import type { Outbound } from '../outbound/outbound.ts'
 import type { Theme } from '../pages/theme.ts'
 import type { DeadlineStore } from '../store/deadline-store.ts'
 import type { KeySource } from '../tokens/keys.ts'
+import type { ProofCheck } from '../tokens/proof-check.ts'
+import type { UsedProofs } from '../tokens/used-proofs.ts'
 import type { Config } from './config.ts'
 import type { GrantDescription } from './grants.ts'
 import type { Principal } from './principal.ts'
@@ -25,9 +27,13 @@ export interface Services {
   readonly limits: Limits
   /** Calls the back-channel logout URIs of apps. Null where there is no OpenID Connect. */
   readonly logoutClient: (() => Promise<Outbound>) | null
+  /** Checks proofs of keys. */
+  readonly proofs: ProofCheck
   readonly theme: Theme
   /** Calls outside providers. Null where there are none. */
   readonly upstreams: Upstreams | null
+  /** The proofs that this process has seen. */
+  readonly usedProofs: UsedProofs
 }
 
 /** Everything that a flow may reach while it answers one request. */

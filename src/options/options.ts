@@ -14,6 +14,7 @@ import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
 import type { DevicesOptions } from './devices.ts'
+import type { DpopProofs } from './dpop.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -127,11 +128,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly sealingKeys?: readonly Uint8Array[] | undefined
   /**
-   * Private JWKs, if you keep the signing keys yourself: the first signs, all are published. With `sealingKeys` as well, these
-   * sign. RSA of 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
+   * Private JWKs, if you keep the signing keys yourself: the first signs, and for apps that ask for another algorithm the first
+   * key of that one; all are published. An RSA key with `alg: 'PS256'` is for PS256. With `sealingKeys` as well, these sign. RSA of
+   * 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
    */
   readonly signingKeys?: readonly JWK[] | undefined
-  /** The algorithm of managed keys: `RS256`, which every client knows, or `ES256` or `EdDSA`, which cost much less. Default `RS256`. */
+  /**
+   * The algorithm of managed keys: `RS256`, which every client knows, `PS256`, or `ES256` or `EdDSA`, which cost much less. Apps that
+   * ask for RS256 have it whatever this is. Default `RS256`.
+   */
   readonly signingAlg?: SigningAlgorithm | undefined
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined
@@ -162,6 +167,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/protect-routes.md#opaque-tokens-or-jwts
    */
   readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
+  /**
+   * Tokens that are bound to a key of the client's, and of no use to a thief (DPoP, RFC 9449). `optional`: a client that proves a key
+   * gets them. `required`: a token request without a proof is refused, and a 401 asks for one. `off`: proofs are ignored.
+   * Default `optional`.
+   * @see docs/bound-tokens.md
+   */
+  readonly dpop?: 'off' | 'optional' | 'required' | undefined
+  /** How those proofs are checked. */
+  readonly dpopProofs?: DpopProofs | undefined
   /**
    * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
    * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.

@@ -109,6 +109,8 @@ export interface App {
   readonly secrets: readonly AppSecret[]
   /** The public keys of an app that authenticates with `private_key_jwt`. */
   readonly keys?: AppKeys
+  /** The algorithm that signs its ID tokens. Absent: the server's own. */
+  readonly idTokenSignedResponseAlg?: string
   /** The redirect URIs it has registered. */
   readonly redirectUris: readonly string[]
   /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
@@ -119,6 +121,8 @@ export interface App {
   readonly backchannelLogoutUri?: string
   /** Whether a logout token must name a session for this app. Absent: it need not. */
   readonly backchannelLogoutSessionRequired?: boolean
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: only if the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean
   /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
   /** The scopes it may ask for. */
@@ -335,6 +339,16 @@ export interface OneTimeData {
   readonly account_code: {
     /** The provider, as the host names it. */
     readonly provider: string
+  }
+  /** The record that a proof of a key was used (RFC 9449 §11.1). */
+  readonly dpop_proof: {
+    /** The thumbprint of the key. */
+    readonly jkt: string
+  }
+  /** The record that an app has authenticated with this assertion, which works once (RFC 7523 §3). */
+  readonly assertion: {
+    /** The app that signed it. */
+    readonly appId: string
   }
   /**
    * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent

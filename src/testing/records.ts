@@ -22,6 +22,7 @@ export function newApp(fields: Partial<App> = {}): App {
     postLogoutRedirectUris: ['https://app.example/bye'],
     backchannelLogoutUri: 'https://app.example/logout',
     backchannelLogoutSessionRequired: true,
+    dpopBoundAccessTokens: true,
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,

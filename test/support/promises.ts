@@ -156,6 +156,12 @@ const SECURITY: Page = {
       'oauth/revoke-introspect.test.ts',
       'another app can neither revoke a token nor learn of it',
     ],
+    ['works once', 'oauth/private-key-jwt.test.ts', 'of fifty requests with one assertion at once one succeeds'],
+    [
+      'Replayed, forged, confused and unknown are one answer',
+      'oauth/private-key-jwt.test.ts',
+      'an assertion that is wrong in any way is invalid_client, and spends nothing',
+    ],
     ['A signed token means what it says.', 'oidc/jwt-attacks.test.ts', 'a JWT that was forged, altered or confused'],
     ['keeps ID tokens and access tokens apart', 'oidc/jwt-attacks.test.ts', 'a JWT access token is no ID token hint'],
   ],
