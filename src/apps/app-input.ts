@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { JsonObject } from '../base/json.ts'
 import { backchannelUriProblem } from '../clients/backchannel-uri-rules.ts'
 import { provesItself } from '../clients/client-facts.ts'
+import { profileProblems } from '../clients/profile-of-app.ts'
 import { keySetUrlProblem, MAX_CLIENT_KEYS, readPublicKeys } from '../clients/public-keys.ts'
 import { redirectUriProblem } from '../clients/redirect-uri-rules.ts'
 import { ApiError } from '../errors/api-error.ts'
@@ -99,6 +100,8 @@ export interface NewApp {
    * that of the server.
    */
   readonly idTokenSignedResponseAlg?: string | undefined
+  /** Whether it must push its authorization requests (RFC 9126 §6), as the option of this name demands of every app. Default false. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
@@ -166,6 +169,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       jwks: jwks.optional(),
       jwksUri: jwksUri.optional(),
       idTokenSignedResponseAlg: idTokenSignedResponseAlg.optional(),
+      requirePushedAuthorizationRequests: fields.requirePushedAuthorizationRequests.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
       homepageUrl: url.optional(),
@@ -244,6 +248,14 @@ export function checkWholeApp(app: App): void {
   checkKeysOfMethod(app, sink)
 }
 
+/** Throws ApiError VALIDATION_ERROR, with every problem, for an app that contradicts the profile of the server. */
+export function checkProfile(app: Pick<App, 'authMethod' | 'redirectUris'>, { rules }: Pick<Config<never>, 'rules'>): void {
+  const problems = profileProblems(app, rules)
+  if (problems.length === 0) return
+  const said = problems.map(({ message, path }) => `${path} ${message}`).join('; ')
+  throw new ApiError('VALIDATION_ERROR', `not valid: ${said}`, [...problems])
+}
+
 /** The methods for which the API registers apps; a host's own are for its own code. */
 const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
 
@@ -291,6 +303,7 @@ function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }:
       .overwrite(publicKeys),
     jwksUri: z.string().superRefine(checkKeySetUrl(allowLoopbackProviders)),
     idTokenSignedResponseAlg: idTokenAlgorithm(algorithmsOf(signing)),
+    requirePushedAuthorizationRequests: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),

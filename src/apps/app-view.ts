@@ -66,6 +66,8 @@ export interface AppView {
   readonly jwksUri?: string | undefined
   /** The algorithm that signs its ID tokens. Absent: that of the server. */
   readonly idTokenSignedResponseAlg?: string | undefined
+  /** Whether it must push its authorization requests. Absent if it need not. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** The lifetime of its access tokens, in seconds. */
   readonly accessTokenLifetime: number
   /** The lifetime of its refresh tokens, in seconds. */
@@ -101,6 +103,7 @@ export const appViewSchema = z.object({
   jwks: z.object({ keys: z.array(jwkSchema) }).optional(),
   jwksUri: z.string().optional(),
   idTokenSignedResponseAlg: z.string().optional(),
+  requirePushedAuthorizationRequests: z.boolean().optional(),
   accessTokenLifetime: z.int().describe('seconds'),
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
@@ -134,6 +137,7 @@ export function viewApp(app: App): AppView {
     tokenEndpointAuthMethod: app.authMethod === 'client_secret' ? 'client_secret_basic' : app.authMethod,
     ...(app.keys && 'jwks' in app.keys ? { jwks: { keys: [...app.keys.jwks.keys] } } : app.keys),
     ...(app.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: app.idTokenSignedResponseAlg }),
+    ...(app.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
     createdAt: new Date(app.createdAt).toISOString(),

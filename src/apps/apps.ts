@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
 import { publishKeyFor } from '../tokens/current-keys.ts'
-import { type appChangesSchema, appSchemas, checkWholeApp, keysOf } from './app-input.ts'
+import { type appChangesSchema, appSchemas, checkProfile, checkWholeApp, keysOf } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
 import { type AppChange, changeApp, changed, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
@@ -71,7 +71,9 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
       for (const name of LINKS) {
         if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
       }
-      checkWholeApp(changed(current, changes))
+      const next = changed(current, changes)
+      checkWholeApp(next)
+      checkProfile(next, context.config)
       return changes
     },
     announce,
@@ -128,6 +130,7 @@ const FIELDS = [
   'jwks',
   'jwksUri',
   'idTokenSignedResponseAlg',
+  'requirePushedAuthorizationRequests',
   'accessTokenLifetime',
   'refreshTokenLifetime',
   'homepageUrl',
@@ -148,6 +151,8 @@ function changesOf(input: Changes, { profile }: App): AppChange {
   if (input.backchannelLogoutSessionRequired !== undefined)
     changes.backchannelLogoutSessionRequired = input.backchannelLogoutSessionRequired
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
+  if (input.requirePushedAuthorizationRequests !== undefined)
+    changes.requirePushedAuthorizationRequests = input.requirePushedAuthorizationRequests
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.dpopBoundAccessTokens !== undefined) changes.dpopBoundAccessTokens = input.dpopBoundAccessTokens
   if (input.idTokenSignedResponseAlg !== undefined) changes.idTokenSignedResponseAlg = input.idTokenSignedResponseAlg ?? undefined

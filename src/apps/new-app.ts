@@ -43,6 +43,7 @@ export function newApp(
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     ...signOutFields(fields),
     ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
+    ...(fields.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

@@ -8,7 +8,7 @@ import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
 import { publishKeyFor } from '../tokens/current-keys.ts'
-import { checkWholeApp, type NewApp } from './app-input.ts'
+import { checkProfile, checkWholeApp, type NewApp } from './app-input.ts'
 import { viewApp } from './app-view.ts'
 import { newApp, profileOf, type Registration } from './new-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -42,12 +42,13 @@ export async function registerFixedApp(registration: FixedRegistration, context:
 /** Creates the app. Undefined if another call came first. */
 async function create(registration: FixedRegistration, context: CallContext): Promise<RegisteredApp | undefined> {
   const { clientId, clientSecret } = registration
-  const { now, store } = context
+  const { config, now, store } = context
   const secret = secretToSet({ authMethod: registration.authMethod, secrets: [] }, clientSecret, now)
   const named = isAppId(clientId) ? {} : { clientId }
   const app = newApp(registration, { id: appIdOf(clientId), ...named, secret, now })
   checkWholeApp(app)
   await publishKeyFor(app, context)
+  checkProfile(app, config)
   try {
     return (await store.apps.save(app)) ? registered(app, secret, context) : undefined
   } catch (error) {
@@ -58,11 +59,12 @@ async function create(registration: FixedRegistration, context: CallContext): Pr
 
 /** Sets the fields that are given and differ. Undefined if another write came first. */
 async function update(current: App, registration: FixedRegistration, context: CallContext): Promise<RegisteredApp | undefined> {
-  const { events, now, store } = context
+  const { config, events, now, store } = context
   checkSameApp(current, registration)
   const { clientId, clientSecret, owner } = registration
   const changed = withGivenFields(current, registration)
   checkWholeApp(changed)
+  checkProfile(changed, config)
   const secret = secretToSet(changed, clientSecret, now)
   const next = secret ? { ...changed, secrets: [secret.stored] } : changed
   if (isDeepStrictEqual(next, current)) return { clientId, clientSecret: clientSecret ?? null, app: viewApp(current) }
@@ -100,7 +102,8 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...rest } = current
+  const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...others } = current
+  const { requirePushedAuthorizationRequests: mustPush, ...rest } = others
   const { backchannelLogoutSessionRequired, backchannelLogoutUri, postLogoutRedirectUris, ...kept } = rest
   const keys = givenKeys ?? (method === 'private_key_jwt' ? storedKeys : undefined)
   const idTokenAlg = fields.idTokenSignedResponseAlg ?? idTokenSignedResponseAlg
@@ -129,6 +132,9 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
       ),
     }),
     ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
+    ...(or('requirePushedAuthorizationRequests', fields.requirePushedAuthorizationRequests, mustPush === true)
+      ? { requirePushedAuthorizationRequests: true }
+      : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),

@@ -16,6 +16,7 @@ import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { toLogin } from './login.ts'
+import { SWITCH_USER } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
@@ -37,7 +38,14 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
   const view = await viewOf(
     asked,
-    { consentId, setting, user: principal.displayName ?? null, userId: principal.userId, orgId: principal.orgId },
+    {
+      consentId,
+      requestUri: request.query.get('request_uri'),
+      setting,
+      user: principal.displayName ?? null,
+      userId: principal.userId,
+      orgId: principal.orgId,
+    },
     context,
   )
 
@@ -47,6 +55,8 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
 
 interface Asking {
   readonly consentId: string
+  /** Of the pushed request that the screen was opened for; null for another. */
+  readonly requestUri: string | null
   readonly setting: PageSetting
   readonly user: string | null
   readonly userId: string
@@ -55,7 +65,7 @@ interface Asking {
 
 async function viewOf(
   asked: AuthorizationRequest,
-  { consentId, orgId, setting, user, userId }: Asking,
+  { consentId, orgId, requestUri, setting, user, userId }: Asking,
   context: Context,
 ): Promise<ConsentView> {
   const { config, store } = context
@@ -88,7 +98,7 @@ async function viewOf(
     unregistered: isSelfRegistered(app) ? { host: hostOf(app), isOnDevice: !isClaimedUri(asked.redirectUri) } : null,
     verified,
     user,
-    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
+    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, switchingUser(asked, requestUri)),
     scopes: asked.scopes.flatMap(name => {
       const scope = config.scopes.get(name)
       if (!scope) return []
@@ -106,6 +116,12 @@ async function viewOf(
     redirectUri: asked.redirectUri,
     language: language.tag,
   }
+}
+
+/** The parameters of the same request by another user. A pushed one has no others but those that lead to it. */
+function switchingUser(asked: AuthorizationRequest, requestUri: string | null): Readonly<Record<string, string>> {
+  if (requestUri === null) return { ...requestJson(asked), prompt: 'select_account' }
+  return { client_id: wireId(asked.app), request_uri: requestUri, [SWITCH_USER]: '1' }
 }
 
 async function isVerified(clientId: string, { config }: Context): Promise<boolean | null> {

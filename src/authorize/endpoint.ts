@@ -15,20 +15,37 @@ import { authorizationResponse } from './authorization-response.ts'
 import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
+import { answerPushed, findPushed, isPushed, requireSameEpoch } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import {
   type AuthorizationRequest,
   clientSeen,
   isSilent,
+  type RequestSource,
   readAuthorizationRequest,
   requestJson,
   requestSource,
 } from './request.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
-export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, principal, services, store } = context
+export function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const source = requestSource(request.query)
+  return isPushed(source) ? authorizePushed(source, request, context) : answer(source, request, context)
+}
+
+/** Answers a request that was pushed. A refusal that travels to the app is an answer as well, after which it cannot be used again. */
+async function authorizePushed(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const found = await findPushed(source, request.query, context)
+  try {
+    return await answer(found, request, context)
+  } catch (error) {
+    if (error instanceof TargetedError) await answerPushed(found.pushed, context, async () => {})
+    throw error
+  }
+}
+
+async function answer(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, principal, services, store } = context
   const asked = await readAuthorizationRequest(source, context).catch(error => {
     if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
     return null
@@ -36,6 +53,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in, and nobody who has not
   // signed in makes this server read the document of a client.
   if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
+  if (asked.pushed) requireSameEpoch(asked.pushed.entry, asked.app)
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
@@ -50,15 +68,20 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const vouchedFor = provesItself(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    const answer = await issueCode(asked, { ...context, principal })
-    return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
+    const params = asked.pushed
+      ? await answerPushed(asked.pushed, context, () => issueCode(asked, { ...context, principal }))
+      : await issueCode(asked, { ...context, principal })
+    return authorizationResponse(config.rules.redirectStatus, asked, params, pageSettingFor(request, services), wayOn(request))
   }
   if (asked.prompt.has('none'))
     throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
   await countScreen(['consent', asked.app.id], { ...context, principal })
   const consentId = await openConsent(asked, principal, context)
-  if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
+  if (config.consentUrl === null) {
+    const requestUri = asked.pushed?.url.get('request_uri') ?? null
+    return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId, request_uri: requestUri }))
+  }
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
 }
 
@@ -88,6 +111,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     params: requestJson(asked),
     scopes: asked.scopes,
     clientSeen: clientSeen(asked.app),
+    ...(asked.pushed ? { pushed: asked.pushed.entry.id } : {}),
     codeSalt: randomId(32),
   }
   const lookupId = consentLookupId(userId, asked.params)

@@ -21,6 +21,14 @@ export function mustUsePkce(app: Registered): boolean {
   return !provesItself(app) || app.origin === 'metadata'
 }
 
+/** Tells whether an app must push its authorization requests (RFC 9126 §5, §6). */
+export function mustPush(
+  { requirePushedAuthorizationRequests }: Pick<App, 'requirePushedAuthorizationRequests'>,
+  { requirePushedAuthorizationRequests: every }: { readonly requirePushedAuthorizationRequests: boolean },
+): boolean {
+  return every || requirePushedAuthorizationRequests === true
+}
+
 /** Tells whether an app may have tokens for itself (RFC 6749 §4.4): it authenticates, and the host or an admin registered it. */
 export function mayActForItself(app: Registered): boolean {
   return provesItself(app) && !isSelfRegistered(app)

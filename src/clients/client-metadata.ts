@@ -22,6 +22,7 @@ export interface ClientMetadata {
   readonly grantTypes: readonly string[]
   /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
   readonly dpopBoundAccessTokens?: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -86,6 +87,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const scopes = readScopes(members, rules)
   const isBound = readBound(members, rules)
   const idTokenAlg = readIdTokenAlgorithm(members, rules)
+  const mustPush = readFlag(members, 'require_pushed_authorization_requests')
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
     name: name ?? '',
@@ -96,6 +98,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
     signOut: signOutFields({ postLogoutRedirectUris, ...backchannel }),
     grantTypes,
     ...(isBound === true ? { dpopBoundAccessTokens: true } : {}),
+    requirePushedAuthorizationRequests: mustPush === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
@@ -114,6 +117,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
       ...(isBound === undefined ? {} : { dpop_bound_access_tokens: isBound }),
       ...readTexts(members),
+      ...(mustPush === undefined ? {} : { require_pushed_authorization_requests: mustPush }),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
       ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
       ...(idTokenAlg === undefined ? {} : { id_token_signed_response_alg: idTokenAlg }),
@@ -270,6 +274,12 @@ function readText(members: Members, name: string, most: number): string | undefi
   if (typeof value !== 'string' || value.length > most) throw bad(`${name} must be a text of at most ${most} characters`)
   if (UNFIT.test(value)) throw bad(`${name} must have no control characters`)
   return value.trim() === '' ? undefined : value
+}
+
+function readFlag(members: Members, name: string): boolean | undefined {
+  const value = members.get(name)
+  if (value !== undefined && typeof value !== 'boolean') throw bad(`${name} must be true or false`)
+  return value
 }
 
 function readTexts(members: Members): JsonObject {

@@ -24,7 +24,7 @@ const DEFAULT_IDLE_MS = 90 * DAY_MS
 
 /** Everything of such a record but its id and its way of authentication. */
 export function selfRegisteredApp(
-  { grantTypes, name, redirectUris, registered, signOut, ...authentication }: ClientMetadata,
+  { grantTypes, name, redirectUris, registered, signOut, ...others }: ClientMetadata,
   { expiresAt, id, now, origin }: Pick<App, 'id' | 'origin'> & { readonly now: EpochMs; readonly expiresAt: EpochMs },
 ): App {
   return {
@@ -35,7 +35,7 @@ export function selfRegisteredApp(
     description: '',
     status: 'active',
     origin,
-    ...authentication,
+    ...others,
     secrets: [],
     redirectUris,
     ...signOut,

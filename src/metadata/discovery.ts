@@ -37,6 +37,8 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     device_authorization_endpoint: config.devices ? at('/oauth/device_authorization') : undefined,
     revocation_endpoint: at('/oauth/revoke'),
     introspection_endpoint: at('/oauth/introspect'),
+    pushed_authorization_request_endpoint: at('/oauth/par'),
+    require_pushed_authorization_requests: config.requirePushedAuthorizationRequests,
     registration_endpoint: config.clients?.registration ? at('/oauth/register') : undefined,
     client_id_metadata_document_supported: config.clients?.documents ? true : undefined,
     scopes_supported: [...config.scopes.keys(), 'offline_access'],

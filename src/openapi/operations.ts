@@ -73,6 +73,25 @@ const logoutRequest = z.object({
   ui_locales: text.optional(),
 })
 
+const authorizationRequest = {
+  response_type: z.literal('code'),
+  redirect_uri: text,
+  scope: text.optional(),
+  state: text.optional(),
+  nonce: text.optional(),
+  resource: text.optional(),
+  response_mode: z.enum(RESPONSE_MODES).optional(),
+  prompt: text.optional(),
+  max_age: text.optional(),
+  login_hint: text.optional(),
+  id_token_hint: text.optional(),
+  ui_locales: text.optional(),
+  acr_values: text.optional(),
+  claims: text.optional(),
+  dpop_jkt: text.optional(),
+  ...pkce,
+}
+
 const registration = z.looseObject({
   client_name: text.optional(),
   redirect_uris: z.array(text),
@@ -102,39 +121,27 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
   return {
     'GET /oauth/authorize': {
       summary: 'Begin an authorization: to the login, the consent page, or back to the app (RFC 6749 §4.1.1)',
-      query: z.object({
-        response_type: z.literal('code'),
-        client_id: text,
-        redirect_uri: text,
-        scope: text.optional(),
-        state: text.optional(),
-        nonce: text.optional(),
-        resource: text.optional(),
-        response_mode: z.enum(RESPONSE_MODES).optional(),
-        prompt: text.optional(),
-        max_age: text.optional(),
-        login_hint: text.optional(),
-        id_token_hint: text.optional(),
-        ui_locales: text.optional(),
-        acr_values: text.optional(),
-        claims: text.optional(),
-        dpop_jkt: text.optional(),
-        ...pkce,
-      }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
+      query: z
+        .object({ ...authorizationRequest, client_id: text })
+        .partial({ response_type: true, redirect_uri: true })
+        .extend({ request_uri: text.describe('of a pushed request, in place of all others but client_id').optional() }),
+      answers: { 200: null, 302: null, 303: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/authorize': {
-      summary: 'Submit the user’s decision',
-      body: z.object({
-        consent: z.enum(['granted', 'denied']),
-        consent_id: text.optional(),
-        client_id: text.optional(),
-        redirect_uri: text.optional(),
-        scope: text.optional(),
-        state: text.optional(),
-        resource: text.optional(),
-        ...pkce,
-      }),
+      summary: 'Submit the user’s decision; or begin an authorization by a form, which is redirected to GET',
+      body: z.union([
+        z.object({
+          consent: z.enum(['granted', 'denied']),
+          consent_id: text.optional(),
+          client_id: text.optional(),
+          redirect_uri: text.optional(),
+          scope: text.optional(),
+          state: text.optional(),
+          resource: text.optional(),
+          ...pkce,
+        }),
+        z.object({ ...authorizationRequest, client_id: text }),
+      ]),
       formToo: true,
       answers: {
         200: z.object({ redirect_uri: text, form_post: z.record(text, text).optional() }),
@@ -145,7 +152,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
     },
     'GET /oauth/consent': {
       summary: 'The consent page; as JSON, what it shows',
-      query: z.object({ consent_id: text }),
+      query: z.object({ consent_id: text, request_uri: text.optional() }),
       answers: {
         200: z.object({
           consent_id: text,
@@ -184,6 +191,12 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
         }),
         ...OAUTH_ERRORS,
       },
+    },
+    'POST /oauth/par': {
+      summary: 'Push an authorization request (RFC 9126)',
+      body: z.object({ ...authorizationRequest, ...client }),
+      formToo: true,
+      answers: { 201: z.object({ request_uri: text, expires_in: z.int() }), ...OAUTH_ERRORS },
     },
     'POST /oauth/device_authorization': {
       summary: 'Get the codes of a device (RFC 8628 §3.1)',

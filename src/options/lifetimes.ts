@@ -7,6 +7,11 @@ export interface Lifetimes {
   readonly codeSeconds?: number | undefined
   /** How long a consent screen may stay unanswered. 30–3,600 seconds; default 600. */
   readonly consentSeconds?: number | undefined
+  /**
+   * How long a browser may take to come with a pushed request, and back from the login (RFC 9126 §2.2). A consent screen that is
+   * open by then stays open. 5–599 seconds; default 540.
+   */
+  readonly pushedRequestSeconds?: number | undefined
   /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
   readonly idTokenSeconds?: number | undefined
 }
@@ -15,5 +20,7 @@ export const LIFETIMES = {
   // Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes).
   codeSeconds: optional(number([1, 600], 'seconds'), 60),
   consentSeconds: optional(number([30, 3600], 'seconds'), 600),
+  // Long enough to find a password or a phone; FAPI 2.0 wants less than ten minutes.
+  pushedRequestSeconds: optional(number([5, 599], 'seconds'), 540),
   idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
 } satisfies Table<Lifetimes>

@@ -23,6 +23,7 @@ export function newApp(fields: Partial<App> = {}): App {
     backchannelLogoutUri: 'https://app.example/logout',
     backchannelLogoutSessionRequired: true,
     dpopBoundAccessTokens: true,
+    requirePushedAuthorizationRequests: true,
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,

@@ -76,6 +76,16 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
     most: 4096,
     taken: asked(size => ({ scope: 'openid', claims: `{"x":"${'x'.repeat(size - 8)}"}` })),
   },
+  'characters of the query to which a posted request is redirected': {
+    constants: ['authorize/posted-request.ts MAX_QUERY_CHARS'],
+    most: 3000,
+    async taken(size, host, app) {
+      const least = `${host.authorizeQuery(app, { state: '' })}`.length
+      const body = host.authorizeQuery(app, { state: 's'.repeat(size - least) })
+      const { params, status } = await host.browse('/oauth/authorize', 'anna', { method: 'POST', body })
+      return status === 303 && params.request_uri === undefined
+    },
+  },
   'characters of an authorization request': {
     constants: ['authorize/request.ts MAX_REQUEST_CHARS'],
     most: 12_288,

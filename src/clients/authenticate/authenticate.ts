@@ -51,14 +51,14 @@ function presentedBy(request: ClientRequest, methods: readonly ClientAuthenticat
     if (claim) throw moreThanOneWay()
     claim = { method, presented }
   }
-  const claimed = claim ?? nameOnly(request)
+  const claimed = claim ?? nameOnly(request, methods)
   requireNothingElse(claimed, request)
   return claimed
 }
 
-function nameOnly(request: ClientRequest): Claim {
+function nameOnly(request: ClientRequest, methods: readonly ClientAuthentication[]): Claim {
   // Credentials that no method knows are wrong ones, not none.
-  if (request.headers.authorization !== undefined || hasAssertion(request)) throw clientRefused()
+  if (request.headers.authorization !== undefined || hasAssertion(request) || !methods.includes(none)) throw clientRefused()
   const presented = none.present(request)
   if (!presented) throw new OAuthError('invalid_client', 'client_id is missing: send it in the body or as HTTP Basic')
   return { method: none, presented }

@@ -10,9 +10,10 @@ import { createPrivateKeyJwt } from './private-key-jwt.ts'
 
 /** The ways of authmount itself, and those of the host, whose names were checked with its options. */
 export function createClientAuthentication(config: Config<never>, keys: ClientKeys): readonly ClientAuthentication[] {
-  const { clientAuthentication, hookTimeoutMs } = config
+  const { clientAuthentication, hookTimeoutMs, rules } = config
   const ofHost = clientAuthentication.map(method => methodOfHost(method, hookTimeoutMs))
-  return [clientSecret, ...ofHost, createPrivateKeyJwt(config, keys), none]
+  const methods = [clientSecret, ...ofHost, createPrivateKeyJwt(config, keys), none]
+  return rules.authMethods ? methods.filter(({ name }) => rules.authMethods?.includes(name)) : methods
 }
 
 function methodOfHost(method: HostClientAuthentication, hookTimeoutMs: number): ClientAuthentication {

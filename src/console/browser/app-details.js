@@ -50,6 +50,7 @@ function facts(app) {
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
   fact('Bound tokens', app.dpopBoundAccessTokens ? ['Only tokens that are bound to a key'] : [])
+  fact('Authorization requests', app.requirePushedAuthorizationRequests ? ['Only pushed ones'] : [])
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])
   fact('Refresh tokens live', [inWords(app.refreshTokenLifetime)])
   fact('Home page', links(app.homepageUrl))

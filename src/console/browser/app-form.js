@@ -132,6 +132,7 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     grantChoices(allowedGrantTypes),
     group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
     field(CAPTIONS.idTokenSignedResponseAlg, box('text', app.idTokenSignedResponseAlg)),
+    pushChoice(app.requirePushedAuthorizationRequests ?? false),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
     field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
@@ -196,6 +197,7 @@ const CAPTIONS = {
     label: 'Its ID tokens are signed with (optional)',
     hint: 'Such as RS256, where the app knows no other algorithm.',
   },
+  requirePushedAuthorizationRequests: { name: 'requirePushedAuthorizationRequests', label: 'Authorization requests' },
   accessTokenLifetime: {
     name: 'accessTokenLifetime',
     label: 'Access tokens live',
@@ -229,6 +231,14 @@ function grantChoices(chosen) {
     caption,
     GRANTS.map(({ name, summary, title }) => choice([name, title, summary], { type: 'checkbox', name: caption.name, chosen })),
   )
+}
+
+/** @param {boolean} mustPush */
+function pushChoice(mustPush) {
+  const { requirePushedAuthorizationRequests: caption } = CAPTIONS
+  const among = { type: /** @type {const} */ ('checkbox'), name: caption.name, chosen: [String(mustPush)] }
+  const hint = 'It sends each request to this server first, so that nobody can read or change it in the browser.'
+  return group(caption, [choice(['true', 'Only pushed ones', hint], among)])
 }
 
 /**
@@ -269,6 +279,7 @@ function readFields(form) {
     jwks: keySetOf(text('jwks')),
     jwksUri: text('jwksUri') || undefined,
     idTokenSignedResponseAlg: text('idTokenSignedResponseAlg'),
+    requirePushedAuthorizationRequests: data.has('requirePushedAuthorizationRequests'),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
     refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
     homepageUrl: text('homepageUrl'),
@@ -299,6 +310,7 @@ function fieldsOf(app) {
     jwks: app.jwks,
     jwksUri: app.jwksUri,
     idTokenSignedResponseAlg: app.idTokenSignedResponseAlg || null,
+    requirePushedAuthorizationRequests: app.requirePushedAuthorizationRequests ?? false,
     accessTokenLifetime: app.accessTokenLifetime,
     refreshTokenLifetime: app.refreshTokenLifetime,
     homepageUrl: app.homepageUrl || null,
