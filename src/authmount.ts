@@ -15,6 +15,8 @@ import { Upstreams } from './connectors/upstream.ts'
 import { createConsole } from './console/console.ts'
 import { examine } from './doctor/examine.ts'
 import { createLimits } from './http/limits.ts'
+import { endSession, readSession } from './logout/end-session.ts'
+import { MAX_TOLD_BYTES } from './oidc/back-channel-logout.ts'
 import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
 import type { Context, Services } from './options/context.ts'
@@ -91,6 +93,10 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
       await withContext(({ now, store }) => keys.rotate(store.keys, now))
     },
     passStep: (id, passed = {}) => withContext(context => passStep(id, passed, context)),
+    async endSession(session) {
+      const read = readSession(session)
+      return withContext(context => endSession(read, context))
+    },
     async endUserGrants(userId, clientId) {
       // Without a user it would be everyone of the app.
       if (typeof userId !== 'string' || userId === '') throw new TypeError('endUserGrants needs the id of a user')
@@ -128,6 +134,7 @@ function createServices(
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
+    logoutClient: signing && strangersClient(config, MAX_TOLD_BYTES),
     proofs: new ProofCheck(dpopProofs.nonces && sealingKeys ? new ProofNonces(sealingKeys) : null),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
@@ -136,8 +143,8 @@ function createServices(
 }
 
 /**
- * Loads the HTTP client with the first request, so that a server that sends none loads none. A stranger chooses these URLs, those of
- * documents and of key sets, so the private hosts of the host's own providers are not for them.
+ * Loads the HTTP client with the first request, so that a server that sends none loads none. Strangers and admins of organisations
+ * choose these URLs, those of documents, key sets and logout tokens, so the private hosts of the host's own providers are not for them.
  */
 function strangersClient(
   { allowLoopbackProviders: allowLoopback, outbound }: Config<never>,

@@ -18,6 +18,7 @@ export { OptionsError } from './errors/options-error.ts'
 export { StoreError } from './errors/store-error.ts'
 export type { RateLimit, RateLimiter, RateLimiterResult } from './http/rate-limiter.ts'
 export type { Body, HttpRequest, HttpResponse } from './http/types.ts'
+export type { EndedSession, SessionToEnd } from './logout/end-session.ts'
 export type { Branding } from './options/branding.ts'
 export type { ClientAuthenticationRequest, HostClientAuthentication } from './options/client-authentication.ts'
 export type {

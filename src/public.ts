@@ -9,6 +9,7 @@ import type { ConnectorOwner } from './connectors/options.ts'
 import type { AppsConsole } from './console/console.ts'
 import type { CheckOptions, Finding } from './doctor/finding.ts'
 import type { HttpRequest, HttpResponse } from './http/types.ts'
+import type { EndedSession, SessionToEnd } from './logout/end-session.ts'
 import type { PassedStep } from './options/steps.ts'
 import type { Endpoint, FoundEndpoint } from './server/routes.ts'
 import type { Guarding, TokenGuard, TokenInfo, TokenRequirements } from './tokens/token-guard.ts'
@@ -56,6 +57,13 @@ export interface Authmount<Native = unknown, Scope extends string = string> exte
    * (passed before); with TypeError for what makes no sense; or with StoreError.
    */
   passStep(id: string, passed?: PassedStep): Promise<string>
+  /**
+   * Ends a login session of yours for the apps: call it wherever you have ended one, and without `sessionId` to sign a user out
+   * everywhere. The grants that were made in it end, unless they have `offline_access`, and apps with a `backchannelLogoutUri` are
+   * told (OpenID Connect Back-Channel Logout); after two seconds this goes on behind the answer. A call can be repeated.
+   * Rejects with TypeError for ids that cannot be any, and with StoreError; some grants may then have ended, and nobody was told.
+   */
+  endSession(session: SessionToEnd): Promise<EndedSession>
   /**
    * Ends every authorization of a user, or those of one app: when an account is closed, or a password was stolen.
    * Resolves to how many grants ended. Rejects with TypeError for an id that cannot be one, and with StoreError; some grants may

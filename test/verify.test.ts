@@ -61,6 +61,7 @@ for (const format of ['opaque', 'jwt'] as const) {
       'by its user': () => host.send(`/oauth/connected-apps/${app.clientId}`, { ...admin, method: 'DELETE' }),
       'by the host': () => host.authmount.endUserGrants('anna'),
       'by the host, of one app': () => host.authmount.endUserGrants('anna', app.clientId),
+      'with its session': () => host.authmount.endSession({ userId: 'anna', sessionId: 'session-of-anna' }),
       'with all of its app': () => host.send(`/oauth-clients/${app.clientId}/revoke-all-tokens`, admin),
     }
     for (const [name, revoke] of Object.entries(revocations)) {

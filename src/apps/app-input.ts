@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { JsonObject } from '../base/json.ts'
+import { backchannelUriProblem } from '../clients/backchannel-uri-rules.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import { profileProblems } from '../clients/profile-of-app.ts'
 import { keySetUrlProblem, MAX_CLIENT_KEYS, readPublicKeys } from '../clients/public-keys.ts'
@@ -44,6 +45,21 @@ export interface NewApp {
    * userinfo endpoints: `capacitor://localhost`, `chrome-extension://…`, or an https origin. Only for a public app. Default: none.
    */
   readonly allowedOrigins?: readonly string[] | undefined
+  /**
+   * Up to 10 URIs to which it may have the browser sent after a logout, of the same shape as `redirectUris`. Default: those of
+   * `redirectUris`.
+   */
+  readonly postLogoutRedirectUris?: readonly string[] | undefined
+  /**
+   * The https URL that is told when a user of the app is signed out (OpenID Connect Back-Channel Logout), at a public address.
+   * Default: the app is not told.
+   */
+  readonly backchannelLogoutUri?: string | undefined
+  /**
+   * Whether the app must be told which session has ended: it knows sessions by the `sid` of ID tokens alone. Default false: where no
+   * session is named, all of the user have ended.
+   */
+  readonly backchannelLogoutSessionRequired?: boolean | undefined
   /** The scopes it may ask for: at least one, each from the option `scopes`. */
   readonly allowedScopes: readonly string[]
   /**
@@ -132,7 +148,11 @@ export function appSchemas(config: AppRules, services: Pick<Services, 'grants'>)
 
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
-  const { allowedGrantTypes, allowedOrigins, description, redirectUris, url, ...fields } = appFields(rules, grants)
+  const { allowedGrantTypes, allowedOrigins, backchannelLogoutUri, description, redirectUris, url, ...rest } = appFields(
+    rules,
+    grants,
+  )
+  const { backchannelLogoutSessionRequired, postLogoutRedirectUris, ...fields } = rest
   const { idTokenSignedResponseAlg, jwks, jwksUri, tokenEndpointAuthMethod } = fields
   return z
     .strictObject({
@@ -140,6 +160,9 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       description: description.default(''),
       redirectUris: redirectUris.default([]),
       allowedOrigins: allowedOrigins.default([]),
+      postLogoutRedirectUris: postLogoutRedirectUris.default([]),
+      backchannelLogoutUri: backchannelLogoutUri.optional(),
+      backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       dpopBoundAccessTokens: fields.dpopBoundAccessTokens.default(false),
@@ -161,8 +184,13 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
 
 /** Makes the schema of a change: omitted fields stay, and a URL or an algorithm of null is removed. */
 export function appChangesSchema(rules: AppRules, grants: AppGrants) {
-  const { url, ...fields } = appFields(rules, grants)
-  const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
+  const { backchannelLogoutUri, url, ...fields } = appFields(rules, grants)
+  const links = {
+    backchannelLogoutUri: backchannelLogoutUri.nullable(),
+    homepageUrl: url.nullable(),
+    privacyPolicyUrl: url.nullable(),
+    termsOfServiceUrl: url.nullable(),
+  }
   const idTokenSignedResponseAlg = fields.idTokenSignedResponseAlg.nullable()
   return z.strictObject({ ...fields, ...links, idTokenSignedResponseAlg }).partial()
 }
@@ -234,6 +262,7 @@ export function checkProfile(app: App, { rules }: Pick<Config<never>, 'rules'>):
 const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
 
 function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }: AppRules, grants: AppGrants) {
+  const redirectUris = z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries')
   return {
     name: z
       .string('must be a text of 1 to 100 characters')
@@ -241,7 +270,13 @@ function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }:
       .min(1, 'must have 1 to 100 characters')
       .max(100, 'must have 1 to 100 characters'),
     description: z.string().max(500, 'must have at most 500 characters'),
-    redirectUris: z.array(z.string().superRefine(checkRedirectUri(redirectSchemes))).max(10, 'must have at most 10 entries'),
+    redirectUris,
+    postLogoutRedirectUris: redirectUris,
+    backchannelLogoutUri: z.string().superRefine((uri, context) => {
+      const message = backchannelUriProblem(uri, allowLoopbackProviders)
+      if (message) context.addIssue({ code: 'custom', message })
+    }),
+    backchannelLogoutSessionRequired: z.boolean(),
     allowedOrigins: z.array(z.string().superRefine(checkOrigin)).max(10, 'must have at most 10 entries').overwrite(unique),
     allowedScopes: z
       .array(

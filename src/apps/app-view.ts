@@ -29,6 +29,12 @@ export interface AppView {
   readonly redirectUris: string[]
   /** Origins of its pages beside those of its redirect URIs. Absent if there are none. */
   readonly allowedOrigins?: string[] | undefined
+  /** Where browsers may go after a logout that it asked for. Absent: to one of `redirectUris`. */
+  readonly postLogoutRedirectUris?: string[] | undefined
+  /** The URL that is told of sign-outs. Absent: it is not told. */
+  readonly backchannelLogoutUri?: string | undefined
+  /** Whether it must be told which session has ended. Absent if it need not. */
+  readonly backchannelLogoutSessionRequired?: boolean | undefined
   /** Names of the grants it may use. */
   readonly allowedGrantTypes: string[]
   /** The scopes it may ask for. */
@@ -83,6 +89,9 @@ export const appViewSchema = z.object({
   description: z.string().optional(),
   redirectUris: z.array(z.string()),
   allowedOrigins: z.array(z.string()).optional(),
+  postLogoutRedirectUris: z.array(z.string()).optional(),
+  backchannelLogoutUri: z.string().optional(),
+  backchannelLogoutSessionRequired: z.boolean().optional(),
   allowedGrantTypes: z.array(z.string()),
   allowedScopes: z.array(z.string()),
   status: z.enum(['active', 'suspended', 'revoked']),
@@ -116,6 +125,9 @@ export function viewApp(app: App): AppView {
     ...(app.description ? { description: app.description } : {}),
     redirectUris: [...app.redirectUris],
     ...(app.allowedOrigins?.length ? { allowedOrigins: [...app.allowedOrigins] } : {}),
+    ...(app.postLogoutRedirectUris?.length ? { postLogoutRedirectUris: [...app.postLogoutRedirectUris] } : {}),
+    ...(app.backchannelLogoutUri === undefined ? {} : { backchannelLogoutUri: app.backchannelLogoutUri }),
+    ...(app.backchannelLogoutSessionRequired ? { backchannelLogoutSessionRequired: true } : {}),
     allowedGrantTypes: [...app.grantTypes],
     allowedScopes: [...app.scopes],
     status: WIRE_STATUS[app.status],

@@ -120,6 +120,9 @@ const FIELDS = [
   'description',
   'redirectUris',
   'allowedOrigins',
+  'postLogoutRedirectUris',
+  'backchannelLogoutUri',
+  'backchannelLogoutSessionRequired',
   'allowedGrantTypes',
   'allowedScopes',
   'dpopBoundAccessTokens',
@@ -144,6 +147,10 @@ function changesOf(input: Changes, { profile }: App): AppChange {
   if (input.description !== undefined) changes.description = input.description
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
+  if (input.postLogoutRedirectUris !== undefined) changes.postLogoutRedirectUris = input.postLogoutRedirectUris
+  if (input.backchannelLogoutUri !== undefined) changes.backchannelLogoutUri = input.backchannelLogoutUri ?? undefined
+  if (input.backchannelLogoutSessionRequired !== undefined)
+    changes.backchannelLogoutSessionRequired = input.backchannelLogoutSessionRequired
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.requirePushedAuthorizationRequests !== undefined)
     changes.requirePushedAuthorizationRequests = input.requirePushedAuthorizationRequests

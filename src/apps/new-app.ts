@@ -1,4 +1,5 @@
 import type { NewSecret } from '../clients/authenticate/client-secret.ts'
+import { signOutFields } from '../clients/sign-out-fields.ts'
 import type { App, AppKeys, AuthMethod } from '../store/store.ts'
 import type { AppFields } from './app-input.ts'
 
@@ -40,6 +41,7 @@ export function newApp(
     ...(fields.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: fields.idTokenSignedResponseAlg }),
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
+    ...signOutFields(fields),
     ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     ...(fields.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     grantTypes: fields.allowedGrantTypes,

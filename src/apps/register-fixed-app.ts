@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { appIdOf, isAppId, wireId } from '../base/ids.ts'
 import { keepSecret, makeSecret, type NewSecret } from '../clients/authenticate/client-secret.ts'
 import { hasSecret, provesItself } from '../clients/client-facts.ts'
+import { signOutFields } from '../clients/sign-out-fields.ts'
 import { ApiError } from '../errors/api-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
@@ -102,7 +103,8 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
   const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...others } = current
-  const { grantDays, requirePushedAuthorizationRequests: mustPush, ...kept } = others
+  const { grantDays, requirePushedAuthorizationRequests: mustPush, ...rest } = others
+  const { backchannelLogoutSessionRequired, backchannelLogoutUri, postLogoutRedirectUris, ...kept } = rest
   const keys = givenKeys ?? (method === 'private_key_jwt' ? storedKeys : undefined)
   const idTokenAlg = fields.idTokenSignedResponseAlg ?? idTokenSignedResponseAlg
   const days = or('grantDays', fields.grantDays, grantDays ?? null)
@@ -117,6 +119,19 @@ function withGivenFields(current: App, { authMethod, fields, given, keys: givenK
     ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
+    ...signOutFields({
+      postLogoutRedirectUris: or<readonly string[]>(
+        'postLogoutRedirectUris',
+        fields.postLogoutRedirectUris,
+        postLogoutRedirectUris ?? [],
+      ),
+      backchannelLogoutUri: fields.backchannelLogoutUri ?? backchannelLogoutUri,
+      backchannelLogoutSessionRequired: or(
+        'backchannelLogoutSessionRequired',
+        fields.backchannelLogoutSessionRequired,
+        backchannelLogoutSessionRequired ?? false,
+      ),
+    }),
     ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
     ...(or('requirePushedAuthorizationRequests', fields.requirePushedAuthorizationRequests, mustPush === true)
       ? { requirePushedAuthorizationRequests: true }

@@ -1,10 +1,12 @@
 import { sha256 } from '../base/crypto.ts'
 import { newGrantId } from '../base/ids.ts'
+import { sidOf } from '../base/session.ts'
 import { useAdmission } from '../clients/admission.ts'
 import { isSelfRegistered } from '../clients/find-client.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
+import { keepAppSession } from '../oidc/app-sessions.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
-import type { SignedInContext } from '../options/context.ts'
+import type { Context, SignedInContext } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
@@ -26,6 +28,8 @@ export async function issueCode(
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request
+  const keeping = keepSession(asked, request, principal, store)
+  if (keeping) await keeping
   await store.oneTime.put({
     kind: 'code',
     id: sha256(code),
@@ -54,7 +58,21 @@ export function codeAnswer(
   return { code, state, iss: issuer }
 }
 
-/** Collects the parts of the request that later tokens need: the audience, the authentication, and with `openid` the session and the claims. */
+/** Records that an app signs the user in in this session, where it is to be told when that ends; undefined where it is not. */
+export function keepSession(
+  { app, scopes }: Pick<AuthorizationRequest, 'app' | 'scopes'>,
+  { sid }: GrantContext,
+  { userId }: Principal,
+  store: Context['store'],
+): Promise<void> | undefined {
+  if (app.backchannelLogoutUri === undefined || !sid || !scopes.includes('openid')) return undefined
+  return keepAppSession({ appId: app.id, userId, sid }, store)
+}
+
+/**
+ * Collects the parts of the request that later tokens need: the audience, the authentication and the session, and with `openid` the
+ * claims.
+ */
 export function contextOf(
   { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
   principal: Principal,
@@ -62,8 +80,7 @@ export function contextOf(
   const { authTime, sessionId } = principal
   const authentication = authenticationOf(principal)
   const limits = audience === null ? (authentication ?? {}) : authentication ? { audience, ...authentication } : { audience }
-  if (!scopes.includes('openid')) return limits
-  // A digest: the session id may be the value of the host's session cookie, and apps see this claim.
-  const sid = sessionId === undefined ? null : sha256(`sid ${sessionId}`).slice(0, 22)
+  const sid = sidOf(sessionId)
+  if (!scopes.includes('openid')) return sid === null ? limits : { ...limits, sid }
   return { ...limits, nonce, authTime: authTime ?? null, sid, idTokenClaims: claims.idToken, userinfoClaims: claims.userinfo }
 }

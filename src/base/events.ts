@@ -34,6 +34,15 @@ interface OfRule<Type extends string> extends Of<Type> {
   readonly userId: string | null
 }
 
+interface OfLogout<Type extends string> extends Of<Type> {
+  /** The user who was signed out. */
+  readonly userId: string
+  /** The session that ended, as the app's ID tokens name it; null: every session of the user. */
+  readonly sid: string | null
+  /** How many requests were sent. */
+  readonly tries: number
+}
+
 interface OfConnector<Type extends string> {
   /** The name of the event. */
   readonly type: Type
@@ -152,6 +161,34 @@ export type AuthmountEvent =
       readonly chosenOrgId: string | null
       /** The authentication context that was reached; null: the step does not say. */
       readonly acr: string | null
+    })
+  /** A login session of the host's ended for the apps: the host called `endSession`, or an app had the user signed out. */
+  | {
+      /** The name of the event. */
+      readonly type: 'session_ended'
+      /** When it happened. */
+      readonly at: EpochMs
+      /** The user. */
+      readonly userId: string
+      /** The session, as ID tokens name it; null: every session of the user. */
+      readonly sid: string | null
+      /** How many grants ended with it; null if the answer of the store was lost. */
+      readonly revoked: number | null
+    }
+  /** A grant without `offline_access` ended with the session in which it was made. */
+  | OfGrant<'session_grant_ended'>
+  /** An app has confirmed that a session of a user has ended (OpenID Connect Back-Channel Logout). */
+  | OfLogout<'logout_delivered'>
+  /** An app could not be told that a session of a user has ended: the user may still be signed in there. */
+  | (OfLogout<'logout_failed'> & {
+      /**
+       * Why not: its address is not allowed (`refused`); it did not answer in time (`timeout`), too much (`too_large`), with a
+       * redirect, or not at all (`network`); it answered an error (`answer`); it needs the name of a session, and none is known
+       * (`no_session`); it was deleted or blocked meanwhile (`app_gone`).
+       */
+      readonly reason: 'refused' | 'timeout' | 'too_large' | 'redirect' | 'network' | 'answer' | 'no_session' | 'app_gone'
+      /** The HTTP status of its answer; null unless the reason is `answer`. */
+      readonly status: number | null
     })
   | (OfGrant<'token_issued'> & {
       /** The grant type, such as `authorization_code`. */

@@ -94,6 +94,7 @@ function unreadApp(clientId: string, now: number, neverUsedMs = 0): App {
     name: '',
     authMethod: 'none',
     redirectUris: [],
+    signOut: {},
     grantTypes: [],
     requirePushedAuthorizationRequests: false,
     registered: {},

@@ -4,8 +4,10 @@ import type { Config } from '../options/config.ts'
 import { algorithmsOf } from '../options/signing.ts'
 import type { AppKeys, AuthMethod } from '../store/store.ts'
 import type { ClientAuthentication } from './authenticate/method.ts'
+import { backchannelUriProblem } from './backchannel-uri-rules.ts'
 import { ASSERTION_ALGORITHMS, keySetUrlProblem, readPublicKeys } from './public-keys.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
+import { type SignOutFields, signOutFields } from './sign-out-fields.ts'
 
 /** What a client says of itself (RFC 7591 §2), read and judged. */
 export interface ClientMetadata {
@@ -16,6 +18,7 @@ export interface ClientMetadata {
   /** Absent where it asks for none. */
   readonly idTokenSignedResponseAlg?: string
   readonly redirectUris: readonly string[]
+  readonly signOut: SignOutFields
   readonly grantTypes: readonly string[]
   /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
   readonly dpopBoundAccessTokens?: boolean
@@ -77,6 +80,8 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const grantTypes = readGrantTypes(members)
   const responseTypes = readResponseTypes(members)
   const redirectUris = readRedirectUris(members, rules)
+  const postLogoutRedirectUris = readPostLogoutUris(members, rules)
+  const backchannel = readBackchannel(members, rules)
   const method = readMethod(members, rules)
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
@@ -90,12 +95,20 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
     ...(method.keys ? { keys: method.keys } : {}),
     ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris,
+    signOut: signOutFields({ postLogoutRedirectUris, ...backchannel }),
     grantTypes,
     ...(isBound === true ? { dpopBoundAccessTokens: true } : {}),
     requirePushedAuthorizationRequests: mustPush === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
+      ...(postLogoutRedirectUris.length > 0 ? { post_logout_redirect_uris: postLogoutRedirectUris } : {}),
+      ...(backchannel.backchannelLogoutUri === undefined
+        ? {}
+        : {
+            backchannel_logout_uri: backchannel.backchannelLogoutUri,
+            backchannel_logout_session_required: backchannel.backchannelLogoutSessionRequired,
+          }),
       grant_types: grantTypes,
       response_types: responseTypes,
       token_endpoint_auth_method: method.wireName,
@@ -161,6 +174,28 @@ function readRedirectUris(members: Members, { config, isDocument }: MetadataRule
   }
   if (refused !== undefined && (!isDocument || usable.length === 0)) throw badRedirect(refused)
   return [...new Set(usable)]
+}
+
+/** The addresses for after a logout that this server can use. Others are left out, and not repeated: a client can do without. */
+function readPostLogoutUris(members: Members, { config }: MetadataRules): readonly string[] {
+  const asked = members.get('post_logout_redirect_uris')
+  if (!Array.isArray(asked)) return []
+  const schemes = config.clients?.schemes ?? config.redirectSchemes
+  const usable = asked.slice(0, MAX_URIS).filter(uri => typeof uri === 'string' && !redirectUriProblem(uri, schemes))
+  return [...new Set<string>(usable)]
+}
+
+/**
+ * The back-channel logout URI of a document, at the origin that its `client_id` proves. One that another client registers is left
+ * out, and not repeated: strangers could have this server call any address.
+ */
+function readBackchannel(members: Members, { config, isDocument }: MetadataRules) {
+  const none = { backchannelLogoutUri: undefined, backchannelLogoutSessionRequired: false }
+  const uri = members.get('backchannel_logout_uri')
+  if (!isDocument || typeof uri !== 'string' || backchannelUriProblem(uri, config.allowLoopbackProviders)) return none
+  if (new URL(uri).origin !== new URL(String(members.get('client_id'))).origin) return none
+  const backchannelLogoutSessionRequired = members.get('backchannel_logout_session_required') === true
+  return { backchannelLogoutUri: uri, backchannelLogoutSessionRequired }
 }
 
 /** The URI itself, if it can be part of an error (RFC 6749 §5.2). */

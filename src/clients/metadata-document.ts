@@ -147,10 +147,11 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 }
 
 /** The record with what its document says now. */
-function withDocument(app: App, { registered, ...said }: ClientMetadata, now: EpochMs): App {
+function withDocument(app: App, { registered, signOut, ...said }: ClientMetadata, now: EpochMs): App {
   const version = app.version + 1
   if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === said.authMethod) return { ...app, version }
   const { dpopBoundAccessTokens: _bound, idTokenSignedResponseAlg: _alg, keys: _keys, ...others } = app
-  const { requirePushedAuthorizationRequests: _push, ...kept } = others
-  return { ...kept, ...said, metadata: registered, updatedAt: now, version }
+  const { requirePushedAuthorizationRequests: _push, ...rest } = others
+  const { backchannelLogoutSessionRequired: _session, backchannelLogoutUri: _uri, postLogoutRedirectUris: _uris, ...kept } = rest
+  return { ...kept, ...said, ...signOut, metadata: registered, updatedAt: now, version }
 }

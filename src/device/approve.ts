@@ -1,5 +1,5 @@
 import { scopesToAsk } from '../authorize/allow-request.ts'
-import { contextOf } from '../authorize/issue-code.ts'
+import { contextOf, keepSession } from '../authorize/issue-code.ts'
 import { toLogin } from '../authorize/login.ts'
 import { recordConsent } from '../authorize/record-consent.ts'
 import { orGiveBack, STEP_ID, type SteppedRequest, spendSteps, stepFirst, throughSteps } from '../authorize/steps.ts'
@@ -119,7 +119,8 @@ async function answerDevice(
     await services.limits.count('codes', [orgId, userId, app.id], store)
     await recordConsent({ app, scopes }, context)
   }
-  const asked = { audience: entry.data.audience, claims: NO_CLAIMS, nonce: null, scopes }
+  const kept = contextOf({ audience: entry.data.audience, claims: NO_CLAIMS, nonce: null, scopes }, principal)
+  if (granted) await keepSession({ app, scopes }, kept, principal, store)
   const decision: OneTime<'device_decision'> = {
     kind: 'device_decision',
     id: entry.id,
@@ -130,8 +131,9 @@ async function answerDevice(
       orgId,
       grantId: newGrantId(app.id),
       scopes,
-      context: contextOf(asked, principal),
+      context: kept,
       epoch: app.epoch,
+      answeredAt: now,
     },
   }
   const announce = () => events.emit({ type: granted ? 'consent_granted' : 'consent_denied', ...by })

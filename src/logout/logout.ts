@@ -1,5 +1,6 @@
 import { countScreen } from '../authorize/count-screen.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
+import { sidOf } from '../base/session.ts'
 import { findClient, isSelfRegistered } from '../clients/find-client.ts'
 import { withdraw } from '../connected-apps/withdraw.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
@@ -12,8 +13,9 @@ import type { Context } from '../options/context.ts'
 import { isNavigation, onwardPage } from '../pages/onward-page.ts'
 import { escapeHtml, renderPage } from '../pages/page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import type { OneTime, OneTimeData } from '../store/store.ts'
+import type { App, OneTime, OneTimeData } from '../store/store.ts'
 import { carriesToken } from '../tokens/carries-token.ts'
+import { endSession } from './end-session.ts'
 
 /** Ten minutes, for the user to decide on the host's page. */
 const DECISION_MS = 600_000
@@ -48,7 +50,7 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
     kind: 'logout',
     id: sha256(logoutId),
     expiresAt: now + DECISION_MS,
-    data: { userId: principal.userId, orgId: principal.orgId, appId, redirectUri, state },
+    data: { userId: principal.userId, orgId: principal.orgId, appId, redirectUri, state, sid: sidOf(principal.sessionId) },
   })
   const returnTo = withParams(`${config.mountPath}/oauth/logout/done`, { logout_id: logoutId })
   const hints = { logout_hint: optional(params, 'logout_hint') ?? null, ui_locales: optional(params, 'ui_locales') ?? null }
@@ -56,36 +58,64 @@ export async function logout(request: HttpRequest, context: Context): Promise<Ht
 }
 
 /**
- * GET /oauth/logout/done: the host has ended the session. With `end_grants=true` it also withdraws the user's consent to the
- * app and ends its grants. Then the browser goes back to the app, if the request had a `post_logout_redirect_uri`.
+ * GET /oauth/logout/done: the host has ended the session, which then ends for the apps too. With `end_grants=true` it also
+ * withdraws the user's consent to the app and ends its grants. Then the browser goes back to the app, if the request had a
+ * `post_logout_redirect_uri`.
  */
 export async function finishLogout(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { services, store } = context
   const params = readParams(request.query)
   const entry = await store.oneTime.peek('logout', sha256(one(params, 'logout_id')))
   if (!entry) throw new OAuthError('invalid_request', 'this logout is over: start again from the app', { expired: true })
+  await endForApps(entry, context)
   if (optional(params, 'end_grants') === 'true') await endGrantsOfApp(entry, context)
   // The form of the host's logout page may have led here.
   return sendOn(entry.data, pageSettingFor(request, services), isNavigation(request) ? onwardPage : undefined)
 }
 
 /**
- * Ends the grants of the app that asked, once. The mark that it was done is written afterwards, so that a request that is
- * repeated because its answer was lost cannot find it and end nothing; ending twice does no harm.
+ * Ends the session for the apps, where the host names its sessions. Where the host still recognises the session, its user has
+ * decided to stay signed in.
  */
-async function endGrantsOfApp({ data, expiresAt, id }: OneTime<'logout'>, context: Context): Promise<void> {
-  const { config, events, store } = context
-  const { appId, orgId, userId } = data
-  const markId = sha256(JSON.stringify(['logout', id]))
-  if (appId === null || (await store.oneTime.peek('ended', markId))) return
-  await withdraw(userId, appId, context, ({ clientId, revoked }) =>
-    events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked }),
+async function endForApps(entry: OneTime<'logout'>, context: Context): Promise<void> {
+  const { principal } = context
+  const { sid, userId } = entry.data
+  const isSignedIn = principal?.userId === userId && sidOf(principal.sessionId) === sid
+  if (typeof sid !== 'string' || isSignedIn) return
+  await once('session', entry, context, () => endSession({ userId, sid }, context))
+}
+
+/** Withdraws the user's consent to the app that asked, and ends its grants. */
+async function endGrantsOfApp(entry: OneTime<'logout'>, context: Context): Promise<void> {
+  const { config, events } = context
+  const { appId, orgId, userId } = entry.data
+  if (appId === null) return
+  await once('logout', entry, context, () =>
+    withdraw(userId, appId, context, ({ clientId, revoked }) =>
+      events.emit({ type: 'consent_withdrawn', at: config.now(), clientId, orgId, userId, revoked }),
+    ),
   )
-  await store.oneTime.put({ kind: 'ended', id: markId, expiresAt, data: { appId, orgId, userId } })
+}
+
+/**
+ * Ends something once for each logout. The mark that it was done is written afterwards, so that a request that is repeated because
+ * its answer was lost cannot find it and end nothing; ending twice does no harm.
+ */
+async function once(
+  what: string,
+  { data, expiresAt, id }: OneTime<'logout'>,
+  { store }: Context,
+  end: () => Promise<unknown>,
+): Promise<void> {
+  const { appId, orgId, userId } = data
+  const markId = sha256(JSON.stringify([what, id]))
+  if (await store.oneTime.peek('ended', markId)) return
+  await end()
+  await store.oneTime.put({ kind: 'ended', id: markId, expiresAt, data: { appId: appId ?? '', orgId, userId } })
 }
 
 /** The app that asks, and where the browser goes afterwards. */
-interface Return extends Omit<OneTimeData['logout'], 'userId' | 'orgId'> {
+interface Return extends Omit<OneTimeData['logout'], 'userId' | 'orgId' | 'sid'> {
   readonly clientId: string | null
 }
 
@@ -109,9 +139,16 @@ async function readReturn(params: Params, context: Context): Promise<Return> {
   // §3: a client that anybody may have registered proves by an ID token that the user knows it.
   if (app && isSelfRegistered(app) && !hint)
     throw new OAuthError('invalid_request', 'post_logout_redirect_uri of an app that registered itself needs id_token_hint')
-  if (app?.status !== 'active' || !app.redirectUris.includes(redirectUri))
-    throw new OAuthError('invalid_request', 'post_logout_redirect_uri must be one of the redirectUris of an active app')
+  if (app?.status !== 'active' || !returnsOf(app).includes(redirectUri)) throw new OAuthError('invalid_request', RETURNS)
   return { appId, clientId, redirectUri, state }
+}
+
+const RETURNS =
+  'post_logout_redirect_uri must be one of the postLogoutRedirectUris of an active app, or of its redirectUris if it has none'
+
+/** Where an app may have the browser after a logout. One that says nothing of that: to its redirect URIs. */
+function returnsOf({ postLogoutRedirectUris = [], redirectUris }: App): readonly string[] {
+  return postLogoutRedirectUris.length > 0 ? postLogoutRedirectUris : redirectUris
 }
 
 async function hintOf(params: Params, context: Context) {

@@ -62,6 +62,8 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     ...(keys && {
       jwks_uri: at(`/.well-known/${JWKS_DOCUMENT}`),
       userinfo_endpoint: at('/oauth/userinfo'),
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
       end_session_endpoint: config.logoutUrl === null ? undefined : at('/oauth/logout'),
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: keys.algorithms,

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
 
-/** The parts of the authorization request that a grant keeps; all but the audience, the admission and the authentication only with the scope `openid`. */
+/** The parts of the authorization request that a grant keeps; nonce and claims only with the scope `openid`. */
 export interface GrantContext extends JsonObject {
   /** The resources that were asked for (RFC 8707 §2.1). */
   readonly audience?: readonly string[] | null
@@ -16,7 +16,7 @@ export interface GrantContext extends JsonObject {
   readonly acr?: string | null
   /** The authentication methods by which the user signed in. */
   readonly amr?: readonly string[] | null
-  /** A digest that names the host's session. */
+  /** A digest that names the host's session; null or absent if the host does not name sessions. */
   readonly sid?: string | null
   /** The claims that were asked for by name, and where. */
   readonly idTokenClaims?: readonly string[]

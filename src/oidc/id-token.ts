@@ -71,7 +71,7 @@ export async function idTokenFor(issued: TokensForIdToken, context: Context): Pr
  * Finds the key of the algorithm that an app has asked for (OpenID Connect Dynamic Client Registration §2). Undefined if it has asked
  * for none, or if the server has changed its algorithms since.
  */
-function keyFor({ idTokenSignedResponseAlg: wanted }: App, signers: readonly SigningKey[]): SigningKey | undefined {
+export function keyFor({ idTokenSignedResponseAlg: wanted }: App, signers: readonly SigningKey[]): SigningKey | undefined {
   return wanted === undefined ? undefined : signers.find(({ alg }) => alg === wanted)
 }
 

@@ -320,7 +320,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
     'GET /oauth/logout/done': {
       summary: 'Back from the host’s logout page',
       query: z.object({ logout_id: text, end_grants: z.literal('true').optional() }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS },
+      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /connectors/:connectorId/oauth/authorize': {
       summary: 'Get the URL to which to send the browser to connect an outside account',

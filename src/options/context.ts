@@ -4,6 +4,7 @@ import type { ClientAuthentication } from '../clients/authenticate/method.ts'
 import type { DocumentReader } from '../clients/document-reader.ts'
 import type { Upstreams } from '../connectors/upstream.ts'
 import type { Limits } from '../http/limits.ts'
+import type { Outbound } from '../outbound/outbound.ts'
 import type { Theme } from '../pages/theme.ts'
 import type { DeadlineStore } from '../store/deadline-store.ts'
 import type { KeySource } from '../tokens/keys.ts'
@@ -24,6 +25,8 @@ export interface Services {
   /** Null where there is no OpenID Connect. */
   readonly keys: KeySource | null
   readonly limits: Limits
+  /** Calls the back-channel logout URIs of apps. Null where there is no OpenID Connect. */
+  readonly logoutClient: (() => Promise<Outbound>) | null
   /** Checks proofs of keys. */
   readonly proofs: ProofCheck
   readonly theme: Theme

@@ -311,7 +311,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly signInProvider?:
     | ((name: string) => Promise<SignInProvider | null | undefined> | SignInProvider | null | undefined)
     | undefined
-  /** Let providers be on this machine, without https: for tests and development, never in production. Default false. */
+  /** Let providers and back-channel logout URIs be on this machine, without https: for tests and development, never in production. Default false. */
   readonly allowLoopbackProviders?: boolean | undefined
   /**
    * How requests to providers leave this server: through a proxy, and to which hosts of a private network. Default: through the

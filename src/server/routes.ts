@@ -141,7 +141,7 @@ const DEVICE_ROUTES: readonly Route[] = [
 const LOGOUT_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/logout', flow: logout, access: 'session', errors: 'browser' },
   { method: 'POST', path: '/oauth/logout', flow: logout, access: 'none', errors: 'browser' },
-  { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, access: 'none', errors: 'browser' },
+  { method: 'GET', path: '/oauth/logout/done', flow: finishLogout, access: 'session', errors: 'browser' },
 ]
 
 /** Served where the host has outside accounts. */

@@ -115,6 +115,12 @@ export interface App {
   readonly redirectUris: readonly string[]
   /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
   readonly allowedOrigins?: readonly string[]
+  /** Where browsers may go after a logout that it asked for. Absent: to one of `redirectUris`. */
+  readonly postLogoutRedirectUris?: readonly string[]
+  /** The URL that receives logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.2). Absent: it is not told of sign-outs. */
+  readonly backchannelLogoutUri?: string
+  /** Whether a logout token must name a session for this app. Absent: it need not. */
+  readonly backchannelLogoutSessionRequired?: boolean
   /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: only if the server requires it. */
   readonly dpopBoundAccessTokens?: boolean
   /** Whether it must push its authorization requests (RFC 9126 §6). Absent: only if every app must. */
@@ -289,6 +295,8 @@ export interface OneTimeData {
     readonly context: JsonObject
     /** {@link App.epoch} when the user answered. */
     readonly epoch: number
+    /** When the user answered. */
+    readonly answeredAt?: EpochMs
   }
   /** The mark that a device has asked within this interval. */
   readonly device_poll: {
@@ -344,6 +352,8 @@ export interface OneTimeData {
     readonly redirectUri: string | null
     /** The app's `state`; null if it sent none. */
     readonly state: string | null
+    /** The `sid` of the session that is to end. Absent or null if the host does not name sessions. */
+    readonly sid?: string | null
   }
   /** The `state` of a connector authorization that the host began as a client (RFC 6749 §10.12). */
   readonly connector_state: {
@@ -615,6 +625,14 @@ export type ConsentOwner =
 /** Whether an admin has allowed an admission, refused it, or not decided; `used`: users of the organisation use the app where no admin needs to decide. */
 export type AdmissionState = 'pending' | 'allowed' | 'refused' | 'used'
 
+/** The end of a session of the host. */
+export interface SignedOut {
+  /** The `sid` of the session; null: every session of the user. */
+  readonly sid: string | null
+  /** When it ended. */
+  readonly at: EpochMs
+}
+
 /** The scopes that an owner allows an app. With an organisation as owner, it admits an app that was not registered there. */
 export interface Consent {
   /** The user or organisation that agreed. */
@@ -635,6 +653,13 @@ export interface Consent {
   readonly lastUsedAt?: EpochMs
   /** Raised to end every grant that was made under an admission: grants keep the epoch they were made under. */
   readonly epoch?: number
+  /**
+   * The `sid` of each session of the host in which the app has signed the user in, newest last, until the app was told that it
+   * has ended. Only for apps with a `backchannelLogoutUri`.
+   */
+  readonly sessions?: readonly string[]
+  /** The sessions that ended a moment ago: no code is redeemed that was issued in one of them before. */
+  readonly signedOut?: readonly SignedOut[]
   /** From this instant on, the consent is absent. Absent: until it is withdrawn. */
   readonly expiresAt?: EpochMs
   /** 1 when created, +1 per write. */

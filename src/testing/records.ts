@@ -19,6 +19,9 @@ export function newApp(fields: Partial<App> = {}): App {
     secrets: [{ hash: newId(), createdAt: 1, usableUntil: null }],
     redirectUris: ['https://app.example/cb?x=%20'],
     allowedOrigins: ['capacitor://localhost'],
+    postLogoutRedirectUris: ['https://app.example/bye'],
+    backchannelLogoutUri: 'https://app.example/logout',
+    backchannelLogoutSessionRequired: true,
     dpopBoundAccessTokens: true,
     requirePushedAuthorizationRequests: true,
     grantTypes: ['authorization_code', 'refresh_token'],
@@ -79,7 +82,19 @@ export function newCode(fields: Partial<OneTime<'code'>> = {}): OneTime<'code'> 
 }
 
 export function newConsent(fields: Partial<Consent> = {}): Consent {
-  return { owner: { userId: newId() }, appId: newAppId(), scopes: ['read'], grantedAt: 1000, version: 1, ...fields }
+  return {
+    owner: { userId: newId() },
+    appId: newAppId(),
+    scopes: ['read'],
+    grantedAt: 1000,
+    sessions: [newId()],
+    signedOut: [
+      { sid: newId(), at: 1000 },
+      { sid: null, at: 1001 },
+    ],
+    version: 1,
+    ...fields,
+  }
 }
 
 export function newCredential(fields: Partial<Credential> = {}): Credential {

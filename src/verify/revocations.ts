@@ -32,6 +32,7 @@ export class Revocations {
         break
       case 'refresh_reuse':
       case 'code_replay':
+      case 'session_grant_ended':
         this.#change(event.clientId, now, app => app.addGrant(event.grantId, until))
         break
       case 'app_tokens_revoked':

@@ -206,6 +206,36 @@ everywhere(
   UNLIMITED,
 )
 
+everywhere('what an app says of signing out is set, changed and removed', async (t, host) => {
+  const fields = {
+    postLogoutRedirectUris: ['https://app.example/bye'],
+    backchannelLogoutUri: 'https://app.example/logout?of=us',
+    backchannelLogoutSessionRequired: true,
+  }
+  const { id } = await createApp(host, fields)
+  t.match((await api(host, 'GET', `/${id}`)).body, fields)
+  t.match((await api(host, 'PUT', `/${id}`, { body: { name: 'Another' } })).body, fields)
+  host.events.length = 0
+  const removed = { postLogoutRedirectUris: [], backchannelLogoutUri: null, backchannelLogoutSessionRequired: false }
+  const { body, status } = await api(host, 'PUT', `/${id}`, { body: removed })
+  t.equal(status, 200)
+  t.match(host.events, [{ type: 'app_updated', changed: Object.keys(fields) }])
+  for (const name of Object.keys(fields)) t.notOk(name in body, name)
+  const record = await host.store.apps.get(id)
+  t.ok(record)
+  t.notOk(record && 'backchannelLogoutUri' in record)
+
+  const wrong = {
+    postLogoutRedirectUris: ['javascript:alert(1)'],
+    backchannelLogoutUri: 'https://192.168.0.1/logout',
+    backchannelLogoutSessionRequired: 'yes',
+  }
+  const refused = await api(host, 'PUT', `/${id}`, { body: wrong })
+  t.equal(refused.status, 400)
+  const { details } = refused.body.error as { readonly details: readonly { readonly path: string }[] }
+  t.strictSame(details.map(({ path }) => path.split('.')[0]).toSorted(), Object.keys(wrong).toSorted())
+})
+
 everywhere('the catalogue of scopes is a bare array', async (t, host) => {
   const { text } = await api(host, 'GET', '/scopes', { user: 'bert' })
   t.strictSame(JSON.parse(text), [

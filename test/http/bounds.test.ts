@@ -292,6 +292,13 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'connectors/provider-tokens.ts MAX_EXPIRES_IN': 'ten years: a number that a provider could not mean',
   'http/limits.ts MAX_EXHAUSTED': 'memory of one process',
   'http/rate-limiter.ts MAX_KEYS': 'memory of one process',
+  'logout/end-session.ts MAX_PASSES': 'how often a list is read in which grants may move meanwhile',
+  'oidc/app-sessions.ts MAX_SESSIONS': ['oidc/back-channel-logout.test.ts', 'of a user’s sessions the newest thirty are kept'],
+  'oidc/app-sessions.ts MAX_SIGNED_OUT': ['oidc/back-channel-logout.test.ts', 'of a user’s sessions the newest thirty are kept'],
+  'oidc/back-channel-logout.ts MAX_TOLD_BYTES': [
+    'oidc/back-channel-logout.test.ts',
+    'an app that cannot be told is tried three times at most',
+  ],
   'pages/language.ts MAX_WANTED': 'how many languages of a browser are looked at',
   'tokens/dpop-proof.ts MAX_PROOF_CHARS': ['oauth/dpop.test.ts', 'a JWT of five kilobytes'],
   'tokens/dpop-proof.ts MAX_JTI_CHARS': ['oauth/dpop.test.ts', 'a jti of 300 characters'],

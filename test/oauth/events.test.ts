@@ -91,6 +91,10 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     'oauth/steps.test.ts',
     'a browser goes through the steps in their order, and only the server of the host lets it on',
   ],
+  session_ended: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  session_grant_ended: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  logout_delivered: ['oidc/back-channel-logout.test.ts', 'an app is told of a sign-out by a token that it can verify'],
+  logout_failed: ['oidc/back-channel-logout.test.ts', 'an app that cannot be told is tried three times at most'],
   token_issued: async ({ host }) => ({ ...(await grantOf(host)).of, grantType: 'authorization_code', scopes: SCOPES_OF }),
   async token_refreshed({ host }) {
     const { app, of, refresh } = await grantOf(host)

@@ -262,6 +262,12 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'authorize/consent.ts LOOK_AFTER_MS': 'how long the loser of two clicks waits for the winner',
   'connectors/provider-metadata.ts DISCOVERY_MS': 'how long what a provider says of itself is remembered',
   'connectors/provider-metadata.ts FORGET_MS': 'how often it is asked while it fails',
+  'oidc/app-sessions.ts SIGNED_OUT_MS': 'longer than a code may live, which is refused by then in any case',
+  'oidc/back-channel-logout.ts WAIT_MS': ['oidc/back-channel-logout.test.ts', 'an app that hangs does not hold up the sign-out'],
+  'tokens/logout-token.ts LOGOUT_TOKEN_SECONDS': [
+    'oidc/back-channel-logout.test.ts',
+    'an app is told of a sign-out by a token that it can verify',
+  ],
   'sign-in/account-exchange.ts CODE_SECONDS': 'longer than any provider lets its codes live',
   'clients/deletion-mark.ts MARK_MS': ['oauth/ends.test.ts', 'an app is deleted'],
 }

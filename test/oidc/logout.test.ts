@@ -9,8 +9,8 @@ const LOGOUT: HostOptions = { ...SIGN_IN, logoutUrl: '/sign-out' }
 const failing = { now: false }
 type App = Awaited<ReturnType<typeof signInApp>>
 
-async function signIn(host: TestHost, app: App) {
-  const { body } = await host.redeem(app, await host.approve(app, { scope: 'openid read:records' }))
+async function signIn(host: TestHost, app: App, scope = 'openid read:records') {
+  const { body } = await host.redeem(app, await host.approve(app, { scope }))
   return { idToken: String(body.id_token), access: String(body.access_token), refresh: String(body.refresh_token) }
 }
 const ask = (host: TestHost, fields: Record<string, string>, user: string | null = 'anna') =>
@@ -20,7 +20,7 @@ everyFramework(
   'the host’s page decides, and the browser then returns to the app',
   async (t, host) => {
     const app = await signInApp(host)
-    const { idToken, access } = await signIn(host, app)
+    const { idToken, access } = await signIn(host, app, 'openid read:records offline_access')
     const { body } = await host.send('/.well-known/openid-configuration')
     t.equal(body.end_session_endpoint, 'https://issuer.example/oauth/logout')
     const asked = await ask(host, {
@@ -40,7 +40,7 @@ everyFramework(
     })
     const done = await host.browse(asked.params.returnTo ?? '', null)
     t.equal(done.location?.href, `${REDIRECT_URI}?state=s+1%26`)
-    t.equal(await host.records(access), 200, 'signing out is not taking back')
+    t.equal(await host.records(access), 200, 'signing out is not taking back what was to outlive it')
     t.equal((await host.browse(asked.params.returnTo ?? '', null)).location?.href, done.location?.href, 'a reload is harmless')
 
     const nobody = await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI, state: 's' }, null)
@@ -64,7 +64,7 @@ everyFramework(
   'a user who wants that also ends what the app may do, once, and only from the host’s page',
   async (t, host) => {
     const app = await signInApp(host)
-    const { idToken, access, refresh } = await signIn(host, app)
+    const { idToken, access, refresh } = await signIn(host, app, 'openid read:records offline_access')
     const asked = await ask(host, { id_token_hint: idToken })
     const { returnTo = '' } = asked.params
     for (const forged of ['/oauth/logout/done?end_grants=true', '/oauth/logout/done?end_grants=true&logout_id=x'])
@@ -77,6 +77,7 @@ everyFramework(
     t.match(host.events, [{ type: 'consent_withdrawn', clientId: app.clientId, userId: 'anna', orgId: 'org-1', revoked: 1 }])
     t.ok((await host.authorize(app, { scope: 'openid read:records' })).params.consent_id, 'the user is asked again')
 
+    host.clock.advance(1)
     const again = await signIn(host, app)
     await host.browse(`${returnTo}&end_grants=true`, null)
     t.equal(await host.records(again.access), 200, 'a link that was used ends nothing more')
@@ -155,6 +156,28 @@ everyFramework(
     const named = await ask(host, { client_id: app.clientId, post_logout_redirect_uri: REDIRECT_URI }, null)
     t.equal(named.location, undefined)
     t.match(named.text, `href="${REDIRECT_URI}"`)
+  },
+  LOGOUT,
+)
+
+everyFramework(
+  'an app that has addresses for after a logout is returned to at these alone',
+  async (t, host) => {
+    const bye = 'https://app.example/bye?x=1'
+    const app = await signInApp(host, { clientId: 'with-a-bye', postLogoutRedirectUris: [bye] })
+    const { idToken } = await signIn(host, app)
+    const { params } = await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye, state: 's' })
+    t.equal((await host.browse(params.returnTo ?? '', null)).location?.href, `${bye}&state=s`)
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI })).status, 400)
+    await signInApp(host, { clientId: 'with-a-bye' })
+    t.equal(
+      (await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye })).status,
+      302,
+      'a field that is not given stays',
+    )
+    await signInApp(host, { clientId: 'with-a-bye', postLogoutRedirectUris: [] })
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: bye })).status, 400)
+    t.equal((await ask(host, { id_token_hint: idToken, post_logout_redirect_uri: REDIRECT_URI })).status, 302)
   },
   LOGOUT,
 )

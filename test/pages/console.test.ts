@@ -459,13 +459,24 @@ t.test('in the browser', { skip }, async t => {
     await page.getByLabel('Public').check()
     await page.getByLabel('Redirect URIs').fill('com.example.app:/cb')
     await page.getByLabel('Allowed origins').fill('capacitor://localhost/\nhttps://ui.example')
+    await page.getByLabel('After a logout, back to').fill('com.example.app:/bye')
+    await page.getByLabel('Back-channel logout URI').fill('https://10.0.0.1/logout')
+    await page.getByLabel('It needs the session').check()
     await page.getByLabel('read:records').check()
     await press('Create the app')
     await page.getByText('capacitor://localhost/ must be an origin such as').waitFor()
+    await page.getByText('Must be an https URL at a public address').waitFor()
     await page.getByLabel('Allowed origins').fill('capacitor://localhost\nhttps://ui.example')
-    await press('Create the app')
+    await page.getByLabel('Back-channel logout URI').fill('https://pocket.example/logout')
+    const [created] = await Promise.all([page.waitForRequest(request => request.method() === 'POST'), press('Create the app')])
+    t.match(created.postDataJSON(), {
+      postLogoutRedirectUris: ['com.example.app:/bye'],
+      backchannelLogoutUri: 'https://pocket.example/logout',
+      backchannelLogoutSessionRequired: true,
+    })
     await said('Pocket is created.')
     await page.getByText('https://ui.example').waitFor()
+    await page.getByText('https://pocket.example/logout').waitFor()
     await page.getByRole('link', { name: 'Edit' }).click()
     await page.getByLabel('Allowed origins').fill('')
     const [update] = await Promise.all([page.waitForRequest(request => request.method() === 'PUT'), press('Save')])

@@ -372,6 +372,37 @@ everyFramework(
 )
 
 everyFramework(
+  'the document of a client may name an address that is told of sign-outs, at its own origin alone',
+  async (t, host) => {
+    const said = async (backchannel_logout_uri: unknown) => {
+      const fields = { backchannel_logout_uri, backchannel_logout_session_required: true, post_logout_redirect_uris: [REDIRECT] }
+      const app = publish(fields)
+      t.equal((await shown(host, app.clientId)).status, 302, String(backchannel_logout_uri))
+      const record = await host.store.apps.get(appIdOf(app.clientId))
+      t.strictSame(record?.postLogoutRedirectUris, [REDIRECT])
+      return [record?.backchannelLogoutUri, record?.backchannelLogoutSessionRequired, record?.metadata?.backchannel_logout_uri]
+    }
+    const own = `${documents.origin}/logout`
+    t.strictSame(await said(own), [own, true, own])
+    for (const other of ['https://victim.example/', `${documents.origin}/#x`, 'http://localhost/', 'nowhere', 7, [own]])
+      t.strictSame(await said(other), [undefined, undefined, undefined])
+
+    let uri: string | undefined = own
+    const url = documents.answer(path(), (_request, response) => {
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'cache-control': 'max-age=300' })
+        .end(JSON.stringify({ client_id: url, ...AGENT, backchannel_logout_uri: uri }))
+    })
+    await shown(host, url)
+    uri = undefined
+    host.clock.advance(301)
+    await shown(host, url)
+    t.equal((await host.store.apps.get(appIdOf(url)))?.backchannelLogoutUri, undefined, 'what it no longer says is gone')
+  },
+  OPEN,
+)
+
+everyFramework(
   'two URLs with one digest: the second is not let in',
   async (t, host) => {
     const app = publish()

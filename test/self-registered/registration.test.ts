@@ -126,6 +126,27 @@ const REFUSED: Readonly<Record<string, readonly [sent: unknown, error: string]>>
 }
 
 everyFramework(
+  'a client says where people go after a logout, and cannot have this server call an address of its choice',
+  async (t, host) => {
+    const { body } = await register(host, {
+      ...PUBLIC,
+      post_logout_redirect_uris: ['https://helper.example/bye', 'javascript:alert(1)', 7],
+      backchannel_logout_uri: 'https://victim.example/',
+      backchannel_logout_session_required: true,
+    })
+    t.strictSame(body.post_logout_redirect_uris, ['https://helper.example/bye'])
+    t.notOk('backchannel_logout_uri' in body || 'backchannel_logout_session_required' in body)
+    const record = await host.store.apps.get(String(body.client_id))
+    t.strictSame(record?.postLogoutRedirectUris, ['https://helper.example/bye'])
+    t.equal(record?.backchannelLogoutUri, undefined)
+    const plain = await register(host, { ...PUBLIC, post_logout_redirect_uris: [] })
+    t.equal(plain.status, 201)
+    t.notOk('post_logout_redirect_uris' in plain.body)
+  },
+  OPEN,
+)
+
+everyFramework(
   'a registration that cannot be is refused in the words of the standard, and nothing is stored',
   async (t, host) => {
     for (const [name, [sent, error]] of Object.entries(REFUSED)) {

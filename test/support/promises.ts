@@ -207,6 +207,27 @@ const SECURITY: Page = {
     ['keeps ID tokens and access tokens apart', 'oidc/jwt-attacks.test.ts', 'a JWT access token is no ID token hint'],
   ],
   'Your server': [
+    [
+      'Signing out reaches the apps.',
+      'oidc/back-channel-logout.test.ts',
+      'an app is told of a sign-out by a token that it can verify',
+    ],
+    [
+      'a code of it can no longer be redeemed',
+      'oidc/back-channel-logout.test.ts',
+      'no code of an ended session becomes a grant, and no refresh outlives it',
+    ],
+    ['at public `https` addresses alone', 'oidc/back-channel-logout.test.ts', 'nothing but a public address is called'],
+    [
+      'in three tries, and an event says who was not',
+      'oidc/back-channel-logout.test.ts',
+      'an app that cannot be told is tried three times at most',
+    ],
+    [
+      "No user's session ends with another's",
+      'oidc/back-channel-logout.test.ts',
+      'only what belongs to this user and this session ends',
+    ],
     ['Input is what it seems.', 'http/surface.test.ts', 'anything but one string is a clean 400'],
     ['Bodies end at 16 KiB', 'http/bounds.test.ts', 'bytes of a form'],
     ['those of the management API at 64', 'http/bounds.test.ts', 'bytes of a body of the management API'],
@@ -623,7 +644,7 @@ const OPERATIONS: Page = {
   ],
   'After a 503': [
     [
-      'revocation, taking an app back, a logout, deleting an app, revoke-all, suspend, activate',
+      'revocation, taking an app back, a logout, `endSession`, deleting an app, revoke-all, suspend, activate',
       'oauth/ends.test.ts',
       'revoking a refresh token',
     ],

@@ -45,6 +45,8 @@ function facts(app) {
   fact('ID tokens are signed with', app.idTokenSignedResponseAlg ? [app.idTokenSignedResponseAlg] : [])
   fact('Redirect URIs', app.redirectUris)
   fact('Allowed origins', app.allowedOrigins ?? [])
+  fact('After a logout, back to', app.postLogoutRedirectUris ?? [])
+  fact('Told of sign-outs', app.backchannelLogoutUri ? [app.backchannelLogoutUri] : [])
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
   fact('Bound tokens', app.dpopBoundAccessTokens ? ['Only tokens that are bound to a key'] : [])

@@ -100,6 +100,7 @@ function methodChoices(methods, chosen, words) {
  */
 function appForm(app, catalogue, { back, extra, save, verb }) {
   const { allowedGrantTypes = [], allowedOrigins = [], allowedScopes = [], isConfidential = false, redirectUris = [] } = app
+  const { postLogoutRedirectUris = [] } = app
   const box = (/** @type {string} */ type, /** @type {unknown} */ value) => h('input', { type, value: String(value ?? '') })
   const alert = h('p', { class: 'error', role: 'alert' })
   const submit = h('button', { class: 'main' }, verb)
@@ -123,6 +124,9 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     ...(isConfidential
       ? []
       : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
+    field(CAPTIONS.postLogoutRedirectUris, h('textarea', { rows: '2', spellcheck: 'false' }, postLogoutRedirectUris.join('\n'))),
+    field(CAPTIONS.backchannelLogoutUri, box('url', app.backchannelLogoutUri)),
+    sessionChoice(app),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
     group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
@@ -174,6 +178,17 @@ const CAPTIONS = {
     label: 'Allowed origins (optional)',
     hint: 'Of a public app whose pages are elsewhere than its redirect URIs, such as capacitor://localhost. One on each line.',
   },
+  postLogoutRedirectUris: {
+    name: 'postLogoutRedirectUris',
+    label: 'After a logout, back to (optional)',
+    hint: 'Where the app may have people sent that it signs out, one address on each line. Without any, the addresses above.',
+  },
+  backchannelLogoutUri: {
+    name: 'backchannelLogoutUri',
+    label: 'Back-channel logout URI (optional)',
+    hint: 'An https address of the app’s server, which is told when somebody is signed out.',
+  },
+  backchannelLogoutSessionRequired: { name: 'backchannelLogoutSessionRequired', label: 'Back-channel logout' },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
   dpopBoundAccessTokens: { name: 'dpopBoundAccessTokens', label: 'Bound tokens' },
@@ -203,6 +218,13 @@ const CAPTIONS = {
   termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
 }
 
+/** @param {Partial<App>} app */
+function sessionChoice({ backchannelLogoutSessionRequired = false }) {
+  const { backchannelLogoutSessionRequired: caption } = CAPTIONS
+  const among = /** @type {const} */ ({ type: 'checkbox', name: caption.name })
+  const option = /** @type {const} */ (['true', 'It needs the session', 'It knows sessions by the sid of ID tokens alone.'])
+  return group(caption, [choice(option, { ...among, chosen: [String(backchannelLogoutSessionRequired)] })])
+}
 /** @type {Choice} */
 const BOUND = ['true', 'Only tokens that are bound to a key', 'A stolen one is of no use. The app must send proofs (DPoP).']
 const BOX = /** @type {const} */ ({ type: 'checkbox', name: 'dpopBoundAccessTokens' })
@@ -252,6 +274,9 @@ function readFields(form) {
     description: text('description'),
     redirectUris: text('redirectUris').split('\n'),
     allowedOrigins: text('allowedOrigins').split('\n'),
+    postLogoutRedirectUris: text('postLogoutRedirectUris').split('\n'),
+    backchannelLogoutUri: text('backchannelLogoutUri'),
+    backchannelLogoutSessionRequired: data.has('backchannelLogoutSessionRequired'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
     dpopBoundAccessTokens: data.has('dpopBoundAccessTokens'),
@@ -281,6 +306,9 @@ function fieldsOf(app) {
     description: app.description ?? '',
     redirectUris: linesOf(app.redirectUris),
     allowedOrigins: linesOf(app.allowedOrigins),
+    postLogoutRedirectUris: linesOf(app.postLogoutRedirectUris),
+    backchannelLogoutUri: app.backchannelLogoutUri || null,
+    backchannelLogoutSessionRequired: app.backchannelLogoutSessionRequired ?? false,
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
     dpopBoundAccessTokens: app.dpopBoundAccessTokens ?? false,

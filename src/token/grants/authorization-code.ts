@@ -1,13 +1,16 @@
 import { randomId, sha256 } from '../../base/crypto.ts'
 import { wireId } from '../../base/ids.ts'
+import type { EpochMs } from '../../base/time.ts'
 import { audienceOf } from '../../bearer/audience.ts'
 import { endFound, findEndMark } from '../../bearer/end-grant.ts'
 import { keepAdmission } from '../../clients/admission.ts'
-import { stillAllowed } from '../../clients/allowed-scopes.ts'
+import { OFFLINE_ACCESS, stillAllowed } from '../../clients/allowed-scopes.ts'
 import { isSelfRegistered } from '../../clients/find-client.ts'
 import { keepClient } from '../../clients/self-registered.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { optional } from '../../http/params.ts'
+import { endedSince } from '../../oidc/app-sessions.ts'
+import { grantContext } from '../../oidc/grant-context.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
@@ -60,7 +63,7 @@ export const authorizationCode: TokenGrant = {
     const scopes = ruled?.scopes ?? allowed
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false, ruled }, context)
-    await requireStillWanted(code, app, context)
+    await requireStillWanted({ code, issuedAt: entry.expiresAt - context.config.codeSeconds * 1000 }, app, context)
     return issued
   },
 }
@@ -94,12 +97,18 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
 }
 
 /**
- * Revokes the new grant if the consent was withdrawn, the code was replayed or an admin refused the app meanwhile. Each of these
- * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second
- * sees the other.
+ * Revokes the new grant if the consent was withdrawn, the code was replayed, the session ended or an admin refused the app
+ * meanwhile. Each of these writes a record first and then revokes the grant, and this reads the records after the grant is stored:
+ * whichever comes second sees the other.
  */
 export async function requireStillWanted(
-  code: Pick<Code, 'appId' | 'context' | 'grantId' | 'orgId' | 'scopes' | 'userId'>,
+  {
+    code,
+    issuedAt,
+  }: {
+    readonly code: Pick<Code, 'appId' | 'context' | 'grantId' | 'orgId' | 'scopes' | 'userId'>
+    readonly issuedAt: EpochMs
+  },
   app: App,
   context: Context,
 ): Promise<void> {
@@ -110,7 +119,11 @@ export async function requireStillWanted(
     findEndMark({ grantId }, { store }),
     !isSelfRegistered(app) || keepAdmission(app, code, context),
   ])
-  if (!replayed && admitted && scopes.every(scope => consent?.scopes.includes(scope))) return
+  const isOver =
+    consent?.signedOut !== undefined &&
+    !scopes.includes(OFFLINE_ACCESS) &&
+    endedSince(issuedAt, grantContext(code.context).sid, consent.signedOut)
+  if (!isOver && !replayed && admitted && scopes.every(scope => consent?.scopes.includes(scope))) return
   await store.grants.revoke(grantId)
   throw invalidGrant()
 }

@@ -67,7 +67,8 @@ export const deviceCode: TokenGrant = {
     const scopes = ruled?.scopes ?? allowed
     const grant = { id, appId: app.id, orgId, userId, scopes, createdAt: now, epoch, context: request }
     const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false, ruled }, context)
-    await requireStillWanted({ ...decision.data, appId: app.id }, app, context)
+    const code = { ...decision.data, appId: app.id }
+    await requireStillWanted({ code, issuedAt: decision.data.answeredAt ?? 0 }, app, context)
     return issued
   },
 }
