@@ -27,6 +27,7 @@ export type {
   RegistrationSettings,
   UnknownClient,
 } from './options/clients.ts'
+export type { Device } from './options/device.ts'
 export type {
   CustomGrant,
   EngineGrant,
@@ -44,7 +45,7 @@ export type { AuthmountOptions, ClaimsRequest, RenderedPage } from './options/op
 export type { OutboundSettings } from './options/outbound.ts'
 export type { Principal } from './options/principal.ts'
 export type { RateLimitSetting, RateLimits } from './options/rate-limits.ts'
-export type { ScopeDefinition } from './options/scopes.ts'
+export type { ScopeDefinition, ScopeTranslation } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
 export type { AskedScope, ConsentView } from './pages/consent-page.ts'
 export type { Authmount } from './public.ts'

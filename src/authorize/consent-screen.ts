@@ -11,10 +11,12 @@ import { html, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
+import type { Principal } from '../options/principal.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import { describeScope } from '../pages/scope-words.ts'
+import { scopeWords } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
+import { isAllowed } from './agreed-scopes.ts'
 import { toLogin } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
@@ -35,11 +37,7 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
-  const view = await viewOf(
-    asked,
-    { consentId, setting, user: principal.displayName ?? null, userId: principal.userId, orgId: principal.orgId },
-    context,
-  )
+  const view = await viewOf(asked, { consentId, setting, principal, ticked: entry.data.ticked ?? [] }, context)
 
   if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
   return config.renderConsent ? custom(view, context) : consentPage(view, setting)
@@ -48,18 +46,19 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
 interface Asking {
   readonly consentId: string
   readonly setting: PageSetting
-  readonly user: string | null
-  readonly userId: string
-  readonly orgId: string
+  readonly principal: Principal
+  /** The optional scopes that were allowed when the screen was opened. */
+  readonly ticked: readonly string[]
 }
 
 async function viewOf(
   asked: AuthorizationRequest,
-  { consentId, orgId, setting, user, userId }: Asking,
+  { consentId, principal, setting, ticked }: Asking,
   context: Context,
 ): Promise<ConsentView> {
-  const { config, store } = context
+  const { config, now, store } = context
   const { app } = asked
+  const { accountName, displayName, orgId, orgName, userId } = principal
   const [consent, since, verified] = await Promise.all([
     store.consents.get({ userId }, app.id),
     consentsCountSince(app, orgId, context),
@@ -87,19 +86,18 @@ async function viewOf(
     },
     unregistered: isSelfRegistered(app) ? { host: hostOf(app), isOnDevice: !isClaimedUri(asked.redirectUri) } : null,
     verified,
-    user,
+    user: displayName ?? null,
+    accountName: accountName ?? null,
+    orgName: orgName ?? null,
     switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
     scopes: asked.scopes.flatMap(name => {
       const scope = config.scopes.get(name)
       if (!scope) return []
-      return [
-        {
-          name,
-          description: describeScope(scope, language),
-          category: scope.category,
-          granted: earlier?.scopes.includes(name) ?? false,
-        },
-      ]
+      const { access, category, optional, sensitive } = scope
+      // What the screen says stays as it was opened, but for what has been taken back since.
+      const allowed = earlier !== undefined && isAllowed(name, earlier, config, now)
+      const granted = allowed && (!optional || ticked.includes(name))
+      return [{ name, ...scopeWords(scope, language), category, access, sensitive, optional, granted }]
     }),
     staysConnected: asked.scopes.includes(OFFLINE_ACCESS),
     resources: asked.audience ?? [],
@@ -144,7 +142,7 @@ function framed(policies: string): string {
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
 function jsonOf(view: ConsentView, app: App): object {
-  const { consentId, redirectUri, resources, scopes, staysConnected, unregistered, verified } = view
+  const { accountName, consentId, orgName, redirectUri, resources, scopes, staysConnected, unregistered, user, verified } = view
   const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
   const unchecked = unregistered && { host: unregistered.host, on_device: unregistered.isOnDevice }
   return {
@@ -152,6 +150,7 @@ function jsonOf(view: ConsentView, app: App): object {
     client,
     unregistered: unchecked,
     redirect_uri: redirectUri,
+    user: { name: user, account_name: accountName, org_name: orgName },
     scopes,
     offline_access: staysConnected,
     resources,

@@ -14,9 +14,11 @@ import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime, OneTimeData } from '../store/store.ts'
 import { codeOfScreen } from '../tokens/opaque.ts'
+import { chosenScopes, isSomething } from './agreed-scopes.ts'
 import { type AnswerParams, answerUri, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
 import { codeAnswer, issueCode } from './issue-code.ts'
+import { keptDevice } from './kept-device.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
 import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestJson, requestSource } from './request.ts'
@@ -33,9 +35,17 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (isAuthorizationRequest(params))
     return redirect(303, withParams(`${config.mountPath}/oauth/authorize`, requestJson(requestSource(params))))
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
-  const granted = readDecision(params)
+  const pressedAllow = readDecision(params)
 
   const { asked, screen } = await findRequest(request, params, principal, context)
+  const scopes = pressedAllow ? chosenScopes(params, asked.scopes, config) : []
+  // Where everything is optional, to allow nothing of it is to deny: there is no token without a scope (RFC 6749 §3.3).
+  const granted = isSomething(scopes)
+  const allowed = { ...asked, scopes }
+  const declined = asked.scopes.filter(name => !scopes.includes(name))
+  const unticked = pressedAllow ? declined.filter(name => screen?.entry.data.ticked?.includes(name)) : []
+  // Before the screen is answered: a function of the host's that fails must not close it.
+  const device = granted ? await keptDevice(request, context) : null
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   const taken =
@@ -45,19 +55,21 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
       if (!granted && isUnknownOutcome(error)) events.emit({ type: 'consent_denied', ...by })
       throw error
     }))
-  if (!taken) return answer(request, asked, await sameAnswer(granted, code, asked, context), services)
-  if (!granted) {
-    events.emit({ type: 'consent_denied', ...by })
-    return answer(request, asked, deniedAnswer(asked, config), services)
-  }
+  if (!taken) return answer(request, asked, await sameAnswer(granted, code, allowed, context), services)
+  const record = () => recordConsent({ app: asked.app, scopes, declined, unticked }, { ...context, principal })
 
   try {
+    if (!granted) {
+      if (unticked.length > 0) await record()
+      events.emit({ type: 'consent_denied', ...by })
+      return answer(request, asked, deniedAnswer(asked, config), services)
+    }
     await requireAdmission(asked.app, asked.scopes, { ...context, principal })
     // A screen was counted when it was opened.
     if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    await recordConsent(asked, { ...context, principal })
-    const params = await issueCode(asked, { ...context, principal }, code)
-    events.emit({ type: 'consent_granted', ...by })
+    await record()
+    const params = await issueCode(allowed, { ...context, principal, device }, code)
+    events.emit({ type: 'consent_granted', ...by, scopes, declined })
     return answer(request, asked, params, services)
   } catch (error) {
     // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
@@ -134,12 +146,17 @@ async function sameAnswer(
   if (code === undefined) throw alreadyAnswered()
   for (let looks = granted ? LOOKS : 1; looks > 0; looks--) {
     const entry = await store.oneTime.peek('code', sha256(code))
-    if (entry && (!granted || (await isRedeemed(entry.data, store)))) throw alreadyAnswered()
+    if (entry && (!granted || !isSame(entry.data.scopes, asked.scopes) || (await isRedeemed(entry.data, store))))
+      throw alreadyAnswered()
     if (entry) return codeAnswer(code, asked, config)
     if (looks > 1) await sleep(LOOK_AFTER_MS)
   }
   if (granted) throw alreadyAnswered()
   return deniedAnswer(asked, config)
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index])
 }
 
 function alreadyAnswered(): OAuthError {

@@ -9,11 +9,13 @@ import { redirect } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
-import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
+import type { Consent } from '../store/store.ts'
+import { agreedScopes, isAllowed, isOptional } from './agreed-scopes.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
+import { keptDevice } from './kept-device.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import {
@@ -27,7 +29,7 @@ import {
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
 export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, principal, services, store } = context
+  const { config, now, principal, services, store } = context
   const source = requestSource(request.query)
   const asked = await readAuthorizationRequest(source, context).catch(error => {
     if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
@@ -44,20 +46,21 @@ export async function authorize(request: HttpRequest, context: Context): Promise
     store.consents.get({ userId: principal.userId }, asked.app.id),
     consentsCountSince(asked.app, principal.orgId, context),
   ])
-  const agreed =
-    consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
+  const earlier = consent && consent.grantedAt >= since ? consent : undefined
+  const silent = asked.prompt.has('none')
+  const agreed = earlier ? agreedScopes(asked.scopes, earlier, { config, now, silent }) : null
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    const answer = await issueCode(asked, { ...context, principal })
+    const device = config.device && (await keptDevice(request, context))
+    const answer = await issueCode({ ...asked, scopes: agreed }, { ...context, principal, device })
     return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
   }
-  if (asked.prompt.has('none'))
-    throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
+  if (silent) throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
   await countScreen(['consent', asked.app.id], { ...context, principal })
-  const consentId = await openConsent(asked, principal, context)
+  const consentId = await openConsent(asked, ticked(asked, earlier, context), { ...context, principal })
   if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
 }
@@ -75,8 +78,17 @@ export function consentLookupId(userId: string, params: Params): string {
   return sha256(JSON.stringify([userId, params.get('client_id'), params.get('redirect_uri'), params.get('state') ?? null]))
 }
 
+/** Returns the optional scopes that the user has allowed before: their boxes are ticked, and can be unticked. */
+function ticked({ scopes }: AuthorizationRequest, earlier: Consent | undefined, { config, now }: Context): readonly string[] {
+  return earlier ? scopes.filter(name => isOptional(name, config) && isAllowed(name, earlier, config, now)) : []
+}
+
 /** Stores the whole request until the user decides, so that a later POST cannot change it. */
-async function openConsent(asked: AuthorizationRequest, principal: Principal, { config, now, store }: Context): Promise<string> {
+async function openConsent(
+  asked: AuthorizationRequest,
+  ticked: readonly string[],
+  { config, now, principal, store }: SignedInContext,
+): Promise<string> {
   const consentId = randomId(32)
   const id = sha256(consentId)
   const expiresAt = now + config.consentSeconds * 1000
@@ -87,6 +99,7 @@ async function openConsent(asked: AuthorizationRequest, principal: Principal, { 
     appId: asked.app.id,
     params: requestJson(asked),
     scopes: asked.scopes,
+    ...(ticked.length > 0 && { ticked }),
     clientSeen: clientSeen(asked.app),
     codeSalt: randomId(32),
   }

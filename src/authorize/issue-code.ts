@@ -5,22 +5,29 @@ import { isSelfRegistered } from '../clients/find-client.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
 import type { SignedInContext } from '../options/context.ts'
+import type { KeptDevice } from '../options/device.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
 import type { AnswerParams } from './authorization-response.ts'
 import type { AuthorizationRequest } from './request.ts'
 
+/** The user who has agreed, and what the host keeps of their device; null: nothing. */
+export interface AgreedContext extends SignedInContext {
+  readonly device: KeptDevice | null
+}
+
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
 export async function issueCode(
   asked: AuthorizationRequest,
-  context: SignedInContext,
+  context: AgreedContext,
   code: string = newCode(),
 ): Promise<AnswerParams> {
-  const { config, now, principal, store } = context
+  const { config, device, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const request = contextOf(asked, principal)
+  const login = contextOf(asked, principal)
+  const request = device ? { ...login, device } : login
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request

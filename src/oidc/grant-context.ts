@@ -1,12 +1,15 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
+import type { KeptDevice } from '../options/device.ts'
 
-/** The parts of the authorization request that a grant keeps; all but the audience and the admission only with the scope `openid`. */
+/** The parts of the authorization request that a grant keeps; all but the audience, the admission and the device only with the scope `openid`. */
 export interface GrantContext extends JsonObject {
   /** The resources that were asked for (RFC 8707 §2.1). */
   readonly audience?: readonly string[] | null
   /** The epoch of the admission by which the user's organisation let a client in that nobody registered. */
   readonly admission?: number
+  /** What the host keeps of the device from which the user let the app in. */
+  readonly device?: KeptDevice
   readonly nonce?: string | null
   /** When the user signed in; null if the host does not report it. */
   readonly authTime?: EpochMs | null
@@ -20,6 +23,6 @@ export interface GrantContext extends JsonObject {
 /** Reads a grant's context. Grants that do not come from an authorization request have the defaults. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
   const { audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
-  const { admission = 0, idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
-  return { audience, admission, nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  const { admission = 0, device = {}, idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
+  return { audience, admission, device, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

@@ -122,6 +122,7 @@ export function describeOperations(
       body: z.object({
         consent: z.enum(['granted', 'denied']),
         consent_id: text.optional(),
+        optional_scope: text.optional().describe('the optional scopes that the user allows, separated by spaces'),
         client_id: text.optional(),
         redirect_uri: text.optional(),
         scope: text.optional(),
@@ -145,7 +146,16 @@ export function describeOperations(
           consent_id: text,
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
-          scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
+          user: z.object({ name: text.nullable(), account_name: text.nullable(), org_name: text.nullable() }),
+          scopes: z.array(
+            scopeViewSchema.extend({
+              detail: text,
+              access: z.enum(['read', 'write']).nullable(),
+              sensitive: z.boolean(),
+              optional: z.boolean(),
+              granted: z.boolean(),
+            }),
+          ),
           offline_access: z.boolean(),
           resources: z.array(text),
           unregistered: z.object({ host: text.nullable(), on_device: z.boolean() }).nullable(),
@@ -320,6 +330,16 @@ export function describeOperations(
     'DELETE /oauth/connected-apps/:appId': {
       summary: 'Withdraw the signed-in user’s consent to an app, and end every token of it',
       answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth/connected-apps/:appId/devices/:grantId': {
+      summary: 'The same for one device, from the form of the page',
+      body: z.object({ form_id: text }),
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS, 403: oauthError, 429: oauthError },
+    },
+    'DELETE /oauth/connected-apps/:appId/devices/:grantId': {
+      summary: 'End the tokens of an app on one device of the signed-in user; the consent stays',
+      answers: { 200: z.object({ message: text }), ...OF_APP },
     },
     'GET /oauth-clients': {
       summary: 'List the organisation’s apps, newest first',

@@ -7,6 +7,11 @@ export interface Lifetimes {
   readonly codeSeconds?: number | undefined
   /** How long a consent screen may stay unanswered. 30–3,600 seconds; default 600. */
   readonly consentSeconds?: number | undefined
+  /**
+   * How long a user's consent counts: after that they are asked again when the app next sends them here. What the app holds by
+   * then goes on; to end that, see how long refresh tokens live. 1–3,650 days; default: until it is withdrawn.
+   */
+  readonly consentDays?: number | undefined
   /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
   readonly idTokenSeconds?: number | undefined
 }
@@ -15,5 +20,6 @@ export const LIFETIMES = {
   // Long enough for a slow redirect, short enough that a code in a log is dead (RFC 6749 §4.1.2 allows ten minutes).
   codeSeconds: optional(number([1, 600], 'seconds'), 60),
   consentSeconds: optional(number([30, 3600], 'seconds'), 600),
+  consentDays: optional(number([1, 3650], 'days'), null),
   idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
 } satisfies Table<Lifetimes>

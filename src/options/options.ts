@@ -13,6 +13,7 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
+import type { Device } from './device.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -113,6 +114,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/pages.md#draw-the-consent-page-yourself
    */
   readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
+  /**
+   * Returns what to keep of the device from which a user lets an app in, or null: `connected apps` shows it to that user, so that
+   * they recognise what they may end. `request` is that of their browser, never one of the app's. It is personal data: keep what
+   * helps, such as `request => ({ name: browserOf(request.headers['user-agent']) })`. Default: nothing but the time is kept.
+   * @see docs/sign-in.md#active-devices
+   */
+  readonly device?: ((request: HttpRequest<Native>) => Promise<Device | null | undefined> | Device | null | undefined) | undefined
   /** Whether you know who is behind an app: the consent page says so, and warns of the others. Default: the page says nothing. */
   readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
 
@@ -219,7 +227,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
   /**
-   * How long a request waits for each function of yours (`authenticate`, `claims`, `renderConsent`, `isVerified`,
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `device`, `renderConsent`, `isVerified`,
    * `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */

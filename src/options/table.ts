@@ -43,6 +43,7 @@ export const OPTIONS = {
 
   branding: group<Branding, typeof BRANDING>(BRANDING),
   renderConsent: optional(hook<HookOf<'renderConsent'>>(), null),
+  device: optional(hook<HookOf<'device'>>(), null),
   isVerified: optional(hook<HookOf<'isVerified'>>(), null),
 
   sealingKeys: optional(sealingKeys, null),

@@ -215,6 +215,8 @@ export interface OneTimeData {
     readonly params: JsonObject
     /** The scopes the user is asked for. The answer grants no others, even if the app is allowed more by then. */
     readonly scopes: readonly string[]
+    /** The optional ones among them that were allowed before, and are shown ticked. Absent: none. */
+    readonly ticked?: readonly string[]
     /** A digest of what the screen shows of a client that nobody registered by hand; absent or null for another. */
     readonly clientSeen?: string | null
     /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
@@ -501,6 +503,10 @@ export interface Consent {
   readonly scopes: readonly string[]
   /** When the owner last agreed. */
   readonly grantedAt: EpochMs
+  /** When scopes were last allowed that were not asked for at `grantedAt`, by name. Absent: all were allowed then. */
+  readonly allowedAt?: Readonly<Record<string, EpochMs>>
+  /** When the user last declined optional scopes, by name, that are not allowed. Absent: none. */
+  readonly declined?: Readonly<Record<string, EpochMs>>
   /** What an admission is. Absent for a user's consent. */
   readonly state?: AdmissionState
   /** The user who asked for an admission. */
