@@ -37,7 +37,7 @@ export function createAuthmount<Native = unknown, Scope extends string = string>
 ): Authmount<Native, Scope> {
   const config = readConfig(options)
   const events = createEvents(config.onEvent, config.log)
-  const grants = createGrantRegistry(config.grants)
+  const grants = createGrantRegistry(config)
   const services = createServices(config, { events, grants })
   const deadlines = new Deadlines(config.storeTimeoutMs)
   const endpoints = listEndpoints(config, grants)

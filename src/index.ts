@@ -27,7 +27,7 @@ export type {
   RegistrationSettings,
   UnknownClient,
 } from './options/clients.ts'
-export type { Device } from './options/device.ts'
+export type { DeviceDescription } from './options/device-description.ts'
 export type {
   CustomGrant,
   EngineGrant,

@@ -6,7 +6,7 @@ import { formatGrant, formatTokens, GRANT_FIELDS, type Placed, parseGrant, parse
 import { keyOf } from './records.ts'
 import { addTokens, createGrant, revokeGrant, revokeToken, rotateToken } from './scripts/grants.ts'
 import { isRefusal } from './scripts/script.ts'
-import { parseMember, TokenIndex, waitForAll } from './token-index.ts'
+import { indexThenRecord, parseMember, TokenIndex } from './token-index.ts'
 import { pairs, tokenLists } from './token-lists.ts'
 
 /** The number of grants that `revokeMany` revokes at a time. */
@@ -17,7 +17,7 @@ const SCANNED = 1000
 /**
  * Stores a grant and its tokens in one hash, and indexes on slots of their own ({@link TokenIndex}).
  *
- * An index is written just before the record, in the same round trip. For a moment, or after a crash, it may have members
+ * An index is written just before the record ({@link indexThenRecord}). For a moment, or after a crash, it may have members
  * without a record, so readers compare with the record. A call succeeds only once both are written, so every token that was
  * handed out is in the indexes.
  */
@@ -128,7 +128,9 @@ export function redisGrants(context: RedisContext): GrantStore {
       const at = now()
       const own = formatGrant(grant)
       const args = [at, ttl(lastExpiry(tokens), at), own.length / 2, ...own, ...formatTokens(grant, tokens)]
-      const created = await waitForAll([...index.add(grant, tokens), createGrant.decide(redis, [grantKey(grant.id)], args, wait)])
+      const created = await indexThenRecord(context, index.add(grant, tokens), () =>
+        createGrant.decide(redis, [grantKey(grant.id)], args, wait),
+      )
       if (created !== 1) await correct(grant, idsOf(tokens))
       return created !== 0
     },
@@ -137,10 +139,9 @@ export function redisGrants(context: RedisContext): GrantStore {
       const at = now()
       const written = ofOwnApp(grant)
       const args = [at, token.id, `${at} `, replay, ttl(lastExpiry(next), at), ...formatTokens(grant, next)]
-      const [outcome, repeated, ...own] = await waitForAll([
-        ...index.add(written, next, [token.id]),
+      const [outcome, repeated, ...own] = await indexThenRecord(context, index.add(written, next, [token.id]), () =>
         rotateToken.decide(redis, [grantKey(grant.id)], args, wait),
-      ]).catch(async error => {
+      ).catch(async error => {
         // It is unknown whether the token was spent. Add it again; a list that finds it spent removes it.
         await index.change(written, { add: [token] }).catch(() => {})
         throw error
@@ -154,10 +155,9 @@ export function redisGrants(context: RedisContext): GrantStore {
       const at = now()
       const written = ofOwnApp(grant)
       const args = [at, token.id, ttl(lastExpiry(tokens), at), ...formatTokens(grant, tokens)]
-      const [outcome, repeated, ...own] = await waitForAll([
-        ...index.add(written, tokens),
+      const [outcome, repeated, ...own] = await indexThenRecord(context, index.add(written, tokens), () =>
         addTokens.decide(redis, [grantKey(grant.id)], args, wait),
-      ])
+      )
       if (outcome !== 'added' || repeated || !samePlace(parsePlaced(grant.id, own), written))
         await correct(written, idsOf(tokens))
       if (outcome === 'conflict') throw new Error('a token of this id is there, with other content')

@@ -131,14 +131,21 @@ export function parseMember(appId: string, member: string): TokenRef {
 }
 
 /**
- * Like `Promise.all`, but on failure waits for all: an index entry must not be added after we removed it. Resolves to the
- * last answer.
+ * Writes the indexes and then the record. One connection keeps the order of what is sent, so that all of it takes one round trip. In a
+ * cluster they are on several: an index entry could come after another process has ended the grant and removed its entries.
+ * On failure waits for all writes: an index entry must not be added after we removed it. Resolves to the record's answer.
  */
-export async function waitForAll<Last>(started: readonly [...Promise<unknown>[], Promise<Last>]): Promise<Last> {
+export async function indexThenRecord<Answer>(
+  { redis }: Pick<RedisContext, 'redis'>,
+  indexes: readonly Promise<unknown>[],
+  record: () => Promise<Answer>,
+): Promise<Answer> {
+  const answer = redis.isCluster ? Promise.all(indexes).then(record) : record()
   try {
-    return (await Promise.all(started)).at(-1) as Last
+    await Promise.all([...indexes, answer])
+    return answer
   } catch (error) {
-    await Promise.allSettled(started)
+    await Promise.allSettled([...indexes, answer])
     throw error
   }
 }

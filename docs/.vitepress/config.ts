@@ -32,6 +32,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
     text: 'Do',
     items: [
       { text: 'Let agents call your API', link: '/agents' },
+      { text: 'Terminals and devices', link: '/devices' },
       { text: 'Protect your routes', link: '/protect-routes' },
       { text: 'Sign in with your server', link: '/sign-in' },
       { text: 'Client libraries', link: '/clients' },

@@ -50,6 +50,8 @@ export function createAuthorization(
     }),
     // Agents come by themselves: they are known by a document, or register.
     clients: { registration: 'open' },
+    // A terminal signs its user in by a code: examples/cli.
+    devices: {},
     // The API of the host, and the MCP server beside it.
     resources: [origin, `${origin}/mcp`],
     scopes: {
@@ -71,9 +73,11 @@ export interface SeededApps {
   readonly confidential: RegisteredApp
   /** An app in a browser or on a phone, which has none and uses PKCE. */
   readonly public: RegisteredApp
+  /** A command-line tool. */
+  readonly terminal: RegisteredApp
 }
 
-/** Registers two apps, at every start: the fixed `clientId` makes the calls idempotent. */
+/** Registers three apps, at every start: the fixed `clientId` makes the calls idempotent. */
 export async function seedApps(authmount: Authmount, origin: string): Promise<SeededApps> {
   const owner = { orgId: 'acme', userId: 'anna' }
   const shared = { redirectUris: [`${origin}/callback`], allowedScopes: ['openid', 'profile', 'read:records', 'write:records'] }
@@ -90,6 +94,17 @@ export async function seedApps(authmount: Authmount, origin: string): Promise<Se
     ),
     public: await authmount.registerApp(
       { clientId: 'pocket-records', name: 'Pocket Records', isConfidential: false, ...shared },
+      owner,
+    ),
+    terminal: await authmount.registerApp(
+      {
+        clientId: 'records-cli',
+        name: 'Records in the terminal',
+        isConfidential: false,
+        ...shared,
+        redirectUris: ['http://127.0.0.1/callback'],
+        allowedGrantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      },
       owner,
     ),
   }

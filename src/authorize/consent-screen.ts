@@ -14,7 +14,7 @@ import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import { scopeWords } from '../pages/scope-words.ts'
+import { scopeFacts } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { isAllowed } from './agreed-scopes.ts'
 import { toLogin } from './login.ts'
@@ -90,14 +90,10 @@ async function viewOf(
     accountName: accountName ?? null,
     orgName: orgName ?? null,
     switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
-    scopes: asked.scopes.flatMap(name => {
-      const scope = config.scopes.get(name)
-      if (!scope) return []
-      const { access, category, optional, sensitive } = scope
+    scopes: scopeFacts(asked.scopes, config.scopes, language).map(scope => {
       // What the screen says stays as it was opened, but for what has been taken back since.
-      const allowed = earlier !== undefined && isAllowed(name, earlier, config, now)
-      const granted = allowed && (!optional || ticked.includes(name))
-      return [{ name, ...scopeWords(scope, language), category, access, sensitive, optional, granted }]
+      const allowed = earlier !== undefined && isAllowed(scope.name, earlier, config, now)
+      return { ...scope, granted: allowed && (!scope.optional || ticked.includes(scope.name)) }
     }),
     staysConnected: asked.scopes.includes(OFFLINE_ACCESS),
     resources: asked.audience ?? [],

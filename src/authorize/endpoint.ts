@@ -53,7 +53,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    const device = config.device && (await keptDevice(request, context))
+    const device = config.describeDevice && (await keptDevice(request, context))
     // The usual request is issued as it is: a copy of it takes half a microsecond.
     const granted = agreed === asked.scopes ? asked : { ...asked, scopes: agreed }
     const answer = await issueCode(granted, { ...context, principal, device })

@@ -5,7 +5,7 @@ import { isSelfRegistered } from '../clients/find-client.ts'
 import { TargetedError } from '../errors/oauth-error.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
 import type { SignedInContext } from '../options/context.ts'
-import type { KeptDevice } from '../options/device.ts'
+import type { KeptDevice } from '../options/device-description.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
@@ -60,7 +60,10 @@ export function codeAnswer(
 }
 
 /** Collects the parts of the request that later tokens need: the audience, and with `openid` the login and the claims. */
-function contextOf({ audience, claims, nonce, scopes }: AuthorizationRequest, { authTime, sessionId }: Principal): GrantContext {
+export function contextOf(
+  { audience, claims, nonce, scopes }: Pick<AuthorizationRequest, 'audience' | 'claims' | 'nonce' | 'scopes'>,
+  { authTime, sessionId }: Principal,
+): GrantContext {
   const limits = audience === null ? {} : { audience }
   if (!scopes.includes('openid')) return limits
   // A digest: the session id may be the value of the host's session cookie, and apps see this claim.

@@ -1,7 +1,7 @@
 import { withTimeout } from '../base/timeout.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
-import type { KeptDevice } from '../options/device.ts'
+import type { KeptDevice } from '../options/device-description.ts'
 
 const MOST_CHARS = 200
 
@@ -10,16 +10,17 @@ const MOST_CHARS = 200
  * is late, or returns a value that is no device.
  */
 export async function keptDevice(request: HttpRequest, { config }: Context): Promise<KeptDevice | null> {
-  const ask = config.device
+  const ask = config.describeDevice
   if (!ask) return null
   // `native` is what the adapter gave: the host's function and its adapter are of one framework.
-  const answer = await withTimeout(async () => ask(request as HttpRequest<never>), config.hookTimeoutMs, 'device')
+  const answer = await withTimeout(async () => ask(request as HttpRequest<never>), config.hookTimeoutMs, 'describeDevice')
   if (answer === null || answer === undefined) return null
-  if (typeof answer !== 'object') throw new TypeError(`device must return { name, ip, place } or null, not ${typeof answer}`)
+  if (typeof answer !== 'object')
+    throw new TypeError(`describeDevice must return { name, ip, place } or null, not ${typeof answer}`)
   const kept = (['name', 'ip', 'place'] as const).flatMap(member => {
     const value: unknown = answer[member]
     if (value === undefined || value === '') return []
-    if (typeof value !== 'string') throw new TypeError(`device must return texts: ${member} is ${typeof value}`)
+    if (typeof value !== 'string') throw new TypeError(`describeDevice must return texts: ${member} is ${typeof value}`)
     // A part of a header may be cut in the middle of a character, which stores do not take.
     return [[member, value.slice(0, MOST_CHARS).replace(/\p{Cs}/gu, '')]]
   })

@@ -36,6 +36,10 @@ export const LIMITS = {
   clientFailures: { id: 'client_failures', points: 60, seconds: 60, of: 'attempts have failed' },
   /** Failed exchanges of a sign-in provider's code, by provider and address. */
   exchangeFailures: { id: 'exchange_failures', points: 30, seconds: 60, of: 'exchanges have failed' },
+  /** Codes for devices, by address. */
+  deviceCodes: { id: 'device_codes', points: 100, seconds: 600, of: 'devices asked for a code' },
+  /** Codes that users type, right or wrong, by user: at that rate, one of 25 billion is not guessed. */
+  userCodes: { id: 'user_codes', points: 30, seconds: 600, of: 'codes were tried' },
   /** Reading of client metadata documents, by user. */
   documents: { id: 'documents', points: 60, seconds: 600, of: 'new clients were used' },
   /** Reading of client metadata documents, by the host that has them. */

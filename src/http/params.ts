@@ -16,6 +16,7 @@ const BODY_ONLY = [
   'client_id',
   'client_secret',
   'code',
+  'device_code',
   'code_verifier',
   'redirect_uri',
   'refresh_token',

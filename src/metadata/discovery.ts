@@ -32,6 +32,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     issuer: config.issuer,
     authorization_endpoint: at('/oauth/authorize'),
     token_endpoint: at('/oauth/token'),
+    device_authorization_endpoint: config.devices ? at('/oauth/device_authorization') : undefined,
     revocation_endpoint: at('/oauth/revoke'),
     introspection_endpoint: at('/oauth/introspect'),
     registration_endpoint: config.clients?.registration ? at('/oauth/register') : undefined,

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
-import type { KeptDevice } from '../options/device.ts'
+import type { KeptDevice } from '../options/device-description.ts'
 
 /** The parts of the authorization request that a grant keeps; all but the audience, the admission and the device only with the scope `openid`. */
 export interface GrantContext extends JsonObject {

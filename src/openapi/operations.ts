@@ -40,6 +40,15 @@ const apiError = z.object({
   }),
 })
 
+/** A scope that a page of the host's asks a user for. */
+const askedScope = scopeViewSchema.extend({
+  detail: text,
+  access: z.enum(['read', 'write']).nullable(),
+  sensitive: z.boolean(),
+  optional: z.boolean(),
+})
+const optionalScope = text.optional().describe('the optional scopes that the user allows, separated by spaces')
+
 /** Errors that every route of a kind may answer. */
 const OAUTH_ERRORS = Object.fromEntries([400, 401, 413, 415, 429, 500, 503].map(status => [status, oauthError]))
 const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
@@ -122,7 +131,7 @@ export function describeOperations(
       body: z.object({
         consent: z.enum(['granted', 'denied']),
         consent_id: text.optional(),
-        optional_scope: text.optional().describe('the optional scopes that the user allows, separated by spaces'),
+        optional_scope: optionalScope,
         client_id: text.optional(),
         redirect_uri: text.optional(),
         scope: text.optional(),
@@ -147,15 +156,7 @@ export function describeOperations(
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
           user: z.object({ name: text.nullable(), account_name: text.nullable(), org_name: text.nullable() }),
-          scopes: z.array(
-            scopeViewSchema.extend({
-              detail: text,
-              access: z.enum(['read', 'write']).nullable(),
-              sensitive: z.boolean(),
-              optional: z.boolean(),
-              granted: z.boolean(),
-            }),
-          ),
+          scopes: z.array(askedScope.extend({ granted: z.boolean() })),
           offline_access: z.boolean(),
           resources: z.array(text),
           unregistered: z.object({ host: text.nullable(), on_device: z.boolean() }).nullable(),
@@ -187,6 +188,47 @@ export function describeOperations(
         }),
         ...OAUTH_ERRORS,
       },
+    },
+    'POST /oauth/device_authorization': {
+      summary: 'Get the codes of a device (RFC 8628 §3.1)',
+      body: z.object({ scope: text.optional(), resource: text.optional(), ...pkce, ...client }),
+      formToo: true,
+      answers: {
+        200: z.object({
+          device_code: text,
+          user_code: text,
+          verification_uri: text,
+          verification_uri_complete: text,
+          expires_in: z.int(),
+          interval: z.int(),
+        }),
+        ...OAUTH_ERRORS,
+      },
+    },
+    'GET /oauth/device': {
+      summary: 'The page for the code of a device; as JSON, what it asks for',
+      query: z.object({ user_code: text.optional() }),
+      answers: {
+        200: z.object({
+          user_code: text,
+          form_id: text,
+          client: z.looseObject({ client_id: text, name: text }),
+          scopes: z.array(askedScope),
+          offline_access: z.boolean(),
+          resources: z.array(text),
+          asked_at: text,
+          ip: text.nullable(),
+        }),
+        302: null,
+        ...OAUTH_ERRORS,
+        403: oauthError,
+      },
+    },
+    'POST /oauth/device': {
+      summary: 'Submit the user’s answer to a device',
+      body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text, optional_scope: optionalScope }),
+      formToo: true,
+      answers: { 200: z.object({ granted: z.boolean() }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/register': {
       summary: 'Register a client (RFC 7591)',

@@ -2,6 +2,7 @@ import { OptionsError } from '../errors/options-error.ts'
 import type { SigningSettings } from '../tokens/keys.ts'
 import { type ClientsConfig, clientsConfig } from './clients.ts'
 import type { Connectors } from './connectors.ts'
+import type { DevicesConfig } from './devices.ts'
 import type { AuthmountOptions } from './options.ts'
 import { Place, quote } from './place.ts'
 import { readRows } from './rows.ts'
@@ -14,6 +15,7 @@ type Derived =
   | 'authenticate'
   | 'clients'
   | 'connectors'
+  | 'devices'
   | 'keyRotation'
   | 'lifetimes'
   | 'resources'
@@ -36,6 +38,8 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
   readonly signing: SigningSettings | null
   /** Clients that come by themselves; null: none may. */
   readonly clients: ClientsConfig | null
+  /** Terminals and devices; null: they cannot sign anybody in. */
+  readonly devices: DevicesConfig | null
   /** Outside accounts; null: there are none. */
   readonly connectors: Connectors | null
 }
@@ -62,7 +66,7 @@ function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
 }
 
 function configOf<Native>(values: OptionValues): Config<Native> {
-  const { clients, connectors, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
+  const { clients, connectors, devices, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
   const { sealingKeys } = same
   const { idTokenSeconds } = lifetimes
   const { origin } = new URL(same.issuer)
@@ -82,6 +86,7 @@ function configOf<Native>(values: OptionValues): Config<Native> {
     resources: resources ?? [origin],
     signing,
     clients: clients && clientsConfig(clients, scopesOfUnknown(clients.scopes, same.scopes), same.redirectSchemes),
+    devices: devices && { ...devices, pageUrl: outside(devices.pageUrl) },
     connectors: connectors && connectorsOf(connectors, sealingKeys ?? []),
   }
 }

@@ -147,6 +147,7 @@ const RESERVED: Readonly<Record<string, string>> = {
   authorization_code: 'is built in',
   client_credentials: 'is built in',
   refresh_token: 'is built in',
+  'urn:ietf:params:oauth:grant-type:device_code': 'is built in',
   implicit: 'was withdrawn (RFC 9700 §2.1.2)',
   password: 'was withdrawn (RFC 9700 §2.4): see docs/migrate-node-oauth2-server.md for what to do instead',
 }

@@ -13,7 +13,8 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
-import type { Device } from './device.ts'
+import type { DeviceDescription } from './device-description.ts'
+import type { DevicesOptions } from './devices.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -115,12 +116,14 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
   /**
-   * Returns what to keep of the device from which a user lets an app in, or null: `connected apps` shows it to that user, so that
-   * they recognise what they may end. `request` is that of their browser, never one of the app's. It is personal data: keep what
+   * Returns what to keep of the device from which a user lets an app in, or null: the page of connected apps shows it to that user, so
+   * that they recognise what they may end. `request` is that of their browser, never one of the app's; for a device that signs in by a code it is not called. It is personal data: keep what
    * helps, such as `request => ({ name: browserOf(request.headers['user-agent']) })`. Default: nothing but the time is kept.
    * @see docs/sign-in.md#active-devices
    */
-  readonly device?: ((request: HttpRequest<Native>) => Promise<Device | null | undefined> | Device | null | undefined) | undefined
+  readonly describeDevice?:
+    | ((request: HttpRequest<Native>) => Promise<DeviceDescription | null | undefined> | DeviceDescription | null | undefined)
+    | undefined
   /** Whether you know who is behind an app: the consent page says so, and warns of the others. Default: the page says nothing. */
   readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
 
@@ -206,6 +209,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly clients?: ClientsOptions | undefined
 
+  /**
+   * Terminals and devices without a browser, which sign users in by a short code that they type elsewhere (RFC 8628). `{}` switches
+   * it on; an app needs the grant `urn:ietf:params:oauth:grant-type:device_code`. Default: none may.
+   * @see docs/devices.md
+   */
+  readonly devices?: DevicesOptions | undefined
+
   // Your own ways in.
   /**
    * Grants of your own at the token endpoint (RFC 6749 §4.5), or classes written for `@node-oauth/oauth2-server`. No app has one
@@ -227,7 +237,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   /** How long a request waits for the store, in all, before it is answered 503. 10–60,000 milliseconds; default 2000. */
   readonly storeTimeoutMs?: number | undefined
   /**
-   * How long a request waits for each function of yours (`authenticate`, `claims`, `device`, `renderConsent`, `isVerified`,
+   * How long a request waits for each function of yours (`authenticate`, `claims`, `describeDevice`, `renderConsent`, `isVerified`,
    * `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */

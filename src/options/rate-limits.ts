@@ -25,6 +25,10 @@ export interface RateLimits {
   readonly clientFailures?: RateLimitSetting | false | undefined
   /** Codes of a sign-in provider that were refused, by provider and address. Default 30 in 60 seconds. */
   readonly exchangeFailures?: RateLimitSetting | false | undefined
+  /** Devices that ask for a code, by address. Default 100 in 600 seconds. */
+  readonly deviceCodes?: RateLimitSetting | false | undefined
+  /** Codes of devices that are looked up, right or wrong, by user. Default 30 in 600 seconds. */
+  readonly userCodes?: RateLimitSetting | false | undefined
   /** Documents of clients that are read, by user. Default 60 in 600 seconds. */
   readonly documents?: RateLimitSetting | false | undefined
   /** Documents of clients that are read, by the host that has them. Default 300 in 600 seconds. */
@@ -62,6 +66,8 @@ export const RATE_LIMITS = {
   logins: row('logins'),
   clientFailures: row('clientFailures'),
   exchangeFailures: row('exchangeFailures'),
+  deviceCodes: row('deviceCodes'),
+  userCodes: row('userCodes'),
   documents: row('documents'),
   documentsOfHost: row('documentsOfHost'),
   registrations: row('registrations'),

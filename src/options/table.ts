@@ -6,6 +6,7 @@ import { clientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
 import { CLIENTS } from './clients.ts'
 import { CONNECTORS } from './connectors.ts'
+import { DEVICES, type DevicesOptions } from './devices.ts'
 import { grants } from './grants.ts'
 import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
@@ -43,7 +44,7 @@ export const OPTIONS = {
 
   branding: group<Branding, typeof BRANDING>(BRANDING),
   renderConsent: optional(hook<HookOf<'renderConsent'>>(), null),
-  device: optional(hook<HookOf<'device'>>(), null),
+  describeDevice: optional(hook<HookOf<'describeDevice'>>(), null),
   isVerified: optional(hook<HookOf<'isVerified'>>(), null),
 
   sealingKeys: optional(sealingKeys, null),
@@ -70,6 +71,7 @@ export const OPTIONS = {
   allowInsecureIssuer: optional(flag, false),
 
   clients: optional(members<ClientsOptions, typeof CLIENTS>(CLIENTS), null),
+  devices: optional(members<DevicesOptions, typeof DEVICES>(DEVICES), null),
 
   grants: optional(grants, []),
   clientAuthentication: optional(clientAuthentication, []),

@@ -56,7 +56,7 @@ ${form(`${appId}/devices/${grantId}`, `device-${grantId}`, messages.endDevice)}<
   const deviceList = (appId: string, devices: readonly Device[]) =>
     devices.length === 0
       ? ''
-      : `<details><summary>${escapeHtml(messages.devices)} (${devices.length})</summary>
+      : `<details><summary>${escapeHtml(messages.whereSignedIn)} (${devices.length})</summary>
 <ul class="plain">${devices.map(device => deviceItem(appId, device)).join('\n')}</ul></details>`
   const items = apps.map(
     ({ appId, devices, grantedAt, name, scopes }) => `<li>

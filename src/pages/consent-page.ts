@@ -2,6 +2,7 @@ import type { HttpResponse } from '../http/types.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
+import { optionalScopes, scopeInWords, signedInNames } from './scope-list.ts'
 
 /** The contents of the consent page. */
 export interface ConsentView {
@@ -158,10 +159,7 @@ ${app.description ? `<p class="soft"><bdi>${escapeHtml(app.description)}</bdi></
 }
 
 function who({ accountName, orgName, switchUserUrl, user }: ConsentView, messages: Messages): string {
-  const [main, ...others] = [user, accountName, orgName].filter((name): name is string => name !== null && name !== '')
-  const name = main === undefined ? '' : fill(messages.signedInAs, { user: `<strong>${isolated(main)}</strong>` })
-  const more = others.map(isolated).join(' · ')
-  const names = name === '' ? '' : `<span>${name}${more === '' ? '' : `<br><span class="soft">${more}</span>`}</span>`
+  const names = signedInNames([user, accountName, orgName], messages)
   return `<div class="who">${names}<a href="${escapeHtml(switchUserUrl)}">${escapeHtml(messages.notYou)}</a></div>`
 }
 
@@ -170,28 +168,10 @@ function byCategory(scopes: readonly AskedScope[], messages: Messages): string {
   const categories = [...new Set(scopes.map(({ category }) => category))].toSorted((a, b) => Number(b === '') - Number(a === ''))
   return categories
     .map(category => {
-      const items = scopes.filter(scope => scope.category === category).map(scope => `<li>${inWords(scope, messages)}</li>`)
+      const items = scopes.filter(scope => scope.category === category).map(scope => `<li>${scopeInWords(scope, messages)}</li>`)
       return `${category === '' ? '' : `<h2>${isolated(category)}</h2>`}<ul>${items.join('')}</ul>`
     })
     .join('\n')
-}
-
-/** Lists what the user may allow or not. In the document Deny precedes Allow, so Enter in a check box denies. */
-function optionalScopes(scopes: readonly AskedScope[], messages: Messages): string {
-  if (scopes.length === 0) return ''
-  const boxes = scopes.map(scope => {
-    const value = `value="${escapeHtml(scope.name)}"${scope.granted ? ' checked' : ''}`
-    return `<li><label class="choice"><input type="checkbox" name="optional_scope" ${value}><span>${inWords(scope, messages)}</span></label></li>`
-  })
-  return `<h2>${escapeHtml(messages.optionalScopes)}</h2><ul class="plain">${boxes.join('')}</ul>`
-}
-
-/** Says what a scope allows, what kind it is, and what else there is to know. */
-function inWords({ access, description, detail, sensitive }: AskedScope, messages: Messages): string {
-  const mark = sensitive ? ` <strong class="mark warn">${escapeHtml(messages.sensitive)}</strong>` : ''
-  const change = access === 'write' ? ` <span class="mark">${escapeHtml(messages.changesData)}</span>` : ''
-  const more = detail === '' ? '' : `<br><span class="soft">${isolated(detail)}</span>`
-  return `${isolated(description)}${mark}${change}${more}`
 }
 
 function links(app: ConsentView['app'], messages: Messages): string {

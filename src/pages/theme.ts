@@ -72,6 +72,9 @@ button:hover,a.button:hover{filter:brightness(1.08)}
 dl{margin:0;font-size:.875rem}
 dt{color:var(--soft);margin-block-start:.5rem}
 dd{margin:0}
+label{display:block;font-weight:600;font-size:.925rem;margin-block:1rem .35rem}
+input:not([type=hidden]){inline-size:100%;min-block-size:2.9rem;padding:.5rem .75rem;font:inherit;font-size:1.15rem;letter-spacing:.1em;text-transform:uppercase;color:inherit;background:var(--card);border:1px solid var(--edge);border-radius:.6rem}
+.code{letter-spacing:.1em;white-space:nowrap}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.875em}
 @media (max-width:26rem){body{padding:0;place-items:start stretch}main{border:0;border-radius:0;padding:1.25rem;min-block-size:100vh}.actions{flex-direction:column}}
 @media (forced-colors:active){button.main,a.main{border:3px solid}}

@@ -16,6 +16,9 @@ import { authorizeConnector } from '../connectors/authorize.ts'
 import { connectorCallback, postedConnectorCallback } from '../connectors/callback.ts'
 import { CALLBACK_PATH } from '../connectors/callback-url.ts'
 import { exchangeWorkspaceCode } from '../connectors/workspace-exchange.ts'
+import { decideDevice, showDevice } from '../device/approve.ts'
+import { authorizeDevice } from '../device/authorization.ts'
+import { DEVICE_PATH } from '../device/paths.ts'
 import type { LimitName } from '../http/limits.ts'
 import type { HttpRequest, HttpResponse, Method } from '../http/types.ts'
 import { finishLogout, logout } from '../logout/logout.ts'
@@ -134,6 +137,13 @@ const UNKNOWN_CLIENT_ROUTES: readonly Route[] = [
   unlimited(management('POST', '/unregistered/:appId/end', endUnregistered, 'admin')),
 ]
 
+/** Served where devices may sign users in. */
+const DEVICE_ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/oauth/device_authorization', flow: authorizeDevice, access: 'none', errors: 'oauth', cors: 'app' },
+  { method: 'GET', path: DEVICE_PATH, flow: showDevice, access: 'session', errors: 'browser' },
+  { method: 'POST', path: DEVICE_PATH, flow: decideDevice, access: 'user', errors: 'browser' },
+]
+
 /** Served where the host has a page that asks whether to sign out. */
 const LOGOUT_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/logout', flow: logout, access: 'session', errors: 'browser' },
@@ -174,6 +184,7 @@ export function listEndpoints(config: Config<never>, grants: GrantRegistry): rea
     ...(config.signing ? SIGN_IN_ROUTES : []),
     ...(config.clients?.registration ? REGISTRATION_ROUTES : []),
     ...(config.clients ? UNKNOWN_CLIENT_ROUTES : []),
+    ...(config.devices ? DEVICE_ROUTES : []),
     ...(config.logoutUrl === null ? [] : LOGOUT_ROUTES),
     ...(config.connectors ? CONNECTOR_ROUTES : []),
     ...(config.signInProvider ? ACCOUNT_ROUTES : []),

@@ -222,6 +222,54 @@ export interface OneTimeData {
     /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
     readonly codeSalt: string
   }
+  /** A device that waits for its user (RFC 8628). Kept longer than its code, so that the device learns that the code has expired. */
+  readonly device: {
+    /** The app that asks. */
+    readonly appId: string
+    /** {@link App.epoch} when the device asked. */
+    readonly epoch: number
+    /** The scopes the user is asked for. */
+    readonly scopes: readonly string[]
+    /** The resources that the device named (RFC 8707); null if it named none. */
+    readonly audience: readonly string[] | null
+    /** The PKCE challenge; null if the request had none. */
+    readonly codeChallenge: string | null
+    /** The method of the challenge; null if the request had none. */
+    readonly codeChallengeMethod: 'S256' | 'plain' | null
+    /** When the device asked. */
+    readonly askedAt: EpochMs
+    /** Until when the user may answer. */
+    readonly answerUntil: EpochMs
+    /** The address from which the device asked; null if the framework does not tell. */
+    readonly ip: string | null
+  }
+  /** The index from the code that a user types to the waiting device. */
+  readonly device_user: {
+    /** The id of the entry `device`. */
+    readonly deviceId: string
+  }
+  /** The user's answer to a device; its id is that of the entry `device`. */
+  readonly device_decision: {
+    /** Whether the user agreed. */
+    readonly granted: boolean
+    /** The user who answered. */
+    readonly userId: string
+    /** The user's organisation. */
+    readonly orgId: string
+    /** The id of the grant that the device will get. */
+    readonly grantId: string
+    /** The scopes the user agreed to. */
+    readonly scopes: readonly string[]
+    /** The parts of the request that later tokens need. Becomes the context of the grant. */
+    readonly context: JsonObject
+    /** {@link App.epoch} when the user answered. */
+    readonly epoch: number
+  }
+  /** The mark that a device has asked within this interval. */
+  readonly device_poll: {
+    /** The id of the entry `device`. */
+    readonly deviceId: string
+  }
   /** The index from the parameters of a request to its waiting consent, for a consent screen that posts the parameters. */
   readonly consent_lookup: {
     /** The id of the waiting consent. */

@@ -1,7 +1,8 @@
-import type { HostGrant } from '../options/grants.ts'
+import type { Config } from '../options/config.ts'
 import type { TokenGrant } from './grant.ts'
 import { authorizationCode } from './grants/authorization-code.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
+import { deviceCode } from './grants/device-code.ts'
 import { refreshToken } from './grants/refresh-token.ts'
 import { grantOfHost } from './host-grant.ts'
 
@@ -11,7 +12,8 @@ const BUILT_IN: readonly TokenGrant[] = [authorizationCode, refreshToken, client
 /** Grants by name. */
 export type GrantRegistry = ReadonlyMap<string, TokenGrant>
 
-/** Combines the built-in grants and those of the host, whose names were checked with its options. */
-export function createGrantRegistry(grants: readonly HostGrant[]): GrantRegistry {
-  return new Map([...BUILT_IN, ...grants.map(grantOfHost)].map(grant => [grant.name, grant]))
+/** Combines the built-in grants, that of devices where they are switched on, and those of the host, whose names were checked with its options. */
+export function createGrantRegistry({ devices, grants }: Pick<Config<never>, 'devices' | 'grants'>): GrantRegistry {
+  const all = [...BUILT_IN, ...(devices ? [deviceCode] : []), ...grants.map(grantOfHost)]
+  return new Map(all.map(grant => [grant.name, grant]))
 }

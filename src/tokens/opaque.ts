@@ -3,7 +3,7 @@ import { GRANT_ID_LENGTH } from '../base/ids.ts'
 
 /*
  * The prefixes of opaque values, which secret scanners can search for: am_at_ access token, am_rt_ refresh token,
- * am_ac_ authorization code, am_cs_ client secret, am_rg_ registration access token.
+ * am_ac_ authorization code, am_dc_ device code, am_cs_ client secret, am_rg_ registration access token.
  * A token is `<prefix><grant id>.<32 random bytes>`; a grant id is the app's id and 16 random bytes, so the records of app and
  * grant can be read concurrently.
  */
@@ -23,6 +23,10 @@ export function newToken(kind: 'access' | 'refresh', grantId: string): NewToken 
 
 export function newCode(): string {
   return `am_ac_${randomId(32)}`
+}
+
+export function newDeviceCode(): string {
+  return `am_dc_${randomId(32)}`
 }
 
 /** Derives the code in which a consent screen ends. Computing it needs both the stored salt and the secret id of the screen. */

@@ -1,11 +1,15 @@
-/** A cluster moves slots and loses a primary while values are consumed and claimed: none has two winners, and errors end. */
+/**
+ * A cluster moves slots and loses a primary while values are consumed and claimed: none has two winners, and errors end. A node that
+ * is slow leaves nothing of an ended grant in the lists.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { OneTime, Store } from 'authmount'
 import { redisStore } from 'authmount/stores/redis'
 import { Cluster } from 'ioredis'
 import t from 'tap'
 import { startCluster } from '../servers/redis.ts'
 import { installed, run } from '../servers/server.ts'
-import { newConsent } from '../support/records.ts'
+import { newConsent, newGrant, newToken } from '../support/records.ts'
 
 const PAIRS = Number(process.env.CHAOS_PAIRS ?? 30_000)
 const NODE_TIMEOUT_MS = 2000
@@ -13,6 +17,36 @@ const NODE_TIMEOUT_MS = 2000
 if (!(await installed('redis-server', '--version'))) t.bailout('redis-server is not installed')
 
 t.setTimeout(300_000)
+t.test('a grant that ends while the node of its index is slow leaves no entry behind', async t => {
+  const nodes = await startCluster()
+  const places = nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+  const [quick, slow] = [new Cluster(places), new Cluster(places)]
+  t.teardown(async () => {
+    for (const client of [quick, slow]) client.disconnect()
+    await Promise.all(nodes.map(node => node.remove()))
+  })
+  // What this client writes to the index of an app's tokens arrives late.
+  const send = slow.evalsha.bind(slow) as (...args: unknown[]) => Promise<unknown>
+  slow.evalsha = (async (...args: unknown[]) => {
+    if (args.some(arg => String(arg).endsWith(':issued'))) await delay(200)
+    return send(...args)
+  }) as Cluster['evalsha']
+  const [other, store] = [redisStore(quick, { warn: () => {} }), redisStore(slow, { warn: () => {} })]
+  const [grant, token, next] = [newGrant(), newToken('refresh'), newToken('refresh')]
+  await other.grants.create(grant, [token])
+
+  /** Ends the grant as soon as it has the new token. */
+  const end = async () => {
+    while (!(await other.grants.find({ grantId: grant.id, tokenId: next.id }))) await delay(5)
+    return other.grants.revoke(grant.id)
+  }
+  const [outcome, ended] = await Promise.all([store.grants.rotate({ grant, token }, [next], 'replay'), end()])
+  t.equal(outcome, 'rotated')
+  t.equal(ended, true)
+  const { items, total } = await other.grants.listTokens({ appId: grant.appId, epoch: grant.epoch, limit: 10 })
+  t.strictSame({ items, total }, { items: [], total: 0 })
+})
+
 t.test(`${PAIRS} values, each consumed or claimed twice, while slots move and a primary is killed`, async t => {
   const nodes = await startCluster()
   const cluster = () => {

@@ -10,6 +10,8 @@ import type { TestApp } from '../support/client.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import type { HostOptions } from '../support/host.ts'
 import { mcpMounts } from '../support/mcp.ts'
+import { runsOn, urlOf } from '../support/places.ts'
+import { type Connect, connectMemory, connectRedis } from '../support/stores.ts'
 import { UserAgent } from '../support/user-agent.ts'
 
 const CALLBACK = 'http://127.0.0.1/callback'
@@ -28,6 +30,12 @@ const mounts: Readonly<Record<string, MountAtIssuer>> = Object.fromEntries(
     },
   ]),
 )
+
+const redis = urlOf('redis')
+const stores: Readonly<Record<string, Connect>> = {
+  ...(runsOn('memory') && { memory: connectMemory }),
+  ...(redis !== undefined && { redis: connectRedis(redis) }),
+}
 
 const options = (issuer: string): HostOptions => ({ resources: [`${issuer}/mcp`] })
 
@@ -92,6 +100,7 @@ for (const [name, start] of Object.entries(clients)) {
       },
       options,
       mounts,
+      stores,
     )
   }
 }
@@ -128,6 +137,7 @@ atIssuer(
   },
   options,
   mounts,
+  stores,
 )
 
 atIssuer(
@@ -147,6 +157,7 @@ atIssuer(
   },
   options,
   mounts,
+  stores,
 )
 
 /** The ways in which a client that nobody registered is known. */
@@ -186,6 +197,7 @@ for (const [way, provide] of Object.entries(unaided)) {
     },
     issuer => ({ ...options(issuer), ...READS_HERE, clients: { registration: 'open' } }),
     mounts,
+    stores,
   )
 }
 

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import t from 'tap'
 import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
+import { answerDevice, deviceApp } from '../support/devices.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
@@ -174,4 +175,32 @@ atIssuer(
     )
   },
   () => ({ clients: { registration: 'open' } }),
+)
+
+atIssuer(
+  'oauth4webapi signs a terminal in by a code',
+  async (t, host, issuer) => {
+    const { clientId: client_id } = await deviceApp(host)
+    const options = { [oauth.allowInsecureRequests]: true }
+    const [client, auth, url] = [{ client_id }, oauth.None(), new URL(issuer)]
+    const found = await oauth.discoveryRequest(url, { ...options, algorithm: 'oauth2' })
+    const server = await oauth.processDiscoveryResponse(url, found)
+    const begun = await oauth.processDeviceAuthorizationResponse(
+      server,
+      client,
+      await oauth.deviceAuthorizationRequest(server, client, auth, { scope: 'read:records' }, options),
+    )
+    const redeem = async () =>
+      oauth.processDeviceCodeResponse(
+        server,
+        client,
+        await oauth.deviceCodeGrantRequest(server, client, auth, begun.device_code, options),
+      )
+    await t.rejects(redeem(), { name: 'ResponseBodyError', error: 'authorization_pending' })
+    await t.rejects(redeem(), { name: 'ResponseBodyError', error: 'slow_down' })
+    t.equal(await answerDevice(host, begun.verification_uri_complete ?? ''), 200)
+    t.match(await redeem(), { token_type: 'bearer', scope: 'read:records' })
+    await t.rejects(redeem(), { name: 'ResponseBodyError', error: 'invalid_grant' })
+  },
+  () => ({ devices: {} }),
 )

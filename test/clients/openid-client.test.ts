@@ -2,6 +2,7 @@ import * as client from 'openid-client'
 import t from 'tap'
 import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
+import { answerDevice, deviceApp } from '../support/devices.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
@@ -96,4 +97,26 @@ atIssuer(
     }
   },
   () => ({ clients: { registration: { initialAccessToken: token => token === 'given-out' } } }),
+)
+
+atIssuer(
+  'openid-client signs a terminal in by a code, and refreshes',
+  async (t, host, issuer) => {
+    const { clientId } = await deviceApp(host)
+    const config = await client.discovery(new URL(issuer), clientId, undefined, client.None(), {
+      algorithm: 'oauth2',
+      execute: [client.allowInsecureRequests],
+    })
+    const begun = await client.initiateDeviceAuthorization(config, { scope: 'read:records' })
+    t.equal(await answerDevice(host, begun.verification_uri_complete ?? ''), 200)
+    const granted = await client.pollDeviceAuthorizationGrant(config, begun)
+    const refreshed = await client.refreshTokenGrant(config, granted.refresh_token ?? '')
+    const resource = await client.fetchProtectedResource(config, refreshed.access_token, new URL('/records', issuer), 'GET')
+    t.match(await resource.json(), { clientId, userId: 'anna' })
+
+    const refused = await client.initiateDeviceAuthorization(config, { scope: 'read:records' })
+    t.equal(await answerDevice(host, refused.verification_uri_complete ?? '', 'denied'), 200)
+    await t.rejects(client.pollDeviceAuthorizationGrant(config, refused), { name: 'ResponseBodyError', error: 'access_denied' })
+  },
+  () => ({ devices: { intervalSeconds: 1 } }),
 )

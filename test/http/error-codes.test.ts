@@ -48,6 +48,9 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
   invalid_target: sentBack({ resource: 'https://another.example' }),
   login_required: sentBack({ prompt: 'none' }, null),
   consent_required: sentBack({ prompt: 'none' }),
+  authorization_pending: ['oauth/device.test.ts', 'a device asks, its user types the code and agrees'],
+  slow_down: ['oauth/device.test.ts', 'a device asks, its user types the code and agrees'],
+  expired_token: ['oauth/device.test.ts', 'a user who denies, or never answers'],
   invalid_redirect_uri: [
     'self-registered/registration.test.ts',
     'a registration that cannot be is refused in the words of the standard',

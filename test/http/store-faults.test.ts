@@ -8,6 +8,7 @@ import { appIdOf } from '../../src/base/ids.ts'
 import { api, NEW_APP, UNLIMITED } from '../support/apps-api.ts'
 import { type Answer, REDIRECT_URI, type TestApp } from '../support/client.ts'
 import { begin, withConnectors } from '../support/connectors.ts'
+import { answerDevice, DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import { overMemory, settings } from '../support/everywhere.ts'
 import { FakeProvider } from '../support/fake-provider.ts'
@@ -101,6 +102,35 @@ function ended(verb: 'refuse' | 'end', event: AuthmountEvent['type']): Flow {
         async holds(t, what) {
           t.equal(await host.records(access), 401, what)
           t.equal((await host.refresh(app, refresh)).body.error, 'invalid_grant', what)
+        },
+      }
+    },
+  }
+}
+
+const DEVICES: HostOptions = { devices: {}, rateLimits: { ...UNLIMITED.rateLimits, userCodes: false } }
+
+function fetchTokens(host: TestHost, app: TestApp, code: unknown): Promise<Answer> {
+  return host.post('/oauth/token', app, { grant_type: DEVICE_CODE, device_code: String(code) })
+}
+
+/** An answer to a device, which the device then gets. */
+function deviceAnswered(consent: string, event: AuthmountEvent['type'], then: object): Flow {
+  return {
+    route: 'POST /oauth/device',
+    repeated: [200],
+    event,
+    options: DEVICES,
+    async prepare(host) {
+      const app = await deviceApp(host)
+      const { body } = await host.post('/oauth/device_authorization', app, {})
+      const address = `/oauth/device?user_code=${body.user_code}`
+      const seen = await host.browse(address, 'anna', { headers: { accept: 'application/json' } })
+      const fields = { user_code: String(body.user_code), form_id: String(seen.body.form_id), consent }
+      return {
+        run: () => host.browse('/oauth/device', 'anna', { method: 'POST', body: new URLSearchParams(fields) }),
+        async holds(t, what) {
+          t.match(await fetchTokens(host, app, body.device_code), then, what)
         },
       }
     },
@@ -428,6 +458,38 @@ const flows: Readonly<Record<string, Flow>> = {
       }
     },
   },
+  'a device that asks for its codes': {
+    route: 'POST /oauth/device_authorization',
+    repeated: [200],
+    options: DEVICES,
+    async prepare(host) {
+      const app = await deviceApp(host)
+      return { run: () => host.post('/oauth/device_authorization', app, {}) }
+    },
+  },
+  'the page of a device': {
+    route: 'GET /oauth/device',
+    repeated: [200],
+    options: DEVICES,
+    async prepare(host) {
+      const { body } = await host.post('/oauth/device_authorization', await deviceApp(host), {})
+      return { run: () => host.browse(`/oauth/device?user_code=${body.user_code}`, 'anna', { headers: PAGE }) }
+    },
+  },
+  'a user who lets a device in': deviceAnswered('granted', 'consent_granted', { status: 200 }),
+  'a user who refuses a device': deviceAnswered('denied', 'consent_denied', { status: 400, body: { error: 'access_denied' } }),
+  'a device that fetches its tokens': {
+    route: 'POST /oauth/token',
+    // A code that was spent is spent, whether or not the device heard of it.
+    repeated: [200, 400],
+    options: DEVICES,
+    async prepare(host) {
+      const app = await deviceApp(host)
+      const { body } = await host.post('/oauth/device_authorization', app, {})
+      await answerDevice(host, String(body.verification_uri_complete))
+      return { run: () => fetchTokens(host, app, body.device_code) }
+    },
+  },
   'a client that an admin refuses': ended('refuse', 'admission_refused'),
   'a client whose access an admin ends': ended('end', 'admission_ended'),
 }
@@ -463,7 +525,7 @@ const WITHOUT_STORE = [
 overMemory('every operation is in a table of faults', async t => {
   const provider = await startProvider(t)
   const route = 'connectors'
-  const options = { ...SIGNING, ...UNREGISTERED, ...withProvider({ route }, provider) }
+  const options = { ...SIGNING, ...UNREGISTERED, devices: {}, ...withProvider({ route }, provider) }
   const host = await startHost(settings[0]?.mount as Mount, options)
   t.teardown(host.close)
   const paths = Object.entries(host.authmount.openapi().paths as Readonly<Record<string, object>>)

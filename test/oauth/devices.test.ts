@@ -174,7 +174,7 @@ everywhere(
     t.notMatch(shown, /Berlin|Browser|127\.0\.0\.1/)
   },
   {
-    async device({ headers, ip }) {
+    async describeDevice({ headers, ip }) {
       asked.push(headers['user-agent'])
       if (headers['user-agent'] === 'nothing') return null
       return { name: headers['user-agent'], ip, place: 'Berlin', secret: 'is not kept' } as object
@@ -216,5 +216,5 @@ everyFramework(
       [[undefined, 200]],
     )
   },
-  { device: () => behaviour.now() as null, hookTimeoutMs: 50 },
+  { describeDevice: () => behaviour.now() as null, hookTimeoutMs: 50 },
 )

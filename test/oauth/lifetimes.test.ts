@@ -4,6 +4,7 @@ import t from 'tap'
 import { api, createApp, UNLIMITED } from '../support/apps-api.ts'
 import { REDIRECT_URI } from '../support/client.ts'
 import { constantsNamed } from '../support/constants.ts'
+import { DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { authenticate, type HostOptions, type TestHost } from '../support/host.ts'
 import { type HeldElsewhere, namesTest } from '../support/named-tests.ts'
@@ -34,6 +35,25 @@ const LIFETIMES: Readonly<Record<string, Lifetime>> = {
       const app = await host.confidentialApp()
       const code = await host.approve(app)
       return async () => (await host.redeem(app, code)).status === 200
+    },
+  },
+  'the code of a device, for its user': {
+    seconds: 600,
+    async begin(host) {
+      const { body } = await host.post('/oauth/device_authorization', await deviceApp(host), {})
+      return async () => (await host.browse(`/oauth/device?user_code=${body.user_code}`, 'anna')).text.includes('name="consent"')
+    },
+  },
+  'the code of a device, for the device': {
+    // From when its user can no longer answer.
+    constants: ['device/authorization.ts KEPT_MS'],
+    seconds: 600,
+    async begin(host) {
+      const app = await deviceApp(host)
+      const { body } = await host.post('/oauth/device_authorization', app, {})
+      host.clock.advance(600)
+      const fields = { grant_type: DEVICE_CODE, device_code: String(body.device_code) }
+      return async () => (await host.post('/oauth/token', app, fields)).body.error === 'expired_token'
     },
   },
   'a consent screen': {
@@ -262,7 +282,14 @@ for (const [kind, sealed] of [
         t.equal(await after(), false, `${what}, a millisecond after`)
       }
     },
-    { ...SIGN_IN, ...UNLIMITED, authenticate: inEitherWay, ...(kind === 'without' ? {} : { logoutUrl: '/sign-out' }), ...sealed },
+    {
+      ...SIGN_IN,
+      ...UNLIMITED,
+      devices: {},
+      authenticate: inEitherWay,
+      ...(kind === 'without' ? {} : { logoutUrl: '/sign-out' }),
+      ...sealed,
+    },
   )
 }
 

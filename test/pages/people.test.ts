@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { axeViolations, launchBrowser, openPage, skipWithoutBrowser } from '../support/browser.ts'
 import type { Fields, TestApp } from '../support/client.ts'
+import { DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { type HostOptions, SCOPES, startHost, type TestHost } from '../support/host.ts'
 import { loginMounts } from '../support/login-mounts.ts'
 import { SIGN_IN } from '../support/sign-in.ts'
@@ -217,8 +218,8 @@ t.test('pages in a browser', { skip }, async t => {
         'delete:records': { description: 'Delete your records', access: 'write', sensitive: true, optional: true },
       } as const
       const allowedScopes = ['read:records', 'read:calendar', 'delete:records']
-      const device = () => ({ name: 'Chromium' })
-      const { authorizeUrl, app, home, host } = await start(t, mount, { allowedScopes }, { scopes, device })
+      const describeDevice = () => ({ name: 'Chromium' })
+      const { authorizeUrl, app, home, host } = await start(t, mount, { allowedScopes }, { scopes, describeDevice })
       const { context, page } = await openPage(browser, host.url, { viewport: PHONE })
       await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
       const ask = (fields: Fields = {}) => page.goto(host.url + authorizeUrl({ scope: allowedScopes.join(' '), ...fields }))
@@ -285,6 +286,34 @@ t.test('pages in a browser', { skip }, async t => {
         })
       }
     }
+
+    t.test(`${mount}: a user signs in, types the code of a device, compares it and lets the device in`, async t => {
+      const { host } = await start(t, mount, {}, { devices: {} })
+      const terminal = await deviceApp(host)
+      const { body } = await host.post('/oauth/device_authorization', terminal, { scope: 'read:records' })
+      const { errors, page } = await openPage(browser, host.url, { viewport: PHONE, locale: 'de' })
+      await page.goto('/oauth/device')
+      await signIn(page, 'anna')
+      t.strictSame(await axeViolations(page), [])
+      await page.getByLabel('Code').fill('bcdf ghjk')
+      await page.getByRole('button', { name: 'Weiter' }).click()
+      t.match(await page.getByRole('alert').textContent(), 'Kein Gerät wartet')
+      t.strictSame(await axeViolations(page), [])
+      await page.getByLabel('Code').fill(String(body.user_code).toLowerCase())
+      await page.getByRole('button', { name: 'Weiter' }).click()
+      t.match(await page.textContent('main'), String(body.user_code))
+      t.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= PHONE.width, 'nothing sticks out')
+      t.strictSame(await axeViolations(page), [])
+      await page.locator('button.main').click()
+      t.match(await page.getByRole('status').textContent(), 'Terminal auf Ihrem Gerät')
+      t.strictSame(
+        errors.filter(error => !error.includes('400')),
+        [],
+        'nothing but the wrong code',
+      )
+      const fields = { grant_type: DEVICE_CODE, device_code: String(body.device_code) }
+      t.equal((await host.post('/oauth/token', terminal, fields)).status, 200)
+    })
 
     t.test(`${mount}: access is removed with the page’s own button`, async t => {
       const { authorizeUrl, app, home, host } = await start(t, mount)

@@ -1,6 +1,8 @@
+import t from 'tap'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { frameworks, type HostOptions, type Mount, startHost } from '../support/host.ts'
 import { register } from '../support/registrations.ts'
+import { sharedStores } from '../support/stores.ts'
 
 const DAY = 86_400
 const REDIRECT = 'https://agent.example/callback'
@@ -216,6 +218,30 @@ everywhere(
   },
   { clients: { registration: 'open' }, rateLimits: { allRegistrations: { points: 50, seconds: 3600 } } },
 )
+
+const { redis } = sharedStores
+if (redis) {
+  t.test('ten thousand registrations of strangers leave as many records as an hour allows', async t => {
+    const host = await startHost(frameworks.fastify as Mount, {
+      connect: redis,
+      clients: { registration: 'open' },
+      rateLimits: { registrations: false },
+    })
+    t.teardown(host.close)
+    const statuses = new Map<number, number>()
+    for (let round = 0; round < 200; round++) {
+      const answers = await Promise.all(Array.from({ length: 50 }, () => register(host, PUBLIC)))
+      for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+    t.strictSame([...statuses].toSorted(), [
+      [201, 1000],
+      [429, 9000],
+    ])
+    t.equal((await host.store.apps.list({ orgId: '', limit: 0, offset: 0 })).total, 1000)
+    host.clock.advance(DAY)
+    t.equal((await host.store.apps.list({ orgId: '', limit: 0, offset: 0 })).total, 0)
+  })
+}
 
 everyFramework(
   'an unknown client is a page at the authorization endpoint and a 401 at the token endpoint',

@@ -52,6 +52,7 @@ const ROOMS = [
   'token',
   'authorize',
   'connected-apps',
+  'device',
   'logout',
   'metadata',
   'connectors',

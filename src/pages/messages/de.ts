@@ -44,7 +44,7 @@ export const de: Messages = {
   connectedSince: 'Erlaubt am {date}',
   removeAccess: 'Zugriff entziehen',
   accessRemoved: '{app} kann nicht mehr für Sie handeln.',
-  devices: 'Wo die App angemeldet ist',
+  whereSignedIn: 'Wo die App angemeldet ist',
   signedInOn: 'Angemeldet am {date}',
   lastUsed: 'Zuletzt genutzt am {date}',
   endDevice: 'Nur hier beenden',
@@ -59,4 +59,17 @@ export const de: Messages = {
   awaitsAdmission:
     'Zuerst muss ein Admin Ihrer Organisation {app} erlauben. Ihre Anfrage steht auf deren Liste. Es wurde nichts geteilt. Sobald es erlaubt ist, beginnen Sie in der App noch einmal.',
   refusedByOrganization: 'Ihre Organisation erlaubt {app} nicht. Es wurde nichts geteilt.',
+  deviceTitle: 'Gerät verbinden',
+  deviceEnterCode: 'Geben Sie den Code ein, den Ihr Gerät oder Terminal anzeigt.',
+  deviceCode: 'Code',
+  deviceCodeWrong: 'Kein Gerät wartet mit diesem Code. Prüfen Sie ihn, oder beginnen Sie am Gerät von vorn.',
+  deviceHeading: '{app} auf einem anderen Gerät möchte für Sie handeln',
+  deviceCompare: 'Ihr Gerät muss diesen Code anzeigen: {code}',
+  deviceWarning:
+    'Erlauben Sie es nur, wenn Sie es gerade selbst gestartet haben. Hat Ihnen jemand diesen Code oder diese Adresse geschickt, lehnen Sie ab.',
+  deviceFrom: 'Angefragt von {address} um {time}.',
+  deviceAllowedTitle: 'Gerät verbunden',
+  deviceAllowed: '{app} auf Ihrem Gerät darf jetzt für Sie handeln. Kehren Sie dorthin zurück.',
+  deviceDeniedTitle: 'Gerät abgelehnt',
+  deviceDenied: '{app} auf jenem Gerät darf nicht für Sie handeln.',
 }

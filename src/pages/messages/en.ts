@@ -43,7 +43,7 @@ export interface Messages {
   readonly connectedSince: string
   readonly removeAccess: string
   readonly accessRemoved: string
-  readonly devices: string
+  readonly whereSignedIn: string
   readonly signedInOn: string
   readonly lastUsed: string
   readonly endDevice: string
@@ -55,6 +55,18 @@ export interface Messages {
   readonly badDocument: string
   readonly awaitsAdmission: string
   readonly refusedByOrganization: string
+  readonly deviceTitle: string
+  readonly deviceEnterCode: string
+  readonly deviceCode: string
+  readonly deviceCodeWrong: string
+  readonly deviceHeading: string
+  readonly deviceCompare: string
+  readonly deviceWarning: string
+  readonly deviceFrom: string
+  readonly deviceAllowedTitle: string
+  readonly deviceAllowed: string
+  readonly deviceDeniedTitle: string
+  readonly deviceDenied: string
 }
 
 export const en: Messages = {
@@ -101,7 +113,7 @@ export const en: Messages = {
   connectedSince: 'Allowed on {date}',
   removeAccess: 'Remove access',
   accessRemoved: '{app} can no longer act for you.',
-  devices: 'Where it is signed in',
+  whereSignedIn: 'Where it is signed in',
   signedInOn: 'Signed in on {date}',
   lastUsed: 'Last used on {date}',
   endDevice: 'End this one',
@@ -114,4 +126,16 @@ export const en: Messages = {
   awaitsAdmission:
     'An admin of your organisation must allow {app} first. Your request is on their list. Nothing has been shared. When it is allowed, start again from the app.',
   refusedByOrganization: 'Your organisation does not allow {app}. Nothing has been shared.',
+  deviceTitle: 'Connect a device',
+  deviceEnterCode: 'Type the code that your device or terminal shows.',
+  deviceCode: 'Code',
+  deviceCodeWrong: 'No device waits with this code. Check it, or start again on the device.',
+  deviceHeading: '{app} on another device wants to act for you',
+  deviceCompare: 'Your device must show this code: {code}',
+  deviceWarning: 'Allow it only if you have just started it yourself. If somebody sent you this code or this address, deny it.',
+  deviceFrom: 'Asked from {address} at {time}.',
+  deviceAllowedTitle: 'Device connected',
+  deviceAllowed: '{app} on your device may now act for you. Go back to it.',
+  deviceDeniedTitle: 'Device refused',
+  deviceDenied: '{app} on that device may not act for you.',
 }

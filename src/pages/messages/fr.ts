@@ -44,7 +44,7 @@ export const fr: Messages = {
   connectedSince: 'Autorisée le {date}',
   removeAccess: 'Retirer l’accès',
   accessRemoved: '{app} ne peut plus agir en votre nom.',
-  devices: 'Où l’application est connectée',
+  whereSignedIn: 'Où l’application est connectée',
   signedInOn: 'Connexion le {date}',
   lastUsed: 'Dernière utilisation le {date}',
   endDevice: 'Mettre fin à celle-ci',
@@ -59,4 +59,17 @@ export const fr: Messages = {
   awaitsAdmission:
     'Un administrateur de votre organisation doit d’abord autoriser {app}. Votre demande est sur leur liste. Rien n’a été partagé. Une fois l’autorisation donnée, recommencez depuis l’application.',
   refusedByOrganization: 'Votre organisation n’autorise pas {app}. Rien n’a été partagé.',
+  deviceTitle: 'Connecter un appareil',
+  deviceEnterCode: 'Saisissez le code affiché par votre appareil ou votre terminal.',
+  deviceCode: 'Code',
+  deviceCodeWrong: 'Aucun appareil n’attend avec ce code. Vérifiez-le ou recommencez sur l’appareil.',
+  deviceHeading: '{app}, sur un autre appareil, veut agir en votre nom',
+  deviceCompare: 'Votre appareil doit afficher ce code : {code}',
+  deviceWarning:
+    'Autorisez-le seulement si vous venez de le lancer vous-même. Si quelqu’un vous a envoyé ce code ou cette adresse, refusez.',
+  deviceFrom: 'Demandé depuis {address} à {time}.',
+  deviceAllowedTitle: 'Appareil connecté',
+  deviceAllowed: '{app} peut maintenant agir en votre nom sur votre appareil. Retournez-y.',
+  deviceDeniedTitle: 'Appareil refusé',
+  deviceDenied: '{app} ne peut pas agir en votre nom sur cet appareil.',
 }

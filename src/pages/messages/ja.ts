@@ -44,7 +44,7 @@ export const ja: Messages = {
   connectedSince: '{date} に許可',
   removeAccess: 'アクセスを取り消す',
   accessRemoved: '{app} はあなたに代わって操作できなくなりました。',
-  devices: 'サインインしている場所',
+  whereSignedIn: 'サインインしている場所',
   signedInOn: '{date}にサインイン',
   lastUsed: '最終利用日：{date}',
   endDevice: 'これだけを終了',
@@ -57,4 +57,17 @@ export const ja: Messages = {
   awaitsAdmission:
     'まず、組織の管理者が {app} を許可する必要があります。リクエストは管理者の一覧に追加されました。何も共有されていません。許可されたら、アプリからやり直してください。',
   refusedByOrganization: 'あなたの組織では {app} は許可されていません。何も共有されていません。',
+  deviceTitle: 'デバイスを接続',
+  deviceEnterCode: 'デバイスまたは端末に表示されているコードを入力してください。',
+  deviceCode: 'コード',
+  deviceCodeWrong: 'このコードで待機しているデバイスはありません。コードを確認するか、デバイスで最初からやり直してください。',
+  deviceHeading: '別のデバイス上の {app} があなたの代わりに操作しようとしています',
+  deviceCompare: 'デバイスに次のコードが表示されている必要があります：{code}',
+  deviceWarning:
+    'たった今ご自身で開始した場合にのみ許可してください。このコードやアドレスを誰かから受け取った場合は、拒否してください。',
+  deviceFrom: '{address} から {time} に要求されました。',
+  deviceAllowedTitle: 'デバイスを接続しました',
+  deviceAllowed: 'デバイス上の {app} があなたの代わりに操作できるようになりました。デバイスに戻ってください。',
+  deviceDeniedTitle: 'デバイスを拒否しました',
+  deviceDenied: 'そのデバイス上の {app} はあなたの代わりに操作できません。',
 }

@@ -84,7 +84,11 @@ async function endReplayed(code: Code, app: App, context: Context): Promise<void
  * writes a record first and then revokes the grant, and this reads the records after the grant is stored: whichever comes second
  * sees the other.
  */
-async function requireStillWanted(code: Code, app: App, context: Context): Promise<void> {
+export async function requireStillWanted(
+  code: Pick<Code, 'appId' | 'context' | 'grantId' | 'orgId' | 'scopes' | 'userId'>,
+  app: App,
+  context: Context,
+): Promise<void> {
   const { store } = context
   const { appId, grantId, scopes, userId } = code
   const [consent, replayed, admitted] = await Promise.all([

@@ -1,5 +1,5 @@
 /** What the host keeps of the device from which a user let an app in. Each is at most 200 characters; longer ones are cut. */
-export interface Device {
+export interface DeviceDescription {
   /** How people call it, such as `Firefox on Windows`. */
   readonly name?: string | undefined
   /** Its IP address. */
