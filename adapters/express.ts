@@ -74,6 +74,7 @@ export function requireToken<Scope extends string>(
       try {
         if ('refusal' in result) return send(response, result.refusal)
         request.oauth = result.oauth
+        if (result.headers) for (const [name, value] of Object.entries(result.headers)) response.setHeader(name, value)
         next()
       } catch (error) {
         next(error)

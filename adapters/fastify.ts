@@ -178,6 +178,7 @@ export function requireToken<Scope extends string>(
     return guard({ method, url, headers: readHeaders(request.raw) }).then(result => {
       if ('refusal' in result) return send(reply, result.refusal)
       request.oauth = result.oauth
+      if (result.headers) reply.headers(result.headers)
       return undefined
     })
   }

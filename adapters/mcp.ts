@@ -104,9 +104,9 @@ export function mcpHook<Scope extends string>(server: Guarding<Scope>, options: 
     if ('answer' in result) return sendReply(reply, { ...result.answer, headers: { ...result.answer.headers, ...MCP_CORS } })
     Object.assign(raw, { auth: result.auth })
     // Twice: the SDK's transport writes past Fastify, and Fastify's own headers win where it does not.
-    for (const [name, value] of Object.entries(MCP_CORS)) reply.raw.setHeader(name, value)
+    for (const [name, value] of Object.entries({ ...MCP_CORS, ...result.headers })) reply.raw.setHeader(name, value)
     reply.removeHeader('access-control-allow-credentials')
-    reply.headers(MCP_CORS)
+    reply.headers({ ...MCP_CORS, ...result.headers })
     return undefined
   }
 }
@@ -172,6 +172,7 @@ function createAdmit<Scope extends string>(
       send(response, result.answer)
       return undefined
     }
+    for (const [name, value] of Object.entries(result.headers ?? {})) response.setHeader(name, value)
     request.auth = result.auth
     return result.auth
   }

@@ -25,6 +25,9 @@ import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
 import { createGrantRegistry, type GrantRegistry } from './token/registry.ts'
 import { createKeySource } from './tokens/keys.ts'
+import { ProofCheck } from './tokens/proof-check.ts'
+import { ProofNonces } from './tokens/proof-nonces.ts'
+import { UsedProofs } from './tokens/used-proofs.ts'
 
 /**
  * Builds an authorization server. Throws OptionsError, listing every problem, when the options cannot work.
@@ -111,14 +114,17 @@ function createServices(
   { events, grants }: { readonly events: Events; readonly grants: GrantRegistry },
 ): Services {
   const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
+  const { dpopProofs, sealingKeys } = config
   return {
     clientAuthentication: createClientAuthentication(config),
     documents: clients?.documents ? createDocumentReader(documentClient(config)) : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
+    proofs: new ProofCheck(dpopProofs.nonces && sealingKeys ? new ProofNonces(sealingKeys) : null),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
+    usedProofs: new UsedProofs(),
   }
 }
 

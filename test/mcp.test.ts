@@ -11,6 +11,8 @@ import cors from 'cors'
 import express from 'express'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import { REDIRECT_URI, VERIFIER } from './support/client.ts'
+import { askToken, ProofKey } from './support/dpop.ts'
 import { FaultyStore } from './support/faulty-store.ts'
 import { listen, type Mount, startHost, type TestHost } from './support/host.ts'
 import { mcpMounts } from './support/mcp.ts'
@@ -19,7 +21,7 @@ import { API, ISSUER, start } from './support/verifier.ts'
 
 const MCP = `${ISSUER}/mcp`
 const METADATA = `${ISSUER}/.well-known/oauth-protected-resource/mcp`
-const EXPOSED = 'www-authenticate, mcp-session-id, mcp-protocol-version, retry-after'
+const EXPOSED = 'www-authenticate, mcp-session-id, mcp-protocol-version, retry-after, dpop-nonce'
 
 /** Sends a message as a client in a browser would. */
 function call(url: string, token: string | null, tool = 'whose', init: RequestInit = {}): Promise<Response> {
@@ -117,6 +119,33 @@ for (const [name, mount] of Object.entries(mcpMounts)) {
       t.equal((await call(host.url, access, '', { body })).status, 403, 'in a batch')
       const wide = await host.tokens(app, { scope: 'read:records write:records' })
       t.strictSame(await textsOf(await call(host.url, wide.access, 'change')), ['changed'])
+    })
+
+    await t.test('a bound token needs a proof, which the scopes of a tool do not use up', async t => {
+      const key = new ProofKey()
+      const fields = {
+        grant_type: 'authorization_code',
+        code: await host.approve(app),
+        redirect_uri: REDIRECT_URI,
+        code_verifier: VERIFIER,
+      }
+      const token = String((await askToken(host, app, fields, key.proof(host))).body.access_token)
+      const callBound = (tool: string) =>
+        call(host.url, null, tool, {
+          headers: {
+            accept: 'application/json, text/event-stream',
+            'content-type': 'application/json',
+            authorization: `DPoP ${token}`,
+            dpop: key.proof(host, { url: MCP, token }),
+          },
+        })
+      const [whose, info = ''] = await textsOf(await callBound('whose'))
+      t.equal(whose, 'anna')
+      t.match(JSON.parse(info), { token })
+      const refused = await callBound('change')
+      t.equal(refused.status, 403)
+      t.match(refused.headers.get('www-authenticate'), /^DPoP .*resource_metadata="[^"]+", error="insufficient_scope"/)
+      t.equal((await call(host.url, token)).status, 401)
     })
 
     await t.test('a body that is no message is refused, and nothing fails', async t => {

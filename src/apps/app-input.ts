@@ -53,6 +53,11 @@ export interface NewApp {
    * `clientAuthentication`. Only from your own code, not from the API. Default: by `isConfidential`.
    */
   readonly tokenEndpointAuthMethod?: string | undefined
+  /**
+   * Whether its token requests must prove a key, so that all its tokens are bound to one (DPoP). On a server whose option `dpop` is
+   * `off` such an app gets no tokens. Default false.
+   */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
@@ -107,6 +112,7 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       allowedOrigins: allowedOrigins.default([]),
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
+      dpopBoundAccessTokens: fields.dpopBoundAccessTokens.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
       homepageUrl: url.optional(),
@@ -180,6 +186,7 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .array(z.enum(grants.names as [string, ...string[]], `must be one of ${grants.names.join(', ')}`))
       .min(1, 'must have at least one entry')
       .overwrite(unique),
+    dpopBoundAccessTokens: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),

@@ -43,6 +43,8 @@ export interface AppView {
   readonly termsOfServiceUrl?: string | undefined
   /** Whether it authenticates at the token endpoint. */
   readonly isConfidential: boolean
+  /** Whether its token requests must prove a key (DPoP). Absent: only where the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** The lifetime of its access tokens, in seconds. */
   readonly accessTokenLifetime: number
   /** The lifetime of its refresh tokens, in seconds. */
@@ -70,6 +72,7 @@ export const appViewSchema = z.object({
   privacyPolicyUrl: z.string().optional(),
   termsOfServiceUrl: z.string().optional(),
   isConfidential: z.boolean(),
+  dpopBoundAccessTokens: z.boolean().optional(),
   accessTokenLifetime: z.int().describe('seconds'),
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
@@ -96,6 +99,7 @@ export function viewApp(app: App): AppView {
     ...link('privacyPolicyUrl'),
     ...link('termsOfServiceUrl'),
     isConfidential: provesItself(app),
+    ...(app.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
     createdAt: new Date(app.createdAt).toISOString(),

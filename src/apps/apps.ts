@@ -118,6 +118,7 @@ const FIELDS = [
   'allowedOrigins',
   'allowedGrantTypes',
   'allowedScopes',
+  'dpopBoundAccessTokens',
   'accessTokenLifetime',
   'refreshTokenLifetime',
   'homepageUrl',
@@ -135,6 +136,7 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
+  if (input.dpopBoundAccessTokens !== undefined) changes.dpopBoundAccessTokens = input.dpopBoundAccessTokens
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
   const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))

@@ -36,6 +36,7 @@ export function newApp(
     secrets: secret ? [secret.stored] : [],
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
+    ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

@@ -98,7 +98,7 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, ...kept } = current
+  const { allowedOrigins, dpopBoundAccessTokens = false, ...kept } = current
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -108,6 +108,7 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     secrets: hasSecret({ authMethod: method }) ? current.secrets : [],
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
+    ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),

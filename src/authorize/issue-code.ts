@@ -26,8 +26,9 @@ export async function issueCode(
   const { config, device, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
-  const login = contextOf(asked, principal)
-  const request = device ? { ...login, device } : login
+  const carried = contextOf(asked, principal)
+  const bound = asked.codeKey === null ? carried : { ...carried, jkt: asked.codeKey }
+  const request = device ? { ...bound, device } : bound
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request

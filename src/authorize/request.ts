@@ -9,6 +9,7 @@ import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
 import type { App, OneTime } from '../store/store.ts'
+import { readCodeKey } from '../token/dpop.ts'
 import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
 import { type ChallengeMethod, readChallenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
@@ -33,6 +34,8 @@ export interface AuthorizationRequest extends TrustedTarget {
   readonly audience: Audience
   readonly codeChallenge: string | null
   readonly codeChallengeMethod: ChallengeMethod | null
+  /** The thumbprint of the key to which the code is bound; null if the request names none (RFC 9449 §10). */
+  readonly codeKey: string | null
   readonly nonce: string | null
   // OpenID Connect Core §3.1.2.1, §5.5
   readonly prompt: ReadonlySet<Prompt>
@@ -181,6 +184,7 @@ function readRest(
       scopes,
       codeChallenge: challenge?.codeChallenge ?? null,
       codeChallengeMethod: challenge?.codeChallengeMethod ?? null,
+      codeKey: readCodeKey(params, { config }) ?? null,
       nonce,
       responseMode: mode,
       prompt: readPrompt(params),
@@ -214,6 +218,7 @@ const AUTHORIZE_PARAMS: ReadonlySet<string> = new Set([
   'acr_values',
   'claims',
   'display',
+  'dpop_jkt',
   'resource',
   'request',
   'request_uri',

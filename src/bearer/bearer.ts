@@ -13,6 +13,8 @@ export interface BearerRequirements {
   readonly scopes: readonly string[]
   /** The resource the route belongs to; undefined: the authorization server itself. */
   readonly resource?: string
+  /** Whether the token comes with a proof of its key: it must then be bound, and must not be otherwise. Default false. */
+  readonly bound?: boolean
 }
 
 /** A valid access token, with its grant and its app. */
@@ -36,14 +38,16 @@ export function findBearer(
 }
 
 function goodFor(
-  { resource, scopes }: BearerRequirements,
+  { bound = false, resource, scopes }: BearerRequirements,
   app: App | undefined,
   found: GrantedToken | undefined,
   now: EpochMs,
 ): BearerToken {
   if (found?.token.kind !== 'access' || found.token.expiresAt <= now) throw invalidToken()
   if (found.grant.appId !== app?.id || found.grant.epoch !== app.epoch || app.status === 'deleted') throw invalidToken()
-  const { audience } = found.token
+  const { audience, jkt } = found.token
+  // RFC 9449 §7.2: taken without a proof, a bound token would be as good to a thief as to its client.
+  if ((jkt !== undefined) !== bound) throw wrongScheme(bound)
   if (audience && resource !== undefined && !audience.includes(resource))
     throw new OAuthError('invalid_token', 'the access token is for another resource')
   for (const scope of scopes) {
@@ -58,6 +62,15 @@ export function tokenInfo({ app, grant, token }: BearerToken): TokenInfo {
   const clientId = wireId(app)
   const { expiresAt, scopes } = token
   return { clientId, userId, orgId, scopes, grantId, expiresAt }
+}
+
+function wrongScheme(bound: boolean): OAuthError {
+  return new OAuthError(
+    'invalid_token',
+    bound
+      ? 'the access token is not bound to a key: send it as Bearer'
+      : 'the access token is bound to a key: send it as DPoP, with a proof',
+  )
 }
 
 function invalidToken(): OAuthError {

@@ -1,22 +1,49 @@
 import { renderChallenge } from '../http/challenge.ts'
+import { splitUrl } from '../http/node-message.ts'
 import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Config } from '../options/config.ts'
+import type { Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
-import { bearerToken, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
+import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
+import { bearerToken, boundToken, type GuardedRequest, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
 import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
+import { findBound } from './bound.ts'
 
 /** Makes a guard that reads the server's own store. Throws TypeError for a requirement that cannot be met. */
 export function createGuard(
   requirements: TokenRequirements | undefined,
-  { config, deadlines }: { readonly config: Config<never>; readonly deadlines: Deadlines },
+  runtime: { readonly config: Config<never>; readonly deadlines: Deadlines; readonly services: Services },
 ): TokenGuard {
+  const { config, deadlines } = runtime
   const required = readRequirements(requirements, config)
   const { scopes } = required
   const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
-  return ({ headers }) => {
-    const token = bearerToken(headers.authorization)
-    if (token === undefined) return Promise.resolve({ refusal: renderChallenge(undefined, scopes, challenge) })
+  const boundChallenge = { ...challenge, proofAlgorithms: PROOF_ALGORITHMS }
+  const withoutToken = config.dpop === 'required' ? boundChallenge : challenge
+
+  async function checkBound(token: string, request: GuardedRequest): ReturnType<TokenGuard> {
+    const store = new DeadlineStore(config.store, deadlines)
+    try {
+      const urls = urlsOf(request, required.resource, config)
+      const context = { config, now: config.now(), services: runtime.services, store }
+      const { found, headers } = await findBound(token, request, { ...required, urls }, context)
+      return { oauth: tokenInfo(found), headers }
+    } catch (error) {
+      return { refusal: renderChallenge(error, scopes, boundChallenge) }
+    } finally {
+      store.release()
+    }
+  }
+
+  return request => {
+    const { authorization } = request.headers
+    const token = bearerToken(authorization)
+    if (token === undefined) {
+      const bound = boundToken(authorization)
+      if (bound !== undefined) return checkBound(bound, request)
+      return Promise.resolve({ refusal: renderChallenge(undefined, scopes, withoutToken) })
+    }
     // Hot path, before every guarded host route: two callbacks in place of `async` and `finally`, which add promises.
     const store = new DeadlineStore(config.store, deadlines)
     return findBearer(token, required, { store, now: config.now() }).then(
@@ -32,11 +59,22 @@ export function createGuard(
   }
 }
 
+/**
+ * The URLs by which clients may call a guarded route: its path on the issuer's origin, below what a proxy removes, and on the
+ * origin of its resource. Never the `Host` of the request, which its sender chooses.
+ */
+function urlsOf({ url }: GuardedRequest, resource: string, { origin, proxyPath }: Config<never>): readonly string[] {
+  const { path } = splitUrl(url)
+  const own = `${origin}${proxyPath}${path}`
+  const other = new URL(resource).origin
+  return other === origin ? [own] : [own, `${other}${path}`]
+}
+
 /** Checks requirements strictly, because a guard that ignored a misspelt one would let everyone in. Throws TypeError. */
 export function readRequirements(
   requirements: TokenRequirements = {},
   { resources, scopes: catalogue }: Config<never>,
-): Required<BearerRequirements> {
+): Required<Omit<BearerRequirements, 'bound'>> {
   const example = "{ scopes: ['read:records'] }"
   if (typeof requirements !== 'object' || requirements === null || Array.isArray(requirements)) {
     throw new TypeError(`the requirements of a route must be an object such as ${example}`)

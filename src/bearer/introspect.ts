@@ -39,7 +39,9 @@ export async function introspect(request: HttpRequest, context: Context): Promis
     scope: scopeText(token.scopes),
     client_id: wireId(app),
     // A resource server must not take a refresh token for a bearer token.
-    token_type: token.kind === 'access' ? 'Bearer' : 'refresh_token',
+    token_type: token.kind === 'refresh' ? 'refresh_token' : token.jkt === undefined ? 'Bearer' : 'DPoP',
+    // RFC 9449 §6.2
+    cnf: token.jkt === undefined ? undefined : { jkt: token.jkt },
     exp: Math.floor(token.expiresAt / 1000),
     iat: Math.floor(token.issuedAt / 1000),
     nbf: Math.floor(token.issuedAt / 1000),

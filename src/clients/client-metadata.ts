@@ -11,6 +11,8 @@ export interface ClientMetadata {
   readonly authMethod: AuthMethod
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
+  readonly dpopBoundAccessTokens?: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -33,7 +35,7 @@ export class MetadataError extends Error {
 }
 
 export interface MetadataRules {
-  readonly config: Pick<Config<never>, 'clients' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly config: Pick<Config<never>, 'clients' | 'dpop' | 'redirectSchemes' | 'scopes' | 'signing'>
   readonly methods: readonly ClientAuthentication[]
   /**
    * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
@@ -72,12 +74,14 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const method = readMethod(members, rules)
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
+  const isBound = readBound(members, rules)
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
     name: name ?? '',
     authMethod: method.name,
     redirectUris,
     grantTypes,
+    dpopBoundAccessTokens: isBound === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
@@ -86,6 +90,7 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
       token_endpoint_auth_method: method.wireName,
       application_type: readApplicationType(members, redirectUris),
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      ...(isBound === undefined ? {} : { dpop_bound_access_tokens: isBound }),
       ...readTexts(members),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
       ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
@@ -198,6 +203,13 @@ function readTexts(members: Members): JsonObject {
     texts[name] = value
   }
   return texts
+}
+
+/** Undefined where it is absent, or this server binds no tokens: unknown metadata are ignored (RFC 7591 §2). */
+function readBound(members: Members, { config }: MetadataRules): boolean | undefined {
+  const value = config.dpop === 'off' ? undefined : members.get('dpop_bound_access_tokens')
+  if (value !== undefined && typeof value !== 'boolean') throw bad('dpop_bound_access_tokens must be true or false')
+  return value
 }
 
 function readContacts(value: unknown): readonly string[] {

@@ -148,8 +148,19 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 }
 
 /** The record with what its document says now. */
-function withDocument(app: App, { authMethod, grantTypes, name, redirectUris, registered }: ClientMetadata, now: EpochMs): App {
+function withDocument(app: App, metadata: ClientMetadata, now: EpochMs): App {
+  const { authMethod, dpopBoundAccessTokens = false, grantTypes, name, redirectUris, registered } = metadata
   const version = app.version + 1
   if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === authMethod) return { ...app, version }
-  return { ...app, authMethod, grantTypes, name, redirectUris, metadata: registered, updatedAt: now, version }
+  return {
+    ...app,
+    authMethod,
+    dpopBoundAccessTokens,
+    grantTypes,
+    name,
+    redirectUris,
+    metadata: registered,
+    updatedAt: now,
+    version,
+  }
 }

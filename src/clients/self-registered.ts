@@ -24,7 +24,7 @@ const DEFAULT_IDLE_MS = 90 * DAY_MS
 
 /** Everything of such a record but its id and its way of authentication. */
 export function selfRegisteredApp(
-  { authMethod, grantTypes, name, redirectUris, registered }: ClientMetadata,
+  { authMethod, dpopBoundAccessTokens, grantTypes, name, redirectUris, registered }: ClientMetadata,
   { expiresAt, id, now, origin }: Pick<App, 'id' | 'origin'> & { readonly now: EpochMs; readonly expiresAt: EpochMs },
 ): App {
   return {
@@ -38,6 +38,7 @@ export function selfRegisteredApp(
     authMethod,
     secrets: [],
     redirectUris,
+    ...(dpopBoundAccessTokens && { dpopBoundAccessTokens }),
     grantTypes,
     // What such apps may ask for is the same for all of them, and said in the options.
     scopes: [],

@@ -27,6 +27,9 @@ export type OAuthErrorCode =
   | 'authorization_pending'
   | 'slow_down'
   | 'expired_token'
+  // RFC 9449 §5, §8
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   // RFC 7591 §3.2.2
   | 'invalid_redirect_uri'
   | 'invalid_client_metadata'
@@ -55,6 +58,8 @@ export interface OAuthErrorOptions {
   readonly status?: number
   /** Whether the flow is over, so that the user must start again from the app. Default false. */
   readonly expired?: boolean
+  /** Headers of the answer, with lower-case names. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** What a page says to the person. Default: by the code. */
   readonly told?: ToldToPerson | undefined
   /** When to retry, in whole seconds from now. Default: 1 for status 503, else unknown. */
@@ -73,6 +78,8 @@ export class OAuthError extends Error {
   readonly description: string
   /** Whether the flow is over, so that the user must start again from the app. */
   readonly expired: boolean
+  /** Headers of the answer, with lower-case names; undefined: none. */
+  readonly headers: Readonly<Record<string, string>> | undefined
   /** What a page says to the person; undefined: by the code. */
   readonly told: ToldToPerson | undefined
   /** When to retry, in whole seconds from now; undefined if that is not known. */
@@ -84,6 +91,7 @@ export class OAuthError extends Error {
     this.description = description
     this.status = options.status ?? STATUS[code] ?? 400
     this.expired = options.expired ?? false
+    this.headers = options.headers
     this.told = options.told
     this.retryAfterSeconds = options.retryAfterSeconds
   }

@@ -11,6 +11,8 @@ export interface Challenging {
   readonly issuer: string
   readonly log: Log
   readonly metadata?: string | undefined
+  /** The algorithms of proofs, where the challenge is for a token that is bound to a key (RFC 9449 §7.1). Default: a bearer token. */
+  readonly proofAlgorithms?: readonly string[] | undefined
 }
 
 /**
@@ -22,22 +24,32 @@ export interface Challenging {
 export function renderChallenge(
   thrown: unknown,
   scopes: readonly string[],
-  { issuer, log, metadata }: Challenging,
+  { issuer, log, metadata, proofAlgorithms }: Challenging,
 ): HttpResponse {
-  const realm = `Bearer realm="${issuer}"${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
+  const scheme = proofAlgorithms ? 'DPoP' : 'Bearer'
+  const algs = proofAlgorithms ? `, algs="${proofAlgorithms.join(' ')}"` : ''
+  const realm = `${scheme} realm="${issuer}"${algs}${metadata === undefined ? '' : `, resource_metadata="${metadata}"`}`
   const wanted = thrown instanceof InsufficientScope ? thrown.wanted : scopes
   const scope = wanted.length > 0 ? `, scope="${wanted.join(' ')}"` : ''
-  if (thrown === undefined) return json(401, NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
+  if (thrown === undefined)
+    return json(401, proofAlgorithms ? NO_BOUND_TOKEN : NO_TOKEN, { 'www-authenticate': `${realm}${scope}` })
   const error = toOAuthError(thrown, log)
-  if (error.status !== 401 && error.status !== 403) return asJson(error)
+  const status = PROOF_CODES.has(error.code) ? 401 : error.status
+  if (status !== 401 && status !== 403) return asJson(error)
   const challenge = `${realm}, error="${error.code}", error_description="${printable(error.description)}"${scope}`
-  return json(error.status, bodyOf(error), { 'www-authenticate': challenge })
+  return json(status, bodyOf(error), { ...error.headers, 'www-authenticate': challenge })
 }
 
 const NO_TOKEN = Object.freeze({
   error: 'invalid_request',
   error_description: 'this needs an access token: Authorization: Bearer',
 })
+const NO_BOUND_TOKEN = Object.freeze({
+  error: 'invalid_request',
+  error_description: 'this needs an access token and a proof of its key: Authorization: DPoP, and the header DPoP',
+})
+/** RFC 9449 §7.1: 400 at the token endpoint, and 401 at a protected route. */
+const PROOF_CODES: ReadonlySet<string> = new Set(['invalid_dpop_proof', 'use_dpop_nonce'])
 
 /** Turns any thrown value into an error that can be sent. An unknown error is logged and answered with a fixed description. */
 export function toOAuthError(thrown: unknown, log: Log): OAuthError {
@@ -56,7 +68,8 @@ export function toOAuthError(thrown: unknown, log: Log): OAuthError {
 }
 
 export function asJson(error: OAuthError, headers?: Readonly<Record<string, string>>): HttpResponse {
-  return withRetryAfter(json(error.status, bodyOf(error), headers), error.retryAfterSeconds)
+  const all = error.headers ? { ...error.headers, ...headers } : headers
+  return withRetryAfter(json(error.status, bodyOf(error), all), error.retryAfterSeconds)
 }
 
 /** Adds Retry-After if the time of a retry is known; for a 503 it is one second by default. */

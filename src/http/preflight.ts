@@ -28,5 +28,5 @@ export function allowPreflight(headers: IncomingHttpHeaders, origin: string | un
  */
 function allowedHeaders(headers: IncomingHttpHeaders): string {
   const asked = headers['access-control-request-headers']
-  return asked !== undefined && /^[\w!#$%&'*+.^`|~, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type'
+  return asked !== undefined && /^[\w!#$%&'*+.^`|~, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type, dpop'
 }

@@ -2,7 +2,7 @@ import { allowPreflight, isPreflight } from '../http/preflight.ts'
 import { json } from '../http/reply.ts'
 import { resourceMetadataUrl } from '../http/resource-metadata-url.ts'
 import type { Body, HttpResponse } from '../http/types.ts'
-import { bearerToken, type GuardedRequest, type Guarding, type TokenGuard } from '../tokens/token-guard.ts'
+import { bearerToken, boundToken, type GuardedRequest, type Guarding, type TokenGuard } from '../tokens/token-guard.ts'
 import { type McpAuthInfo, mcpAuthInfo } from './auth-info.ts'
 
 /** What an MCP server requires of an access token. `Scope` is the names of the scopes that there are. */
@@ -22,12 +22,15 @@ export interface McpOptions<Scope extends string = string> {
 export type McpGuard = (
   request: GuardedRequest,
   readBody: () => Promise<Body>,
-) => Promise<{ readonly auth: McpAuthInfo } | { readonly answer: HttpResponse }>
+) => Promise<
+  | { readonly auth: McpAuthInfo; readonly headers: Readonly<Record<string, string>> | undefined }
+  | { readonly answer: HttpResponse }
+>
 
 /** Every answer of an MCP route has these. The route reads no cookie, so no page can do more than any other program. */
 export const MCP_CORS = Object.freeze({
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'www-authenticate, mcp-session-id, mcp-protocol-version, retry-after',
+  'access-control-expose-headers': 'www-authenticate, mcp-session-id, mcp-protocol-version, retry-after, dpop-nonce',
 })
 
 const METHODS = 'GET, POST, DELETE'
@@ -50,7 +53,8 @@ export function createMcpGuard<Scope extends string>(
     if (isPreflight(request)) return { answer: allowPreflight(request.headers, '*', METHODS) }
     const checked = await guard(request)
     if ('refusal' in checked) return { answer: checked.refusal }
-    const { oauth } = checked
+    const { headers, oauth } = checked
+    const { authorization } = request.headers
     if (guardsOfTools.size > 0 && request.method === 'POST') {
       const body = await readBody()
       if (body.kind === 'unreadable') return { answer: parseError(body) }
@@ -61,7 +65,7 @@ export function createMcpGuard<Scope extends string>(
         if ('refusal' in refused) return { answer: refused.refusal }
       }
     }
-    return { auth: mcpAuthInfo(bearerToken(request.headers.authorization) ?? '', oauth, resource) }
+    return { auth: mcpAuthInfo(bearerToken(authorization) ?? boundToken(authorization) ?? '', oauth, resource), headers }
   }
 }
 

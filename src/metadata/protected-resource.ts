@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import { scopesOfResources } from '../options/scopes.ts'
+import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 
 /** Lists the protected-resource documents of this server: the resources on its own origin, by the path of their document. */
 export function resourceDocuments({
@@ -26,6 +27,8 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
       // Without the scopes of OpenID Connect: they are for the app itself, and clients often ask for every scope of this list.
       scopes_supported: scopesOfResources(config.scopes),
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : PROOF_ALGORITHMS,
+      dpop_bound_access_tokens_required: config.dpop === 'required' ? true : undefined,
     }),
   })
 }

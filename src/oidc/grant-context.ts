@@ -10,6 +10,8 @@ export interface GrantContext extends JsonObject {
   readonly admission?: number
   /** What the host keeps of the device from which the user let the app in. */
   readonly device?: KeptDevice
+  /** The thumbprint of the key to which the code was bound (RFC 9449 §10). */
+  readonly jkt?: string | null
   readonly nonce?: string | null
   /** When the user signed in; null if the host does not report it. */
   readonly authTime?: EpochMs | null
@@ -23,6 +25,6 @@ export interface GrantContext extends JsonObject {
 /** Reads a grant's context. Grants that do not come from an authorization request have the defaults. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
   const { audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
-  const { admission = 0, device = {}, idTokenClaims = [], userinfoClaims = [] } = context as Partial<GrantContext>
-  return { audience, admission, device, nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  const { admission = 0, device = {}, idTokenClaims = [], jkt = null, userinfoClaims = [] } = context as Partial<GrantContext>
+  return { audience, admission, device, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

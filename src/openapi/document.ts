@@ -37,12 +37,15 @@ export function openapiDocument(
   }
 }
 
-function describe({ answers, body, bodyOptional = false, formToo = false, query, summary }: Operation, path: string): JsonObject {
-  const parameters = [...parametersOf(path), ...queryParameters(query)]
+function describe(
+  { answers, body, bodyOptional = false, formOnly = false, formToo = false, proof = false, query, summary }: Operation,
+  path: string,
+): JsonObject {
+  const parameters = [...parametersOf(path), ...queryParameters(query), ...(proof ? [PROOF_HEADER] : [])]
   const schema = body && jsonSchema(body, 'input')
   const content = schema && {
-    'application/json': { schema },
-    ...(formToo ? { 'application/x-www-form-urlencoded': { schema } } : {}),
+    ...(formOnly ? {} : { 'application/json': { schema } }),
+    ...(formToo || formOnly ? { 'application/x-www-form-urlencoded': { schema } } : {}),
   }
   return {
     summary,
@@ -59,6 +62,9 @@ function describe({ answers, body, bodyOptional = false, formToo = false, query,
     ),
   }
 }
+
+/** RFC 9449 §4.1 */
+const PROOF_HEADER: JsonObject = { name: 'DPoP', in: 'header', required: false, schema: { type: 'string' } }
 
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   200: 'Done',

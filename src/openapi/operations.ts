@@ -18,10 +18,13 @@ import { accountInput } from '../sign-in/account-exchange.ts'
 export interface Operation {
   readonly summary: string
   readonly query?: z.ZodObject
-  /** The schema of a JSON body; with `formToo`, of a form as well. */
+  /** The schema of a JSON body; with `formToo`, of a form as well; with `formOnly`, of a form alone. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
   readonly formToo?: boolean
+  readonly formOnly?: boolean
+  /** Whether a proof of a key may come with it, in the header `DPoP` (RFC 9449). */
+  readonly proof?: boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
 }
 
@@ -90,6 +93,7 @@ const registration = z.looseObject({
   contacts: z.array(text).optional(),
   software_id: text.optional(),
   software_version: text.optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 const registered = registration.extend({ client_id: text, client_id_issued_at: z.int(), registration_client_uri: text })
 const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int() })
@@ -122,6 +126,7 @@ export function describeOperations(
         ui_locales: text.optional(),
         acr_values: text.optional(),
         claims: text.optional(),
+        dpop_jkt: text.optional(),
         ...pkce,
       }),
       answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
@@ -177,10 +182,11 @@ export function describeOperations(
         ...client,
       }),
       formToo: true,
+      proof: true,
       answers: {
         200: z.object({
           access_token: text,
-          token_type: z.literal('Bearer'),
+          token_type: z.enum(['Bearer', 'DPoP']),
           expires_in: z.int(),
           refresh_token: text.optional(),
           scope: text,
@@ -274,6 +280,7 @@ export function describeOperations(
           aud: z.union([text, z.array(text)]).optional(),
           iss: text.optional(),
           jti: text.optional(),
+          cnf: z.object({ jkt: text }).optional(),
           org_id: text.optional(),
         }),
         ...OAUTH_ERRORS,
@@ -281,10 +288,15 @@ export function describeOperations(
     },
     'GET /oauth/userinfo': {
       summary: 'Get claims of the user (OpenID Connect Core §5.3)',
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/userinfo': {
-      summary: 'The same, by POST',
+      summary: 'The same, by POST, with the token in the header or in a form (RFC 6750 §2.2)',
+      body: z.object({ access_token: text.optional() }),
+      bodyOptional: true,
+      formOnly: true,
+      proof: true,
       answers: { 200: z.looseObject({ sub: text }), ...OAUTH_ERRORS, 403: oauthError },
     },
     'GET /oauth/logout': {

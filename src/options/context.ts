@@ -7,6 +7,8 @@ import type { Limits } from '../http/limits.ts'
 import type { Theme } from '../pages/theme.ts'
 import type { DeadlineStore } from '../store/deadline-store.ts'
 import type { KeySource } from '../tokens/keys.ts'
+import type { ProofCheck } from '../tokens/proof-check.ts'
+import type { UsedProofs } from '../tokens/used-proofs.ts'
 import type { Config } from './config.ts'
 import type { GrantDescription } from './grants.ts'
 import type { Principal } from './principal.ts'
@@ -22,9 +24,13 @@ export interface Services {
   /** Null where there is no OpenID Connect. */
   readonly keys: KeySource | null
   readonly limits: Limits
+  /** Checks proofs of keys. */
+  readonly proofs: ProofCheck
   readonly theme: Theme
   /** Calls outside providers. Null where there are none. */
   readonly upstreams: Upstreams | null
+  /** The proofs that this process has seen. */
+  readonly usedProofs: UsedProofs
 }
 
 /** Everything that a flow may reach while it answers one request. */

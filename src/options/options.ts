@@ -15,6 +15,7 @@ import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
 import type { DeviceDescription } from './device-description.ts'
 import type { DevicesOptions } from './devices.ts'
+import type { DpopProofs } from './dpop.ts'
 import type { HostGrant } from './grants.ts'
 import type { Lifetimes } from './lifetimes.ts'
 import type { OutboundSettings } from './outbound.ts'
@@ -172,6 +173,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/protect-routes.md#opaque-tokens-or-jwts
    */
   readonly accessTokenFormat?: 'opaque' | 'jwt' | undefined
+  /**
+   * Tokens that are bound to a key of the client's, and of no use to a thief (DPoP, RFC 9449). `optional`: a client that proves a key
+   * gets them. `required`: a token request without a proof is refused, and a 401 asks for one. `off`: proofs are ignored.
+   * Default `optional`.
+   * @see docs/bound-tokens.md
+   */
+  readonly dpop?: 'off' | 'optional' | 'required' | undefined
+  /** How those proofs are checked. */
+  readonly dpopProofs?: DpopProofs | undefined
   /**
    * Your APIs as clients name them (RFC 8707, RFC 9728): absolute http(s) URIs without query or fragment, such as
    * `https://example.com/mcp`. RFC 8707 allows other schemes, such as `urn:`, and a query: these are refused. A 401 names the metadata of the first, unless its route says which. Default: the issuer's origin.

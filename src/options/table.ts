@@ -7,6 +7,7 @@ import type { ClientsOptions } from './clients.ts'
 import { CLIENTS } from './clients.ts'
 import { CONNECTORS } from './connectors.ts'
 import { DEVICES, type DevicesOptions } from './devices.ts'
+import { DPOP_PROOFS, type DpopProofs } from './dpop.ts'
 import { grants } from './grants.ts'
 import { flag, hook, type Kind, list, number, oneOf, text } from './kinds.ts'
 import { LIFETIMES, type Lifetimes } from './lifetimes.ts'
@@ -62,6 +63,8 @@ export const OPTIONS = {
     null,
   ),
   accessTokenFormat: optional(oneOf(['opaque', 'jwt']), 'opaque'),
+  dpop: optional(oneOf(['off', 'optional', 'required']), 'optional'),
+  dpopProofs: group<DpopProofs, typeof DPOP_PROOFS>(DPOP_PROOFS),
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 

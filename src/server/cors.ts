@@ -25,7 +25,7 @@ export async function withCors(
   const origin = pageOrigin(request)
   if (origin !== undefined && (await isOriginOfApp(origin, request, context))) {
     headers['access-control-allow-origin'] = origin
-    headers['access-control-expose-headers'] = 'www-authenticate, retry-after'
+    headers['access-control-expose-headers'] = 'www-authenticate, retry-after, dpop-nonce'
   }
   return { ...response, headers }
 }
@@ -33,7 +33,8 @@ export async function withCors(
 /** Tells whether the app that asks is a public one with a redirect URI at this origin, or that is allowed there. The body or the token names the app. */
 async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { store }: Context): Promise<boolean> {
   const named = body.kind === 'form' ? body.form.get('client_id') : body.kind === 'json' ? jsonClientId(body.json) : null
-  const appId = appOfToken(headers.authorization)
+  const posted = body.kind === 'form' ? body.form.get('access_token') : null
+  const appId = posted ? tokenRef(posted)?.appId : appOfToken(headers.authorization)
   const found = named ? findClient(named, store) : appId === undefined ? undefined : store.apps.get(appId)
   const app = await found?.catch(() => undefined)
   return (
@@ -45,7 +46,7 @@ async function isOriginOfApp(origin: string, { body, headers }: HttpRequest, { s
 }
 
 function appOfToken(authorization = ''): string | undefined {
-  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  const token = /^(?:bearer|dpop) +(\S+)$/i.exec(authorization)?.[1]
   return token === undefined ? undefined : tokenRef(token)?.appId
 }
 

@@ -13,6 +13,8 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { errorPage } from '../pages/error-page.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { Theme } from '../pages/theme.ts'
+import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
+import { boundToken } from '../tokens/token-guard.ts'
 
 /**
  * How a route shows its errors: as JSON (RFC 6749 §5.2), to someone in a browser (§4.1.2.1), as a challenge (RFC 6750 §3),
@@ -36,7 +38,11 @@ export function renderError(thrown: unknown, request: HttpRequest, rendering: Re
   if (style === 'api' || (style === 'api or page' && !forPerson)) return forApi(thrown, log)
   if (style === 'account') return forAccount(thrown, log)
   if (style === 'bearer' || (style === 'challenge' && thrown instanceof OAuthError && thrown.code === 'invalid_token'))
-    return renderChallenge(thrown, [], { issuer, log })
+    return renderChallenge(thrown, [], {
+      issuer,
+      log,
+      proofAlgorithms: boundToken(request.headers.authorization) === undefined ? undefined : PROOF_ALGORITHMS,
+    })
   const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
   if (forPerson) return forBrowser(error, request, rendering)
   // RFC 6749 §5.2: a client that tried HTTP Basic is told so in kind.

@@ -113,6 +113,8 @@ export interface App {
   readonly redirectUris: readonly string[]
   /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
   readonly allowedOrigins?: readonly string[]
+  /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: only if the server requires it. */
+  readonly dpopBoundAccessTokens?: boolean
   /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
   /** The scopes it may ask for. */
@@ -327,6 +329,11 @@ export interface OneTimeData {
   readonly account_code: {
     /** The provider, as the host names it. */
     readonly provider: string
+  }
+  /** The record that a proof of a key was used (RFC 9449 §11.1). */
+  readonly dpop_proof: {
+    /** The thumbprint of the key. */
+    readonly jkt: string
   }
   /**
    * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent

@@ -19,6 +19,7 @@ export function newApp(fields: Partial<App> = {}): App {
     secrets: [{ hash: newId(), createdAt: 1, usableUntil: null }],
     redirectUris: ['https://app.example/cb?x=%20'],
     allowedOrigins: ['capacitor://localhost'],
+    dpopBoundAccessTokens: true,
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,

@@ -10,6 +10,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { idTokenFor } from '../oidc/id-token.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
+import { concernsKey, headersFor, proofOf } from './dpop.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
 import { announceGrant, type Issued, revokeUnanswered } from './issue.ts'
@@ -31,22 +32,28 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
   const audience = resource === undefined ? null : readAudience([resource], context.config)
 
   requireGrant(grant, app, params)
-  const issued = await runGrant(grant, { params, headers: request.headers, app, audience, prefetched }, context)
+  const proof = concernsKey(request, app, context) ? await proofOf(request, '/oauth/token', context) : undefined
+  const asked = { params, headers: request.headers, app, audience, prefetched, jkt: proof?.jkt }
+  const issued = await runGrant(grant, asked, context)
   const signed = needsHost(issued, context) ? await idToken(issued, context) : undefined
   // Nothing fails any more: a grant that is announced is one whose tokens are answered.
   if (!issued.renewed) announceGrant(issued, grant.name, context)
-  return jsonText(200, tokenAnswer(issued, signed))
+  const answered = jsonText(200, tokenAnswer(issued, signed))
+  const nonce = proof && headersFor(proof, context)
+  return nonce ? { ...answered, headers: { ...answered.headers, ...nonce } } : answered
 }
 
 /**
  * Writes the answer (RFC 6749 §5.1). By hand, because `JSON.stringify` of an object takes 0.8 µs more: no character of a token of
  * ours is escaped in JSON, whereas a scope is what the host calls it.
  */
-function tokenAnswer({ accessToken, expiresInSeconds, refreshToken, scopes }: Issued, idToken: string | undefined): string {
+function tokenAnswer({ accessToken, expiresInSeconds, jkt, refreshToken, scopes }: Issued, idToken: string | undefined): string {
   const refresh = refreshToken === undefined ? '' : `,"refresh_token":"${refreshToken}"`
   const id = idToken === undefined ? '' : `,"id_token":"${idToken}"`
   const scope = JSON.stringify(scopeText(scopes))
-  return `{"access_token":"${accessToken}","token_type":"Bearer","expires_in":${expiresInSeconds}${refresh},"scope":${scope}${id}}`
+  // RFC 9449 §5
+  const type = jkt === undefined ? 'Bearer' : 'DPoP'
+  return `{"access_token":"${accessToken}","token_type":"${type}","expires_in":${expiresInSeconds}${refresh},"scope":${scope}${id}}`
 }
 
 /** Tells whether to make an ID token, or to ask the host whether the user still exists. */

@@ -13,6 +13,8 @@ export interface TokenRequest {
   readonly app: App
   /** The resources for which it asks for an access token (RFC 8707 §2.2). */
   readonly audience: Audience
+  /** The thumbprint of the key that the request proves, to which its tokens are bound; undefined: bearer tokens (RFC 9449 §5). */
+  readonly jkt: string | undefined
   /** The result of the grant's `prefetch`. */
   readonly prefetched: Promise<unknown> | undefined
 }

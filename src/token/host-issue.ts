@@ -114,7 +114,11 @@ function readOrder(name: string, order: HostOrder, app: App): HostOrder {
  * Makes the wanted tokens of an order. The host is trusted to say who the user is and nothing else: scopes and user are checked here,
  * whatever the grant has checked before. Rejects with OAuthError, or with StoreError.
  */
-async function wantedFor(order: HostOrder, { app, audience, params }: TokenRequest, context: Context): Promise<WantedTokens> {
+async function wantedFor(
+  order: HostOrder,
+  { app, audience, jkt, params }: TokenRequest,
+  context: Context,
+): Promise<WantedTokens> {
   const { accessTokenSeconds, orgId, refreshable, refreshTokenSeconds, userId } = order
   if (userId === null && !mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app acts for its users alone')
   if (userId !== null && (await isNamedLikeApp(userId, app, context)))
@@ -130,6 +134,7 @@ async function wantedFor(order: HostOrder, { app, audience, params }: TokenReque
     grant: { id: newGrantId(appId), appId, orgId, userId, scopes, createdAt, epoch, context: carried },
     scopes,
     audience,
+    jkt,
     refreshable: refreshable === true && userId !== null,
     renewed: false,
     ...(accessTokenSeconds !== undefined && { accessTokenSeconds }),

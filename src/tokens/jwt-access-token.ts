@@ -11,11 +11,13 @@ export interface AccessTokenContents extends Pick<Token, 'scopes' | 'issuedAt' |
   /** The `client_id` of the app. */
   readonly clientId: string
   readonly grant: Pick<Grant, 'id' | 'orgId' | 'userId'>
+  /** The thumbprint of the key that it is bound to; undefined: a bearer token. */
+  readonly jkt: string | undefined
 }
 
 /** Signs a JWT access token, which resource servers verify by themselves (RFC 9068 §2). Its `jti` begins with its grant's id. */
 export function mintAccessToken(contents: AccessTokenContents, key: SigningKey): Promise<string> {
-  const { audience, clientId, expiresAt, grant, issuedAt, issuer, scopes } = contents
+  const { audience, clientId, expiresAt, grant, issuedAt, issuer, jkt, scopes } = contents
   const claims = {
     client_id: clientId,
     scope: scopes.join(' '),
@@ -26,6 +28,8 @@ export function mintAccessToken(contents: AccessTokenContents, key: SigningKey):
     iat: Math.floor(issuedAt / 1000),
     exp: Math.floor(expiresAt / 1000),
     jti: `${grant.id}.${randomId(16)}`,
+    // RFC 9449 §6.1
+    ...(jkt !== undefined && { cnf: { jkt } }),
   }
   return signJwt(claims, JWT_TYPE, key)
 }

@@ -32,7 +32,10 @@ export interface GuardedRequest {
   readonly method: string
   /** The request target as it was sent, such as `/records?page=2`. */
   readonly url: string
-  /** Lower-cased headers. Repeated Authorization headers must be joined, so that none of them is valid. */
+  /**
+   * Lower-cased headers, in an object of the request's own: guards tell by it whether a proof of a key comes a second time.
+   * Repeated Authorization headers must be joined, so that none of them is valid.
+   */
   readonly headers: IncomingHttpHeaders
 }
 
@@ -41,6 +44,8 @@ export type TokenGuard = (request: GuardedRequest) => Promise<
   | {
       /** The contents of the token. */
       readonly oauth: TokenInfo
+      /** Headers to add to the route's answer: the next nonce of a client that proves its key (RFC 9449 §8.2). */
+      readonly headers?: Readonly<Record<string, string>> | undefined
     }
   | {
       /** The answer to send instead. */
@@ -64,4 +69,12 @@ export function bearerToken(authorization: unknown): string | undefined {
     : undefined
 }
 
+/** The token of an Authorization header with the scheme of bound tokens (RFC 9449 §7.1); undefined where there is none. */
+export function boundToken(authorization: unknown): string | undefined {
+  return typeof authorization === 'string' && DPOP.test(authorization)
+    ? authorization.slice(authorization.lastIndexOf(' ') + 1)
+    : undefined
+}
+
 const BEARER = /^bearer +\S+$/i
+const DPOP = /^dpop +\S+$/i

@@ -7,9 +7,21 @@ import type { EpochMs } from '../base/time.ts'
 import { TtlCache } from '../base/ttl-cache.ts'
 import { InsufficientScope } from '../errors/insufficient-scope.ts'
 import { renderChallenge } from '../http/challenge.ts'
+import { splitUrl } from '../http/node-message.ts'
+import { type DpopProof, PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { readJwt } from '../tokens/jwt-access-token.ts'
 import { readOpaque } from '../tokens/opaque.ts'
-import { bearerToken, type Guarding, type TokenInfo, type TokenRequirements } from '../tokens/token-guard.ts'
+import { nonceHeader, ProofCheck, usedProof } from '../tokens/proof-check.ts'
+import { ProofNonces } from '../tokens/proof-nonces.ts'
+import {
+  bearerToken,
+  boundToken,
+  type GuardedRequest,
+  type Guarding,
+  type TokenInfo,
+  type TokenRequirements,
+} from '../tokens/token-guard.ts'
+import { UsedProofs } from '../tokens/used-proofs.ts'
 import type { Revocable } from './app-revocations.ts'
 import { AuthorizationServer } from './authorization-server.ts'
 import { createRefuse, type Refuse, unreadable } from './refusals.ts'
@@ -38,6 +50,16 @@ export interface VerifierOptions {
   readonly timeoutMs?: number | undefined
   /** The URL of this resource's metadata, for the challenge of a 401, so that clients find the authorization server (RFC 9728 §5.1). Default: none. */
   readonly resourceMetadata?: string | undefined
+  /**
+   * The URL at which clients reach this server: its origin, and the path that a proxy removes. The proofs of bound tokens name the
+   * URL of each request (RFC 9449 §4.2), and the `Host` of a request is its sender's choice. Default: the origin of `audience`.
+   */
+  readonly publicUrl?: string | undefined
+  /**
+   * Keys for the nonces that proofs of bound tokens must then have, so that none can be made in advance. The first makes nonces, all
+   * are accepted; all processes of this service need the same. 32 random bytes each; default: no nonce is demanded.
+   */
+  readonly nonceKeys?: readonly Uint8Array[] | undefined
   /** Receives failures of the authorization server and the reasons of refusals, and never a token or a secret. Default: the console. */
   readonly log?: Log | undefined
   /** The HTTP client. Default: the global `fetch`. */
@@ -49,7 +71,8 @@ export interface VerifierOptions {
 /** Checks access tokens of an authmount server from another process. */
 export interface Verifier extends Guarding {
   /**
-   * Checks an access token (without the word `Bearer`), and resolves to its contents.
+   * Checks an access token (without the word `Bearer`), and resolves to its contents. A token that is bound to a key is refused: only
+   * `guard` sees the proof.
    * Rejects with OAuthError: `invalid_token`, `insufficient_scope`, or `temporarily_unavailable` when the authorization server
    * does not answer.
    */
@@ -73,7 +96,7 @@ const CONSOLE: Log = {
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options)
   const { audience, cacheSeconds = 1, clockToleranceSeconds = 5, introspection, issuer, resourceMetadata } = options
-  const { fetch: own = fetch, now = Date.now, timeoutMs = 5000 } = options
+  const { fetch: own = fetch, nonceKeys, now = Date.now, publicUrl, timeoutMs = 5000 } = options
   const log = safeLog(options.log ?? CONSOLE)
   const toleranceMs = clockToleranceSeconds * 1000
   const refuse = createRefuse(log, now)
@@ -81,15 +104,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const remembered = new TtlCache<Checked>(MAX_REMEMBERED)
   const asking = new Map<string, Promise<Checked>>()
   const revocations = new Revocations()
+  const proofs = new ProofCheck(nonceKeys ? new ProofNonces(nonceKeys) : null)
+  const usedProofs = new UsedProofs()
+  const base = (publicUrl ?? originOf(audience)).replace(/\/$/, '')
 
-  async function check(token: string): Promise<TokenInfo> {
+  /** Resolves to the contents of a token, and to the key that it is bound to. */
+  async function check(token: string): Promise<Checked> {
     const id = sha256(token)
     const known = remembered.get(id, now())
     // A key that is no longer published may be one that has leaked.
-    const { info, revocable } = known && (known.key === null || server.trusts(known.key)) ? known : await askOnce(id, token)
+    const checked = known && (known.key === null || server.trusts(known.key)) ? known : await askOnce(id, token)
+    const { info, revocable } = checked
     if (info.expiresAt + toleranceMs <= now()) throw refuse('it has expired')
     if (revocations.has(revocable, now())) throw refuse('an event has revoked it')
-    return info
+    return checked
   }
 
   /** Coalesces concurrent checks of one token. */
@@ -114,7 +142,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const claims = await server.introspect(token, introspection)
     if (!claims.active) throw refuse('the server says that it is not active, or not for the app of the option introspection')
     if (claims.iss !== issuer) throw refuse('its iss is not what it must be')
-    if (claims.token_type !== 'Bearer') throw refuse('its token_type is not Bearer')
+    if (claims.token_type !== (claims.cnf === undefined ? 'Bearer' : 'DPoP'))
+      throw refuse('its token_type is not what it must be')
     const audiences: unknown[] = [claims.aud].flat()
     if (!audiences.includes(audience)) throw refuse('its aud is not what it must be')
     const checked = checkedOf(claims, null, refuse)
@@ -124,9 +153,27 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   async function verify(token: string, requirements: TokenRequirements = {}): Promise<TokenInfo> {
     const scopes = readScopes(requirements, audience)
-    const info = await check(token)
-    if (scopes.every(scope => info.scopes.includes(scope))) return info
-    throw new InsufficientScope(scopes, info.scopes)
+    const { info, jkt } = await check(token)
+    // RFC 9449 §7.2
+    if (jkt !== undefined) throw refuse('it is bound to a key, and came without a proof')
+    return requireScopes(info, scopes)
+  }
+
+  /** Checks a token that comes with a proof of its key. Resolves to the proof too. */
+  async function verifyBound(
+    token: string,
+    { headers, method, url }: GuardedRequest,
+    scopes: readonly string[],
+  ): Promise<{ readonly info: TokenInfo; readonly proof: DpopProof }> {
+    const { info, jkt } = await check(token)
+    if (jkt === undefined) throw refuse('it is not bound to a key, and came with the scheme DPoP')
+    const expected = { method, urls: [`${base}${splitUrl(url).path}`], bound: { token, jkt } }
+    const proof = proofs.verify(headers.dpop, expected, now())
+    if (!proofs.hasClaimed(headers, proof)) {
+      if (!usedProofs.claim(jkt, proof.jti, now())) throw usedProof()
+      proofs.noteClaim(headers, proof)
+    }
+    return { info: requireScopes(info, scopes), proof }
   }
 
   return {
@@ -134,8 +181,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
     guard(requirements = {}) {
       const scopes = readScopes(requirements, audience)
       const challenge = { issuer, log, metadata: resourceMetadata }
-      return async ({ headers }) => {
-        const token = bearerToken(headers.authorization)
+      const boundChallenge = { ...challenge, proofAlgorithms: PROOF_ALGORITHMS }
+      return async request => {
+        const { authorization } = request.headers
+        const token = bearerToken(authorization)
+        const bound = boundToken(authorization)
+        if (bound !== undefined) {
+          try {
+            const { info, proof } = await verifyBound(bound, request, scopes)
+            const nonce = proofs.nextNonce(proof, now())
+            return { oauth: info, headers: nonce === undefined ? undefined : nonceHeader(nonce) }
+          } catch (error) {
+            return { refusal: renderChallenge(error, scopes, boundChallenge) }
+          }
+        }
         if (token === undefined) return { refusal: renderChallenge(undefined, scopes, challenge) }
         try {
           return { oauth: await verify(token, { scopes }) }
@@ -152,11 +211,13 @@ interface Checked {
   readonly info: TokenInfo
   /** The key that verified it; null for an opaque token. */
   readonly key: object | null
+  /** The thumbprint of the key that it is bound to; undefined for a bearer token. */
+  readonly jkt: string | undefined
   readonly revocable: Revocable
 }
 
 function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Checked {
-  const { client_id: clientId, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
+  const { client_id: clientId, cnf, exp, iat, jti = '', org_id: orgId, scope, sub } = claims
   if (typeof clientId !== 'string' || typeof orgId !== 'string' || sub === undefined || exp === undefined)
     throw refuse('it lacks client_id, org_id, sub or exp')
   const info: TokenInfo = {
@@ -168,7 +229,25 @@ function checkedOf(claims: JWTPayload, key: object | null, refuse: Refuse): Chec
     expiresAt: exp * 1000,
   }
   const { grantId, userId } = info
-  return { info, key, revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 } }
+  const jkt = (cnf as { readonly jkt?: unknown } | null | undefined)?.jkt
+  // Bound in a way that nothing here can check.
+  if (cnf !== undefined && typeof jkt !== 'string') throw refuse('it is bound to something else than a key of DPoP')
+  return {
+    info,
+    key,
+    jkt: cnf === undefined ? undefined : String(jkt),
+    revocable: { clientId, grantId, userId, jti, issuedAt: (iat ?? 0) * 1000 },
+  }
+}
+
+function requireScopes(info: TokenInfo, scopes: readonly string[]): TokenInfo {
+  if (scopes.every(scope => info.scopes.includes(scope))) return info
+  throw new InsufficientScope(scopes, info.scopes)
+}
+
+/** Where the audience is no URL, no proof can name this server: bound tokens are then refused. */
+function originOf(audience: string): string {
+  return URL.canParse(audience) ? new URL(audience).origin : 'null'
 }
 
 function readScopes(requirements: TokenRequirements, audience: string): readonly string[] {
@@ -189,6 +268,8 @@ const VERIFIER_OPTIONS: readonly (keyof VerifierOptions)[] = [
   'clockToleranceSeconds',
   'timeoutMs',
   'resourceMetadata',
+  'publicUrl',
+  'nonceKeys',
   'log',
   'fetch',
   'now',
@@ -201,7 +282,9 @@ function checkOptions(options: VerifierOptions): void {
     clockToleranceSeconds = 5,
     introspection,
     issuer,
+    nonceKeys,
     now = Date.now,
+    publicUrl,
     resourceMetadata,
     timeoutMs = 5000,
   } = options
@@ -214,6 +297,14 @@ function checkOptions(options: VerifierOptions): void {
   if (introspection && !(introspection.clientId && introspection.clientSecret))
     throw new TypeError('introspection must be { clientId, clientSecret }')
   if (resourceMetadata !== undefined && !normalUrl(resourceMetadata)) throw new TypeError('resourceMetadata must be a URL')
+  const reached = publicUrl === undefined ? undefined : normalUrl(publicUrl)
+  if (publicUrl !== undefined && !(reached && /^https?:$/.test(reached.protocol) && !/[?#]/.test(publicUrl)))
+    throw new TypeError('publicUrl must be an http(s) URL without query or fragment')
+  if (
+    nonceKeys !== undefined &&
+    !(nonceKeys.length > 0 && nonceKeys.every(key => key instanceof Uint8Array && key.length === 32))
+  )
+    throw new TypeError('nonceKeys must be an array of keys of 32 bytes each')
   const ranges = {
     cacheSeconds: [cacheSeconds, 0, 60],
     clockToleranceSeconds: [clockToleranceSeconds, 0, 60],

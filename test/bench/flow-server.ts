@@ -3,7 +3,7 @@
  * each message with a number: see `Question` in servers.ts. It uses nothing but the package and its example, so that it also runs
  * in an older revision.
  */
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { Session } from 'node:inspector/promises'
@@ -35,6 +35,12 @@ process.on('message', async (question: Question) => {
   process.send?.(await answer(question))
 })
 process.send?.({ url, redirectUri: REDIRECT_URI, ...client })
+
+/** One bare verification of ES256, of as many bytes as a proof has. */
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const signed = randomBytes(400)
+const signature = sign('sha256', signed, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+const verifyOnce = () => verify('sha256', signed, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)
 
 const profiler = new Session()
 
@@ -137,6 +143,9 @@ async function listenFastify(): Promise<string> {
     const { default: plugin, requireToken } = await import('authmount/fastify')
     server.register(plugin, { authmount })
     server.get('/guarded', { preHandler: requireToken(authmount, { scopes: ['read:records'] }) }, async () => ({ ok: true }))
+    server.get('/verified', { preHandler: requireToken(authmount, { scopes: ['read:records'] }) }, async () => ({
+      ok: verifyOnce(),
+    }))
   } else {
     server.register(formbody)
     for (const { method, path, respond } of bareRoutes(kind.format, REDIRECT_URI))
@@ -161,6 +170,9 @@ async function listenExpress(): Promise<string> {
     server.use(authmountRouter(authmount))
     server.get('/guarded', requireToken(authmount, { scopes: ['read:records'] }), (_request, response) => {
       response.json({ ok: true })
+    })
+    server.get('/verified', requireToken(authmount, { scopes: ['read:records'] }), (_request, response) => {
+      response.json({ ok: verifyOnce() })
     })
   } else {
     server.use(express.urlencoded({ extended: false }))

@@ -1,4 +1,5 @@
 /** What callers do: each flow over HTTP, as a client would. */
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { askServer, type BenchServer, CALLERS } from './servers.ts'
 
 /** Makes what one caller does again and again. */
@@ -15,6 +16,21 @@ export const FLOWS = {
   bearer: async server => {
     const { access_token } = await token(server, { grant_type: 'client_credentials' })
     return async () => void (await send(server, { path: '/guarded', headers: { authorization: `Bearer ${access_token}` } }))
+  },
+  'bearer and a verification': async server => {
+    const { access_token } = await token(server, { grant_type: 'client_credentials' })
+    return async () => void (await send(server, { path: '/verified', headers: { authorization: `Bearer ${access_token}` } }))
+  },
+  'bound token': async server => {
+    const prove = newProver()
+    const url = 'http://localhost/guarded'
+    const fields = { grant_type: 'client_credentials', ...credentials(server) }
+    const dpop = prove({ htm: 'POST', htu: 'http://localhost/oauth/token' })
+    const { access_token } = JSON.parse((await send(server, { path: '/oauth/token', form: fields, headers: { dpop } })).text)
+    const ath = createHash('sha256').update(access_token).digest('base64url')
+    const authorization = `DPoP ${access_token}`
+    return async () =>
+      void (await send(server, { path: '/guarded', headers: { authorization, dpop: prove({ htm: 'GET', htu: url, ath }) } }))
   },
   refresh: async server => {
     let tokens = await redeem(server, await agree(server))
@@ -81,6 +97,18 @@ export async function load(
     }),
   )
   return { cpuMicros: ((await askServer(server, { ask: 'cpu' })) - before) / latencies.length, latencies }
+}
+
+/** Makes a key, and what signs proofs with it (RFC 9449 §4.2). */
+function newProver(): (claims: object) => string {
+  const { privateKey: key, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const header = encode({ typ: 'dpop+jwt', alg: 'ES256', jwk: publicKey.export({ format: 'jwk' }) })
+  return claims => {
+    const jti = randomBytes(16).toString('base64url')
+    const text = `${header}.${encode({ jti, iat: Math.floor(Date.now() / 1000), ...claims })}`
+    return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  }
 }
 
 /** The first time, the user is asked. */

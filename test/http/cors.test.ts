@@ -32,18 +32,20 @@ everywhere(
     const app = await host.publicApp({ allowedScopes: ['openid', 'read:records'], allowedOrigins: ORIGINS })
     const { access } = await host.tokens(app, { scope: 'openid read:records' })
     const userinfo = (origin: string) => host.send('/oauth/userinfo', { headers: { origin, authorization: `Bearer ${access}` } })
+    const posted = (origin: string) =>
+      host.send('/oauth/userinfo', { method: 'POST', headers: { origin }, body: new URLSearchParams({ access_token: access }) })
     for (const origin of [...ORIGINS, OWN]) {
       for (const path of ['/oauth/token', '/oauth/revoke']) {
         t.equal(allowed(await ask(host, app, origin, path)), origin, `${path} ${origin}`)
         t.equal(allowed(await preflight(host, origin, path)), origin)
       }
-      const read = await userinfo(origin)
-      t.strictSame([read.status, allowed(read)], [200, origin])
+      for (const read of [await userinfo(origin), await posted(origin)]) t.strictSame([read.status, allowed(read)], [200, origin])
     }
     const others = ['capacitor://localhost.evil', 'http://localhost', 'https://ui.example', 'null', 'chrome-extension://other']
     for (const origin of others) {
       t.equal(allowed(await ask(host, app, origin)), null, origin)
       t.equal(allowed(await userinfo(origin)), null, origin)
+      t.equal(allowed(await posted(origin)), null, origin)
     }
     t.equal(allowed(await ask(host, await host.publicApp(), 'capacitor://localhost')), null, 'another app’s are its own')
   },

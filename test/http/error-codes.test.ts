@@ -51,6 +51,11 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
   authorization_pending: ['oauth/device.test.ts', 'a device asks, its user types the code and agrees'],
   slow_down: ['oauth/device.test.ts', 'a device asks, its user types the code and agrees'],
   expired_token: ['oauth/device.test.ts', 'a user who denies, or never answers'],
+  invalid_dpop_proof: {
+    status: 400,
+    ask: (host, app) => host.post('/oauth/token', app, { grant_type: 'client_credentials' }, { headers: { dpop: 'x' } }),
+  },
+  use_dpop_nonce: ['oauth/dpop.test.ts', 'a proof needs a nonce of the server'],
   invalid_redirect_uri: [
     'self-registered/registration.test.ts',
     'a registration that cannot be is refused in the words of the standard',

@@ -1,7 +1,7 @@
 /** Signing in: ID tokens, userinfo and claims, prompts, and how an answer travels. */
 import { createHash } from 'node:crypto'
 import { VERIFIER } from '../support/client.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { everyFramework, everywhere } from '../support/everywhere.ts'
 import type { TestHost } from '../support/host.ts'
 import { SIGN_IN, signInApp, verify } from '../support/sign-in.ts'
 
@@ -89,6 +89,42 @@ everywhere(
     t.equal((await host.send('/oauth/userinfo', bearer(machine))).status, 403)
     await host.post('/oauth/revoke', app, { token: both })
     t.equal((await host.send('/oauth/userinfo', bearer(both))).status, 401)
+  },
+  SIGN_IN,
+)
+
+everyFramework(
+  'userinfo takes the token from the form of a POST: once, and from nowhere else',
+  async (t, host) => {
+    const { access } = await host.tokens(await signInApp(host), { scope: 'openid' })
+    const post = (body: string, headers: Readonly<Record<string, string>> = {}) =>
+      host.send('/oauth/userinfo', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body,
+      })
+    const good = await post(`access_token=${access}`)
+    t.strictSame([good.status, good.body, good.headers.get('cache-control')], [200, { sub: 'anna' }, 'no-store'])
+
+    const twice = 'access_token must not be sent in the body and in the Authorization header'
+    const both = await post(`access_token=${access}`, { authorization: `Bearer ${access}` })
+    t.match(both, { status: 400, body: { error: 'invalid_request', error_description: twice } })
+    const repeated = await post(`access_token=${access}&access_token=${access}`)
+    t.match(repeated, { status: 400, body: { error: 'invalid_request', error_description: /given more than once/ } })
+    const wrong = await post('access_token=garbage')
+    t.equal(wrong.status, 401)
+    t.match(wrong.headers.get('www-authenticate'), /error="invalid_token"/)
+
+    const none = [
+      await post('access_token='),
+      await post('token=x'),
+      await post(JSON.stringify({ access_token: access }), { 'content-type': 'application/json' }),
+      await host.send(`/oauth/userinfo?access_token=${access}`, { method: 'POST' }),
+      await host.send(`/oauth/userinfo?access_token=${access}`),
+    ]
+    for (const { headers, status } of none)
+      t.strictSame([status, headers.get('www-authenticate')], [401, 'Bearer realm="https://issuer.example"'])
+    t.equal((await post('unrelated=1', { authorization: `Bearer ${access}` })).status, 200, 'a form without a token says nothing')
   },
   SIGN_IN,
 )

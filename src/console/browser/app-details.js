@@ -45,6 +45,7 @@ function facts(app) {
   fact('Allowed origins', app.allowedOrigins ?? [])
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
+  fact('Bound tokens', app.dpopBoundAccessTokens ? ['Only tokens that are bound to a key'] : [])
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])
   fact('Refresh tokens live', [inWords(app.refreshTokenLifetime)])
   fact('Home page', links(app.homepageUrl))

@@ -101,6 +101,7 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
       : [field(CAPTIONS.allowedOrigins, h('textarea', { rows: '2', spellcheck: 'false' }, allowedOrigins.join('\n')))]),
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
+    group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
     field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
@@ -138,6 +139,7 @@ const CAPTIONS = {
   },
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
+  dpopBoundAccessTokens: { name: 'dpopBoundAccessTokens', label: 'Bound tokens' },
   accessTokenLifetime: {
     name: 'accessTokenLifetime',
     label: 'Access tokens live',
@@ -152,6 +154,10 @@ const CAPTIONS = {
   privacyPolicyUrl: { name: 'privacyPolicyUrl', label: 'Privacy policy (optional)' },
   termsOfServiceUrl: { name: 'termsOfServiceUrl', label: 'Terms of service (optional)' },
 }
+
+/** @type {Choice} */
+const BOUND = ['true', 'Only tokens that are bound to a key', 'A stolen one is of no use. The app must send proofs (DPoP).']
+const BOX = /** @type {const} */ ({ type: 'checkbox', name: 'dpopBoundAccessTokens' })
 
 /** @param {readonly string[]} chosen */
 function grantChoices(chosen) {
@@ -192,6 +198,7 @@ function readFields(form) {
     allowedOrigins: text('allowedOrigins').split('\n'),
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
+    dpopBoundAccessTokens: data.has('dpopBoundAccessTokens'),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
     refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
     homepageUrl: text('homepageUrl'),
@@ -214,6 +221,7 @@ function fieldsOf(app) {
     allowedOrigins: linesOf(app.allowedOrigins),
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
+    dpopBoundAccessTokens: app.dpopBoundAccessTokens ?? false,
     accessTokenLifetime: app.accessTokenLifetime,
     refreshTokenLifetime: app.refreshTokenLifetime,
     homepageUrl: app.homepageUrl || null,

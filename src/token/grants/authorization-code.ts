@@ -6,6 +6,7 @@ import { keepAdmission } from '../../clients/admission.ts'
 import { stillAllowed } from '../../clients/allowed-scopes.ts'
 import { isSelfRegistered } from '../../clients/find-client.ts'
 import { keepClient } from '../../clients/self-registered.ts'
+import { OAuthError } from '../../errors/oauth-error.ts'
 import { optional } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
@@ -30,11 +31,14 @@ export const authorizationCode: TokenGrant = {
     return code === undefined ? undefined : store.oneTime.peek('code', sha256(code))
   },
 
-  async handle({ app, audience: asked, params, prefetched }, context) {
+  async handle({ app, audience: asked, jkt, params, prefetched }, context) {
     const entry = await find({ app, params, prefetched })
     const { data: code } = entry
     const scopes = stillAllowed(code.scopes, app, context.config)
     const audience = audienceOf(code, asked)
+    // RFC 9449 §10. Before the code is spent: whoever has another key must not spend it.
+    if (code.context.jkt !== undefined && code.context.jkt !== jkt)
+      throw new OAuthError('invalid_grant', 'the code is bound to a key by dpop_jkt: the request must prove it')
     // Before the code is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
@@ -45,7 +49,7 @@ export const authorizationCode: TokenGrant = {
 
     const { appId, context: request, epoch, grantId: id, orgId, userId } = code
     const grant = { id, appId, orgId, userId, scopes, createdAt: context.now, epoch, context: request }
-    const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
+    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false }, context)
     await requireStillWanted(code, app, context)
     return issued
   },

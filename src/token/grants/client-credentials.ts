@@ -14,14 +14,14 @@ export const clientCredentials: TokenGrant = {
   byDefault: true,
   provenAppsOnly: true,
 
-  async handle({ app, audience, params }, context) {
+  async handle({ app, audience, jkt, params }, context) {
     if (!mayActForItself(app)) throw new OAuthError('unauthorized_client', 'this app may act only for users, not for itself')
     const scopes = scopesForItself(params.get('scope'), app, context.config)
 
     const { epoch, id: appId, orgId } = app
     const { now } = context
     const grant = { id: newGrantId(appId), appId, orgId, userId: null, scopes, createdAt: now, epoch, context: NO_CONTEXT }
-    return await createGrant({ app, grant, scopes, audience, refreshable: false, renewed: false }, context)
+    return await createGrant({ app, grant, scopes, audience, jkt, refreshable: false, renewed: false }, context)
   },
 }
 

@@ -27,7 +27,7 @@ export const deviceCode: TokenGrant = {
     return code === undefined ? undefined : store.oneTime.peek('device', sha256(code))
   },
 
-  async handle({ app, audience: asked, params, prefetched }, context) {
+  async handle({ app, audience: asked, jkt, params, prefetched }, context) {
     const { config, now, store } = context
     const waiting = (await prefetched) as OneTime<'device'> | undefined
     if (waiting?.data.appId !== app.id || waiting.data.epoch !== app.epoch) throw invalidGrant()
@@ -54,7 +54,7 @@ export const deviceCode: TokenGrant = {
     if (!verifyPkce(optional(params, 'code_verifier'), waiting.data, config)) throw invalidGrant()
 
     const grant = { id, appId: app.id, orgId, userId, scopes, createdAt: now, epoch, context: request }
-    const issued = await createGrant({ app, grant, scopes, audience, refreshable: true, renewed: false }, context)
+    const issued = await createGrant({ app, grant, scopes, audience, jkt, refreshable: true, renewed: false }, context)
     await requireStillWanted({ ...decision.data, appId: app.id }, app, context)
     return issued
   },

@@ -4,12 +4,13 @@ import { type Audience, audienceOf } from '../../bearer/audience.ts'
 import { endFound } from '../../bearer/end-grant.ts'
 import { keepAdmission } from '../../clients/admission.ts'
 import { scopesOfRefresh, stillAllowed } from '../../clients/allowed-scopes.ts'
+import { provesItself } from '../../clients/client-facts.ts'
 import { isSelfRegistered } from '../../clients/find-client.ts'
 import { keepClient } from '../../clients/self-registered.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { one } from '../../http/params.ts'
 import type { Context } from '../../options/context.ts'
-import type { App, FoundToken, Grant, Spent } from '../../store/store.ts'
+import type { App, FoundToken, Grant, Spent, Token } from '../../store/store.ts'
 import { openSuccessor, type Successor, sealSuccessor } from '../../tokens/sealed-successor.ts'
 import { tokenRef } from '../../tokens/token-ref.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
@@ -26,10 +27,11 @@ export const refreshToken: TokenGrant = {
   provenAppsOnly: false,
 
   async handle(request, context) {
-    const { app, audience: asked, params } = request
+    const { app, audience: asked, jkt, params } = request
     const value = one(params, 'refresh_token')
     const found = await find(value, app, context)
     const { grant, spent } = found
+    requireKey(found.token, app, jkt)
     const scopes = scopesOfRefresh(params.get('scope'), stillAllowed(grant.scopes, app, context.config))
     const audience = audienceOf(grant, asked)
     if (spent) return repeat(value, { ...found, spent }, request, context)
@@ -37,7 +39,7 @@ export const refreshToken: TokenGrant = {
     // Before the token is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
-    const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, refreshable: true, renewed: true }, context)
+    const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, jkt, refreshable: true, renewed: true }, context)
     // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
     const outcome = await context.store.grants.rotate(found, tokens, sealSuccessor(value, issued))
     if (outcome === 'missing') throw invalidGrant()
@@ -51,6 +53,15 @@ export const refreshToken: TokenGrant = {
     events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes: issued.scopes })
     return issued
   },
+}
+
+/**
+ * A refresh token that was issued with a proof needs one for ever. A public app must prove the same key, because the token itself
+ * is bound to it (RFC 9449 §5); another proves itself, and may have a new key.
+ */
+function requireKey({ jkt: bound }: Token, app: App, proven: string | undefined): void {
+  if (bound === undefined || bound === proven || (proven !== undefined && provesItself(app))) return
+  throw new OAuthError('invalid_grant', 'the refresh token is bound to a key, which the request must prove with DPoP')
 }
 
 /** Keeps a client that nobody registered, because it is in use. Ends a grant whose admission does not stand any more. */
@@ -76,7 +87,7 @@ async function find(value: string, app: App, { store }: Context): Promise<FoundT
 async function repeat(
   value: string,
   { grant, spent }: { readonly grant: Grant; readonly spent: Spent },
-  { app, audience: asked }: TokenRequest,
+  { app, audience: asked, jkt }: TokenRequest,
   context: Context,
 ): Promise<Issued> {
   const { config, events, now } = context
@@ -84,7 +95,7 @@ async function repeat(
   // Read the clock again: one that was read before a concurrent spend would give a negative age.
   if (graceMs > 0 && config.now() - spent.at <= graceMs) {
     const successor = openSuccessor(value, spent.replay)
-    const answered = successor && (await answerAgain(successor, { grant, app, asked }, context))
+    const answered = successor && (await answerAgain(successor, { grant, app, asked, jkt }, context))
     if (answered) return answered
     if (!successor)
       config.log.error(
@@ -100,22 +111,24 @@ async function repeat(
 
 /**
  * Returns the tokens that a refresh was answered with; undefined if its refresh token has been used since. Rejects with
- * `invalid_grant` if they were revoked, or with `invalid_target` if the retry is for another resource.
+ * `invalid_grant` if they were revoked or are bound to another key, or with `invalid_target` if the retry is for another resource.
  */
 async function answerAgain(
   { accessToken, refreshToken }: Successor,
-  { app, asked, grant }: { readonly app: App; readonly asked: Audience; readonly grant: Grant },
+  { app, asked, grant, jkt }: Pick<TokenRequest, 'app' | 'jkt'> & { readonly asked: Audience; readonly grant: Grant },
   context: Context,
 ): Promise<Issued | undefined> {
   const [refresh, access] = await Promise.all([findToken(refreshToken, context), findToken(accessToken, context)])
   // An absent successor was revoked since: there is nothing to return, and no grant to revoke.
   if (!refresh || (!refresh.spent && !access)) throw invalidGrant()
   if (refresh.spent || !access) return undefined
+  if (access.token.jkt !== jkt)
+    throw new OAuthError('invalid_grant', 'this refresh has been answered with tokens for another key: prove that one')
   // The access token has been issued, so its audience cannot change any more.
   if (asked && !isDeepStrictEqual(access.token.audience, audienceOf(grant, asked)))
     throw new OAuthError('invalid_target', 'this refresh has been answered for another resource: use its refresh token')
   const expiresInSeconds = Math.ceil((access.token.expiresAt - context.config.now()) / 1000)
-  return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, renewed: true }
+  return { app, grant, accessToken, refreshToken, scopes: access.token.scopes, expiresInSeconds, jkt, renewed: true }
 }
 
 async function findToken(token: string | undefined, { store }: Context): Promise<FoundToken | undefined> {
