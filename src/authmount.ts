@@ -4,6 +4,7 @@ import { findBearer, tokenInfo } from './bearer/bearer.ts'
 import { createGuard, readRequirements } from './bearer/guard.ts'
 import { createClientAuthentication } from './clients/authenticate/registry.ts'
 import { blockClient, decideForHost, unblockClient } from './clients/block.ts'
+import { createClientKeys, MAX_KEY_SET_BYTES } from './clients/client-keys.ts'
 import { createDocumentReader, DOCUMENT_TIMEOUT_MS, MAX_DOCUMENT_BYTES } from './clients/document-reader.ts'
 import { endUserGrants } from './connected-apps/end-user-grants.ts'
 import { ConnectorTokens } from './connectors/connector-tokens.ts'
@@ -116,8 +117,11 @@ function createServices(
   const { allowLoopbackProviders, branding, clients, connectors, issuer, log, now, outbound, signInProvider, signing } = config
   const { dpopProofs, sealingKeys } = config
   return {
-    clientAuthentication: createClientAuthentication(config),
-    documents: clients?.documents ? createDocumentReader(documentClient(config)) : null,
+    clientAuthentication: createClientAuthentication(
+      config,
+      createClientKeys({ outbound: strangersClient(config, MAX_KEY_SET_BYTES), log, now }),
+    ),
+    documents: clients?.documents ? createDocumentReader(strangersClient(config, MAX_DOCUMENT_BYTES)) : null,
     grants,
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
@@ -129,20 +133,17 @@ function createServices(
 }
 
 /**
- * Loads the HTTP client with the first document, so that a server that reads none loads none. A stranger chooses these URLs, so the
- * private hosts of the host's own providers are not for them.
+ * Loads the HTTP client with the first request, so that a server that sends none loads none. A stranger chooses these URLs, those of
+ * documents and of key sets, so the private hosts of the host's own providers are not for them.
  */
-function documentClient({ allowLoopbackProviders: allowLoopback, outbound }: Config<never>): () => Promise<Outbound> {
+function strangersClient(
+  { allowLoopbackProviders: allowLoopback, outbound }: Config<never>,
+  maxBytes: number,
+): () => Promise<Outbound> {
   let client: Promise<Outbound> | undefined
   return () => {
     client ??= import('./outbound/outbound.ts').then(({ createOutbound }) =>
-      createOutbound({
-        ...outbound,
-        allowLoopback,
-        allowPrivateHosts: [],
-        timeoutMs: DOCUMENT_TIMEOUT_MS,
-        maxBytes: MAX_DOCUMENT_BYTES,
-      }),
+      createOutbound({ ...outbound, allowLoopback, allowPrivateHosts: [], timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes }),
     )
     return client
   }

@@ -40,6 +40,7 @@ const GUIDES: readonly DefaultTheme.SidebarItem[] = [
       { text: 'Pages people see', link: '/pages' },
       { text: 'The API of apps', link: '/apps-api' },
       { text: 'Connect outside accounts', link: '/connectors' },
+      { text: 'Clients with keys', link: '/client-keys' },
       { text: 'Ways in of your own', link: '/extending' },
       { text: 'Storage', link: '/storage' },
       { text: 'A store of your own', link: '/storage#a-store-of-your-own' },

@@ -1,14 +1,23 @@
 import { z } from 'zod'
+import type { JsonObject } from '../base/json.ts'
 import { provesItself } from '../clients/client-facts.ts'
+import { profileProblems } from '../clients/profile-of-app.ts'
+import { keySetUrlProblem, MAX_CLIENT_KEYS, readPublicKeys } from '../clients/public-keys.ts'
 import { redirectUriProblem } from '../clients/redirect-uri-rules.ts'
 import { ApiError } from '../errors/api-error.ts'
 import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
-import type { App } from '../store/store.ts'
+import { algorithmsOf } from '../options/signing.ts'
+import type { App, AppKeys } from '../store/store.ts'
 import { originProblem } from './origin-rules.ts'
 
+/** A JWK (RFC 7517 §4). What may be in a public one is checked apart. */
+export const jwkSchema = z
+  .object({ kty: z.string() })
+  .catchall(z.union([z.string(), z.boolean(), z.array(z.string())], 'must be a text, a boolean or a list of texts'))
+
 /** The host's options that limit apps. */
-type AppRules = Pick<Config<never>, 'redirectSchemes' | 'scopes'>
+export type AppRules = Pick<Config<never>, 'allowLoopbackProviders' | 'redirectSchemes' | 'scopes' | 'signing'>
 
 /** Wire names of the grants that apps can be registered for. */
 export interface AppGrants {
@@ -49,8 +58,8 @@ export interface NewApp {
   /** Whether the app can keep a secret; one that cannot must use PKCE. Default true. */
   readonly isConfidential?: boolean | undefined
   /**
-   * How the app authenticates: `client_secret_basic`, `client_secret_post`, `none`, or the name of a method in the option
-   * `clientAuthentication`. Only from your own code, not from the API. Default: by `isConfidential`.
+   * How the app authenticates: `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `none`, or, only from your own code
+   * and not from the API, the name of a method in the option `clientAuthentication`. Default: by `isConfidential`.
    */
   readonly tokenEndpointAuthMethod?: string | undefined
   /**
@@ -58,6 +67,25 @@ export interface NewApp {
    * `off` such an app gets no tokens. Default false.
    */
   readonly dpopBoundAccessTokens?: boolean | undefined
+  /**
+   * The public keys of an app with `private_key_jwt`, as a key set (RFC 7517): 1–10 keys, each RSA of 2048 to 8192 bits, P-256 or
+   * Ed25519. Either this or `jwksUri`.
+   */
+  readonly jwks?:
+    | {
+        /** The keys, as public JWKs. */
+        readonly keys: readonly JsonObject[]
+      }
+    | undefined
+  /** The https URL of that key set, on the public internet, where the app can replace its keys by itself. */
+  readonly jwksUri?: string | undefined
+  /**
+   * The algorithm that signs its ID tokens, one of `id_token_signing_alg_values_supported` in the metadata of the server. Default:
+   * that of the server.
+   */
+  readonly idTokenSignedResponseAlg?: string | undefined
+  /** Whether it must push its authorization requests (RFC 9126 §6), as the option of this name demands of every app. Default false. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** The lifetime of its access tokens. 300–86,400 seconds; default 3600. */
   readonly accessTokenLifetime?: number | undefined
   /** The lifetime of its refresh tokens. 3600–31,536,000 seconds; default 604,800. */
@@ -104,6 +132,7 @@ export function appSchemas(config: AppRules, services: Pick<Services, 'grants'>)
 /** Makes the schema of a new app, with rules and defaults. */
 export function newAppSchema(rules: AppRules, grants: AppGrants) {
   const { allowedGrantTypes, allowedOrigins, description, redirectUris, url, ...fields } = appFields(rules, grants)
+  const { idTokenSignedResponseAlg, jwks, jwksUri, tokenEndpointAuthMethod } = fields
   return z
     .strictObject({
       ...fields,
@@ -113,6 +142,11 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
       allowedGrantTypes: allowedGrantTypes.default([...grants.byDefault]),
       isConfidential: z.boolean().default(true),
       dpopBoundAccessTokens: fields.dpopBoundAccessTokens.default(false),
+      tokenEndpointAuthMethod: tokenEndpointAuthMethod.optional(),
+      jwks: jwks.optional(),
+      jwksUri: jwksUri.optional(),
+      idTokenSignedResponseAlg: idTokenSignedResponseAlg.optional(),
+      requirePushedAuthorizationRequests: fields.requirePushedAuthorizationRequests.default(false),
       accessTokenLifetime: fields.accessTokenLifetime.default(3600),
       refreshTokenLifetime: fields.refreshTokenLifetime.default(604_800),
       homepageUrl: url.optional(),
@@ -123,11 +157,12 @@ export function newAppSchema(rules: AppRules, grants: AppGrants) {
     .superRefine(checkOriginsOfKind)
 }
 
-/** Makes the schema of a change: omitted fields stay, and a URL of null is removed. */
+/** Makes the schema of a change: omitted fields stay, and a URL or an algorithm of null is removed. */
 export function appChangesSchema(rules: AppRules, grants: AppGrants) {
   const { url, ...fields } = appFields(rules, grants)
   const links = { homepageUrl: url.nullable(), privacyPolicyUrl: url.nullable(), termsOfServiceUrl: url.nullable() }
-  return z.strictObject({ ...fields, ...links }).partial()
+  const idTokenSignedResponseAlg = fields.idTokenSignedResponseAlg.nullable()
+  return z.strictObject({ ...fields, ...links, idTokenSignedResponseAlg }).partial()
 }
 
 interface IssueSink {
@@ -154,6 +189,25 @@ function checkOriginsOfKind(
   context.addIssue({ code: 'custom', path: ['allowedOrigins'], message })
 }
 
+/** Keeps public keys to the apps that authenticate with private ones, and asks these for them. */
+function checkKeysOfMethod({ authMethod, keys }: Pick<App, 'authMethod' | 'keys'>, context: IssueSink): void {
+  if (authMethod === 'private_key_jwt' ? keys !== undefined : keys === undefined) return
+  const path = [keys && 'jwksUri' in keys ? 'jwksUri' : 'jwks']
+  const message = keys
+    ? 'must be omitted: it is for apps with tokenEndpointAuthMethod private_key_jwt'
+    : 'or jwksUri must be there: an app with private_key_jwt needs public keys'
+  context.addIssue({ code: 'custom', path, message })
+}
+
+/** Returns the keys that an input has; undefined if it has none. Throws ApiError VALIDATION_ERROR for a set and a URL at once. */
+export function keysOf({ jwks, jwksUri }: Pick<NewApp, 'jwks' | 'jwksUri'>): AppKeys | undefined {
+  if (jwks && jwksUri !== undefined) {
+    const message = 'must be omitted where there is a jwksUri'
+    throw new ApiError('VALIDATION_ERROR', `not valid: jwks ${message}`, [{ path: 'jwks', message }])
+  }
+  return jwks ? { jwks } : jwksUri === undefined ? undefined : { jwksUri }
+}
+
 /** Checks the rules that involve several fields of a stored app. Throws ApiError VALIDATION_ERROR. */
 export function checkWholeApp(app: App): void {
   const sink: IssueSink = {
@@ -163,9 +217,21 @@ export function checkWholeApp(app: App): void {
   }
   checkRedirectsOfGrants({ redirectUris: app.redirectUris, allowedGrantTypes: app.grantTypes }, sink)
   checkOriginsOfKind({ allowedOrigins: app.allowedOrigins ?? [], isConfidential: provesItself(app) }, sink)
+  checkKeysOfMethod(app, sink)
 }
 
-function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
+/** Throws ApiError VALIDATION_ERROR, with every problem, for an app that contradicts the profile of the server. */
+export function checkProfile(app: Pick<App, 'authMethod' | 'redirectUris'>, { rules }: Pick<Config<never>, 'rules'>): void {
+  const problems = profileProblems(app, rules)
+  if (problems.length === 0) return
+  const said = problems.map(({ message, path }) => `${path} ${message}`).join('; ')
+  throw new ApiError('VALIDATION_ERROR', `not valid: ${said}`, [...problems])
+}
+
+/** The methods for which the API registers apps; a host's own are for its own code. */
+const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
+
+function appFields({ allowLoopbackProviders, redirectSchemes, scopes, signing }: AppRules, grants: AppGrants) {
   return {
     name: z
       .string('must be a text of 1 to 100 characters')
@@ -187,6 +253,22 @@ function appFields({ redirectSchemes, scopes }: AppRules, grants: AppGrants) {
       .min(1, 'must have at least one entry')
       .overwrite(unique),
     dpopBoundAccessTokens: z.boolean('must be true or false'),
+    tokenEndpointAuthMethod: z.enum(METHODS, `must be one of ${METHODS.join(', ')}`),
+    jwks: z
+      .object(
+        {
+          keys: z
+            .array(jwkSchema)
+            .min(1, 'must have at least one key')
+            .max(MAX_CLIENT_KEYS, `must have at most ${MAX_CLIENT_KEYS} keys`),
+        },
+        'must be a key set with keys: { "keys": [ … ] }',
+      )
+      .superRefine(checkPublicKeys)
+      .overwrite(publicKeys),
+    jwksUri: z.string().superRefine(checkKeySetUrl(allowLoopbackProviders)),
+    idTokenSignedResponseAlg: idTokenAlgorithm(algorithmsOf(signing)),
+    requirePushedAuthorizationRequests: z.boolean('must be true or false'),
     accessTokenLifetime: seconds(300, 86_400),
     refreshTokenLifetime: seconds(3600, 31_536_000),
     url: z.string().max(2048).refine(isWebUrl, 'must be an absolute http or https URL'),
@@ -203,6 +285,29 @@ function checkRedirectUri(schemes: readonly string[]): (uri: string, context: z.
 function checkOrigin(origin: string, context: z.RefinementCtx): void {
   const message = originProblem(origin)
   if (message) context.addIssue({ code: 'custom', message })
+}
+
+function checkPublicKeys(set: { readonly keys: readonly JsonObject[] }, context: z.RefinementCtx): void {
+  const { problem } = readPublicKeys(set)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+}
+
+/** Without the members that say nothing about verifying, such as certificates. */
+function publicKeys<Set extends { readonly keys: readonly JsonObject[] }>(set: Set): Set {
+  return { ...set, keys: [...readPublicKeys(set).keys] }
+}
+
+function checkKeySetUrl(allowLoopback: boolean): (url: string, context: z.RefinementCtx) => void {
+  return (url, context) => {
+    const message = keySetUrlProblem(url, allowLoopback)
+    if (message) context.addIssue({ code: 'custom', message })
+  }
+}
+
+function idTokenAlgorithm(algorithms: readonly string[]) {
+  const rule =
+    algorithms.length > 0 ? `must be one of ${algorithms.join(', ')}` : 'must be omitted: this server signs no ID tokens'
+  return z.string().refine(alg => algorithms.includes(alg), rule)
 }
 
 function seconds(low: number, high: number) {

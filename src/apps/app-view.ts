@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { wireId } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
 import { provesItself } from '../clients/client-facts.ts'
 import type { App, AppStatus } from '../store/store.ts'
+import { jwkSchema } from './app-input.ts'
 
 /** The names of an app's statuses in the API. */
 export const WIRE_STATUS = { active: 'active', suspended: 'suspended', deleted: 'revoked' } as const satisfies Record<
@@ -45,6 +47,21 @@ export interface AppView {
   readonly isConfidential: boolean
   /** Whether its token requests must prove a key (DPoP). Absent: only where the server requires it. */
   readonly dpopBoundAccessTokens?: boolean | undefined
+  /** How it authenticates: `client_secret_basic` stands for a secret in either way, in HTTP Basic or in the body. */
+  readonly tokenEndpointAuthMethod: string
+  /** Its public keys. Absent if they are at `jwksUri`, or it has none. */
+  readonly jwks?:
+    | {
+        /** The keys, as public JWKs. */
+        readonly keys: JsonObject[]
+      }
+    | undefined
+  /** The URL of its public keys. */
+  readonly jwksUri?: string | undefined
+  /** The algorithm that signs its ID tokens. Absent: that of the server. */
+  readonly idTokenSignedResponseAlg?: string | undefined
+  /** Whether it must push its authorization requests. Absent if it need not. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** The lifetime of its access tokens, in seconds. */
   readonly accessTokenLifetime: number
   /** The lifetime of its refresh tokens, in seconds. */
@@ -73,6 +90,11 @@ export const appViewSchema = z.object({
   termsOfServiceUrl: z.string().optional(),
   isConfidential: z.boolean(),
   dpopBoundAccessTokens: z.boolean().optional(),
+  tokenEndpointAuthMethod: z.string(),
+  jwks: z.object({ keys: z.array(jwkSchema) }).optional(),
+  jwksUri: z.string().optional(),
+  idTokenSignedResponseAlg: z.string().optional(),
+  requirePushedAuthorizationRequests: z.boolean().optional(),
   accessTokenLifetime: z.int().describe('seconds'),
   refreshTokenLifetime: z.int().describe('seconds'),
   createdAt: instant,
@@ -100,6 +122,10 @@ export function viewApp(app: App): AppView {
     ...link('termsOfServiceUrl'),
     isConfidential: provesItself(app),
     ...(app.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
+    tokenEndpointAuthMethod: app.authMethod === 'client_secret' ? 'client_secret_basic' : app.authMethod,
+    ...(app.keys && 'jwks' in app.keys ? { jwks: { keys: [...app.keys.jwks.keys] } } : app.keys),
+    ...(app.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: app.idTokenSignedResponseAlg }),
+    ...(app.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     accessTokenLifetime: app.accessTokenSeconds,
     refreshTokenLifetime: app.refreshTokenSeconds,
     createdAt: new Date(app.createdAt).toISOString(),

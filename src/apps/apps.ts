@@ -7,9 +7,10 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { SignedInContext } from '../options/context.ts'
 import type { App, AppStatus } from '../store/store.ts'
-import { type appChangesSchema, appSchemas, checkWholeApp } from './app-input.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
+import { type appChangesSchema, appSchemas, checkProfile, checkWholeApp, keysOf } from './app-input.ts'
 import { viewApp, WIRE_STATUS } from './app-view.ts'
-import { changeApp, findApp } from './change-app.ts'
+import { type AppChange, changeApp, changed, findApp } from './change-app.ts'
 import { registerApp } from './register-app.ts'
 
 export const listAppsQuery = z.object({
@@ -53,15 +54,16 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
   const input = checkJson(appSchemas(context.config, context.services).changes, request)
   const announce = (app: App, before: App) => {
     const [old, now] = [viewApp(before), viewApp(app)]
-    const changed = FIELDS.filter(name => !isDeepStrictEqual(old[name], now[name]))
-    if (changed.length > 0) context.events.emit({ type: 'app_updated', ...actor(context), clientId: wireId(app), changed })
+    const names = FIELDS.filter(name => !isDeepStrictEqual(old[name], now[name]))
+    if (names.length > 0) context.events.emit({ type: 'app_updated', ...actor(context), clientId: wireId(app), changed: names })
   }
+  await publishKeyFor({ idTokenSignedResponseAlg: input.idTokenSignedResponseAlg ?? undefined }, context)
   let seen: App | undefined
   const app = await changeApp(
     request,
     context,
     current => {
-      const changes = changesOf(input, current)
+      const changes = { ...changesOf(input, current), ...authenticationOf(input, current) }
       seen ??= current
       for (const name of Object.keys(changes) as (keyof App)[]) {
         if (name !== 'profile' && !isDeepStrictEqual(seen[name], current[name])) throw conflict(name)
@@ -69,7 +71,9 @@ export async function updateApp(request: HttpRequest, context: SignedInContext):
       for (const name of LINKS) {
         if (input[name] !== undefined && seen.profile[name] !== current.profile[name]) throw conflict(name)
       }
-      checkWholeApp({ ...current, ...changes })
+      const next = changed(current, changes)
+      checkWholeApp(next)
+      checkProfile(next, context.config)
       return changes
     },
     announce,
@@ -119,6 +123,11 @@ const FIELDS = [
   'allowedGrantTypes',
   'allowedScopes',
   'dpopBoundAccessTokens',
+  'tokenEndpointAuthMethod',
+  'jwks',
+  'jwksUri',
+  'idTokenSignedResponseAlg',
+  'requirePushedAuthorizationRequests',
   'accessTokenLifetime',
   'refreshTokenLifetime',
   'homepageUrl',
@@ -128,15 +137,18 @@ const FIELDS = [
 
 const LINKS = ['homepageUrl', 'privacyPolicyUrl', 'termsOfServiceUrl'] as const
 
-function changesOf(input: Changes, { profile }: App): Partial<App> {
-  const changes: { -readonly [Name in keyof App]?: App[Name] } = {}
+function changesOf(input: Changes, { profile }: App): AppChange {
+  const changes: { -readonly [Name in keyof App]?: App[Name] | undefined } = {}
   if (input.name !== undefined) changes.name = input.name
   if (input.description !== undefined) changes.description = input.description
   if (input.redirectUris !== undefined) changes.redirectUris = input.redirectUris
   if (input.allowedOrigins !== undefined) changes.allowedOrigins = input.allowedOrigins
   if (input.allowedScopes !== undefined) changes.scopes = input.allowedScopes
+  if (input.requirePushedAuthorizationRequests !== undefined)
+    changes.requirePushedAuthorizationRequests = input.requirePushedAuthorizationRequests
   if (input.allowedGrantTypes !== undefined) changes.grantTypes = input.allowedGrantTypes
   if (input.dpopBoundAccessTokens !== undefined) changes.dpopBoundAccessTokens = input.dpopBoundAccessTokens
+  if (input.idTokenSignedResponseAlg !== undefined) changes.idTokenSignedResponseAlg = input.idTokenSignedResponseAlg ?? undefined
   if (input.accessTokenLifetime !== undefined) changes.accessTokenSeconds = input.accessTokenLifetime
   if (input.refreshTokenLifetime !== undefined) changes.refreshTokenSeconds = input.refreshTokenLifetime
   const links = LINKS.flatMap(name => (input[name] === undefined ? [] : [[name, input[name]] as const]))
@@ -146,6 +158,25 @@ function changesOf(input: Changes, { profile }: App): Partial<App> {
     )
   }
   return changes
+}
+
+/**
+ * The change of how an app authenticates. It has one method at a time: with the change, the secrets or keys of the old one are
+ * gone. An app that changes to a secret gets one by regenerating it.
+ */
+function authenticationOf(input: Changes, current: App): AppChange {
+  const keys = keysOf(input)
+  const wireName = input.tokenEndpointAuthMethod
+  if (wireName === undefined) return keys ? { keys } : {}
+  const authMethod = wireName.startsWith('client_secret') ? 'client_secret' : wireName
+  if (authMethod === current.authMethod) return keys ? { keys } : {}
+  if (authMethod === 'none') {
+    const message = 'must not be none: an app that authenticates stays one that does'
+    throw new ApiError('VALIDATION_ERROR', `not valid: tokenEndpointAuthMethod ${message}`, [
+      { path: 'tokenEndpointAuthMethod', message },
+    ])
+  }
+  return { authMethod, secrets: [], keys }
 }
 
 function conflict(field: string): ApiError {

@@ -18,6 +18,9 @@ export async function findApp({ params }: HttpRequest, { principal, store }: Sig
   return app
 }
 
+/** Fields to set; an optional one that is undefined is removed. */
+export type AppChange = { readonly [Name in keyof App]?: App[Name] | undefined }
+
 /** How many times a change is tried when concurrent writes come first. */
 const ATTEMPTS = 5
 
@@ -30,12 +33,12 @@ const ATTEMPTS = 5
 export async function changeApp(
   request: HttpRequest,
   context: SignedInContext,
-  change: (app: App) => Partial<App>,
+  change: (app: App) => AppChange,
   announce: (app: App, before: App) => void,
 ): Promise<App> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const app = await findApp(request, context)
-    const next = { ...app, ...change(app), updatedAt: context.now, version: app.version + 1 }
+    const next = { ...changed(app, change(app)), updatedAt: context.now, version: app.version + 1 }
     try {
       if (!(await context.store.apps.save(next))) continue
     } catch (error) {
@@ -46,4 +49,9 @@ export async function changeApp(
     return next
   }
   throw new ApiError('CONFLICT', 'the app is being changed by others at the same time: try again')
+}
+
+/** Returns the app with a change. */
+export function changed(app: App, change: AppChange): App {
+  return Object.fromEntries(Object.entries({ ...app, ...change }).filter(([, value]) => value !== undefined)) as unknown as App
 }

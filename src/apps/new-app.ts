@@ -1,5 +1,5 @@
 import type { NewSecret } from '../clients/authenticate/client-secret.ts'
-import type { App, AuthMethod } from '../store/store.ts'
+import type { App, AppKeys, AuthMethod } from '../store/store.ts'
 import type { AppFields } from './app-input.ts'
 
 /** The owner of a new app. */
@@ -15,12 +15,14 @@ export interface Registration {
   /** Every field, with the defaults of a new app. */
   readonly fields: AppFields & { readonly logoUrl: string | undefined }
   readonly authMethod: AuthMethod
+  /** Undefined where the caller gave none. */
+  readonly keys: AppKeys | undefined
   readonly owner: AppOwner
 }
 
 /** Makes the record of a new app. */
 export function newApp(
-  { authMethod, fields, owner }: Registration,
+  { authMethod, fields, keys, owner }: Registration,
   { clientId, id, now, secret }: Pick<App, 'id' | 'clientId'> & { readonly secret: NewSecret | null; readonly now: number },
 ): App {
   return {
@@ -34,9 +36,12 @@ export function newApp(
     origin: 'host',
     authMethod,
     secrets: secret ? [secret.stored] : [],
+    ...(keys ? { keys } : {}),
+    ...(fields.idTokenSignedResponseAlg === undefined ? {} : { idTokenSignedResponseAlg: fields.idTokenSignedResponseAlg }),
     redirectUris: fields.redirectUris,
     ...(fields.allowedOrigins.length > 0 ? { allowedOrigins: fields.allowedOrigins } : {}),
     ...(fields.dpopBoundAccessTokens ? { dpopBoundAccessTokens: true } : {}),
+    ...(fields.requirePushedAuthorizationRequests ? { requirePushedAuthorizationRequests: true } : {}),
     grantTypes: fields.allowedGrantTypes,
     scopes: fields.allowedScopes,
     accessTokenSeconds: fields.accessTokenLifetime,

@@ -8,7 +8,8 @@ import { isUnknownOutcome } from '../errors/store-error.ts'
 import { checkInput } from '../http/check-input.ts'
 import type { Context } from '../options/context.ts'
 import type { AuthMethod } from '../store/store.ts'
-import { appSchemas, type NewApp } from './app-input.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
+import { appSchemas, checkProfile, checkWholeApp, keysOf, type NewApp } from './app-input.ts'
 import { type AppOwner, newApp } from './new-app.ts'
 import { registerFixedApp } from './register-fixed-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -52,6 +53,7 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
   const registration = {
     fields: { ...fields, logoUrl: host.logoUrl },
     authMethod: authMethodOf(tokenEndpointAuthMethod, fields.isConfidential, services.clientAuthentication),
+    keys: keysOf(fields),
     owner: checkInput(ownerSchema, owner),
   }
   if (host.clientId !== undefined)
@@ -59,6 +61,9 @@ export async function registerApp(input: NewApp, owner: AppOwner, context: Omit<
 
   const secret = hasSecret(registration) ? makeSecret(context.now) : null
   const app = newApp(registration, { id: newAppId(), secret, now: context.now })
+  checkWholeApp(app)
+  await publishKeyFor(app, context)
+  checkProfile(app, config)
   // Random ids of 96 bits do not collide: a taken id is a fault of the store or of the random numbers.
   const saved = await context.store.apps.save(app).catch(error => {
     if (isUnknownOutcome(error)) registered(app, secret, context)

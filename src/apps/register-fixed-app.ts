@@ -6,7 +6,8 @@ import { ApiError } from '../errors/api-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
-import { checkWholeApp, type NewApp } from './app-input.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
+import { checkProfile, checkWholeApp, type NewApp } from './app-input.ts'
 import { viewApp } from './app-view.ts'
 import { newApp, profileOf, type Registration } from './new-app.ts'
 import { type RegisteredApp, registered } from './registered-app.ts'
@@ -40,10 +41,13 @@ export async function registerFixedApp(registration: FixedRegistration, context:
 /** Creates the app. Undefined if another call came first. */
 async function create(registration: FixedRegistration, context: CallContext): Promise<RegisteredApp | undefined> {
   const { clientId, clientSecret } = registration
-  const { now, store } = context
+  const { config, now, store } = context
   const secret = secretToSet({ authMethod: registration.authMethod, secrets: [] }, clientSecret, now)
   const named = isAppId(clientId) ? {} : { clientId }
   const app = newApp(registration, { id: appIdOf(clientId), ...named, secret, now })
+  checkWholeApp(app)
+  await publishKeyFor(app, context)
+  checkProfile(app, config)
   try {
     return (await store.apps.save(app)) ? registered(app, secret, context) : undefined
   } catch (error) {
@@ -53,19 +57,18 @@ async function create(registration: FixedRegistration, context: CallContext): Pr
 }
 
 /** Sets the fields that are given and differ. Undefined if another write came first. */
-async function update(
-  current: App,
-  registration: FixedRegistration,
-  { events, now, store }: CallContext,
-): Promise<RegisteredApp | undefined> {
+async function update(current: App, registration: FixedRegistration, context: CallContext): Promise<RegisteredApp | undefined> {
+  const { config, events, now, store } = context
   checkSameApp(current, registration)
   const { clientId, clientSecret, owner } = registration
   const changed = withGivenFields(current, registration)
   checkWholeApp(changed)
+  checkProfile(changed, config)
   const secret = secretToSet(changed, clientSecret, now)
   const next = secret ? { ...changed, secrets: [secret.stored] } : changed
   if (isDeepStrictEqual(next, current)) return { clientId, clientSecret: clientSecret ?? null, app: viewApp(current) }
 
+  await publishKeyFor(next, context)
   const saved = { ...next, updatedAt: now, version: current.version + 1 }
   const announce = () => {
     const actor = { at: now, clientId, orgId: owner.orgId, actorId: owner.userId }
@@ -92,13 +95,16 @@ function checkSameApp(current: App, { clientId, owner }: FixedRegistration): voi
 }
 
 /** Returns the app with the fields that the caller gave. The status stays, and so do the slug and who registered it. */
-function withGivenFields(current: App, { authMethod, fields, given }: FixedRegistration): App {
+function withGivenFields(current: App, { authMethod, fields, given, keys: givenKeys }: FixedRegistration): App {
   const or = <T>(name: keyof NewApp, value: T, stored: T): T => (given[name] === undefined ? stored : value)
   const keepsMethod =
     given.tokenEndpointAuthMethod === undefined &&
     (given.isConfidential === undefined || given.isConfidential === provesItself(current))
   const method = keepsMethod ? current.authMethod : authMethod
-  const { allowedOrigins, dpopBoundAccessTokens = false, ...kept } = current
+  const { allowedOrigins, dpopBoundAccessTokens = false, idTokenSignedResponseAlg, keys: storedKeys, ...others } = current
+  const { requirePushedAuthorizationRequests: mustPush, ...kept } = others
+  const keys = givenKeys ?? (method === 'private_key_jwt' ? storedKeys : undefined)
+  const idTokenAlg = fields.idTokenSignedResponseAlg ?? idTokenSignedResponseAlg
   const origins = or('allowedOrigins', fields.allowedOrigins, allowedOrigins ?? [])
   return {
     ...kept,
@@ -106,9 +112,14 @@ function withGivenFields(current: App, { authMethod, fields, given }: FixedRegis
     description: or('description', fields.description, current.description),
     authMethod: method,
     secrets: hasSecret({ authMethod: method }) ? current.secrets : [],
+    ...(keys ? { keys } : {}),
+    ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris: or('redirectUris', fields.redirectUris, current.redirectUris),
     ...(origins.length > 0 ? { allowedOrigins: origins } : {}),
     ...(or('dpopBoundAccessTokens', fields.dpopBoundAccessTokens, dpopBoundAccessTokens) ? { dpopBoundAccessTokens: true } : {}),
+    ...(or('requirePushedAuthorizationRequests', fields.requirePushedAuthorizationRequests, mustPush === true)
+      ? { requirePushedAuthorizationRequests: true }
+      : {}),
     grantTypes: or('allowedGrantTypes', fields.allowedGrantTypes, current.grantTypes),
     scopes: fields.allowedScopes,
     accessTokenSeconds: or('accessTokenLifetime', fields.accessTokenLifetime, current.accessTokenSeconds),
@@ -134,6 +145,5 @@ function secretToSet(app: Pick<App, 'authMethod' | 'secrets'>, clientSecret: str
 function changedFields(before: App, after: App): string[] {
   const [old, now] = [viewApp(before), viewApp(after)]
   const names = Object.keys({ ...old, ...now }) as (keyof typeof old)[]
-  const changed: string[] = names.filter(name => !isDeepStrictEqual(old[name], now[name]))
-  return before.authMethod === after.authMethod ? changed : [...changed, 'tokenEndpointAuthMethod']
+  return names.filter(name => !isDeepStrictEqual(old[name], now[name]))
 }

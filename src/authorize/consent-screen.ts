@@ -18,6 +18,7 @@ import { scopeFacts } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
 import { isAllowed } from './agreed-scopes.ts'
 import { toLogin } from './login.ts'
+import { SWITCH_USER } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
 
@@ -37,7 +38,11 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
-  const view = await viewOf(asked, { consentId, setting, principal, ticked: entry.data.ticked ?? [] }, context)
+  const view = await viewOf(
+    asked,
+    { consentId, principal, requestUri: request.query.get('request_uri'), setting, ticked: entry.data.ticked ?? [] },
+    context,
+  )
 
   if (request.headers.accept?.includes('application/json')) return json(200, jsonOf(view, asked.app))
   return config.renderConsent ? custom(view, context) : consentPage(view, setting)
@@ -45,6 +50,8 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
 
 interface Asking {
   readonly consentId: string
+  /** Of the pushed request that the screen was opened for; null for another. */
+  readonly requestUri: string | null
   readonly setting: PageSetting
   readonly principal: Principal
   /** The optional scopes that were allowed when the screen was opened. */
@@ -53,7 +60,7 @@ interface Asking {
 
 async function viewOf(
   asked: AuthorizationRequest,
-  { consentId, principal, setting, ticked }: Asking,
+  { consentId, principal, requestUri, setting, ticked }: Asking,
   context: Context,
 ): Promise<ConsentView> {
   const { config, now, store } = context
@@ -89,7 +96,7 @@ async function viewOf(
     user: displayName ?? null,
     accountName: accountName ?? null,
     orgName: orgName ?? null,
-    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, { ...requestJson(asked), prompt: 'select_account' }),
+    switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, switchingUser(asked, requestUri)),
     scopes: scopeFacts(asked.scopes, config.scopes, language).map(scope => {
       // What the screen says stays as it was opened, but for what has been taken back since.
       const allowed = earlier !== undefined && isAllowed(scope.name, earlier, config, now)
@@ -100,6 +107,12 @@ async function viewOf(
     redirectUri: asked.redirectUri,
     language: language.tag,
   }
+}
+
+/** The parameters of the same request by another user. A pushed one has no others but those that lead to it. */
+function switchingUser(asked: AuthorizationRequest, requestUri: string | null): Readonly<Record<string, string>> {
+  if (requestUri === null) return { ...requestJson(asked), prompt: 'select_account' }
+  return { client_id: wireId(asked.app), request_uri: requestUri, [SWITCH_USER]: '1' }
 }
 
 async function isVerified(clientId: string, { config }: Context): Promise<boolean | null> {

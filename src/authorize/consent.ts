@@ -6,9 +6,8 @@ import { requireAdmission } from '../clients/admission.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { isUnknownOutcome, StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
-import { json, redirect } from '../http/reply.ts'
+import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
-import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
@@ -19,9 +18,11 @@ import { type AnswerParams, answerUri, authorizationResponse } from './authoriza
 import { consentLookupId } from './endpoint.ts'
 import { codeAnswer, issueCode } from './issue-code.ts'
 import { keptDevice } from './kept-device.ts'
+import { isAuthorizationRequest, toGet } from './posted-request.ts'
+import { closePushed, forgetPushed } from './pushed-request.ts'
 import { recordConsent } from './record-consent.ts'
 import { reopen } from './reopen.ts'
-import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestJson, requestSource } from './request.ts'
+import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, requestSource } from './request.ts'
 
 /**
  * POST /oauth/authorize: the user's decision. A form gets 303 to the app; JSON gets 200 with the same address.
@@ -31,9 +32,8 @@ import { type AuthorizationRequest, readAuthorizationRequest, readOpenRequest, r
  */
 export async function decideConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, events, now, principal, services, store } = context
+  if (isAuthorizationRequest(request)) return toGet(request, context)
   const params = requireForm(request)
-  if (isAuthorizationRequest(params))
-    return redirect(303, withParams(`${config.mountPath}/oauth/authorize`, requestJson(requestSource(params))))
   if (!principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
   const pressedAllow = readDecision(params)
 
@@ -57,30 +57,33 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     }))
   if (!taken) return answer(request, asked, await sameAnswer(granted, code, allowed, context), services)
   const record = () => recordConsent({ app: asked.app, scopes, declined, unticked }, { ...context, principal })
-
+  const pushed = screen?.entry.data.pushed
+  let closed: OneTime<'pushed'> | undefined
   try {
+    if (pushed !== undefined) closed = await closePushed(pushed, asked.app, context)
     if (!granted) {
       if (unticked.length > 0) await record()
       events.emit({ type: 'consent_denied', ...by })
+      if (closed) await forgetPushed(closed, context)
       return answer(request, asked, deniedAnswer(asked, config), services)
     }
+
     await requireAdmission(asked.app, asked.scopes, { ...context, principal })
     // A screen was counted when it was opened.
     if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
     await record()
     const params = await issueCode(allowed, { ...context, principal, device }, code)
     events.emit({ type: 'consent_granted', ...by, scopes, declined })
+    if (closed) await forgetPushed(closed, context)
     return answer(request, asked, params, services)
   } catch (error) {
-    // The user agreed and our store failed: reopen the screen, so that the same click can be retried.
-    if (screen && error instanceof StoreError) await reopen(screen.entry, context)
+    // The user decided and our store failed: reopen the screen, so that the same click can be retried.
+    if (screen && error instanceof StoreError) {
+      if (closed) await reopen(closed, context)
+      await reopen(screen.entry, context)
+    }
     throw error
   }
-}
-
-/** Tells whether a POST is an authorization request (OpenID Connect Core §3.1.2.1), which is then redirected to GET. */
-function isAuthorizationRequest(params: Params): boolean {
-  return params.has('response_type') && !params.has('consent') && !params.has('consent_id')
 }
 
 interface FoundRequest {

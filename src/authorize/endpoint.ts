@@ -1,7 +1,7 @@
 import { randomId, sha256 } from '../base/crypto.ts'
 import { sessionName } from '../base/session.ts'
 import { consentsCountSince, requireAdmission } from '../clients/admission.ts'
-import { mustUsePkce } from '../clients/client-facts.ts'
+import { provesItself } from '../clients/client-facts.ts'
 import { SignInFirst } from '../clients/find-requesting-client.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import type { Params } from '../http/params.ts'
@@ -17,20 +17,37 @@ import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
 import { keptDevice } from './kept-device.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
+import { answerPushed, findPushed, isPushed, requireSameEpoch } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import {
   type AuthorizationRequest,
   clientSeen,
   isSilent,
+  type RequestSource,
   readAuthorizationRequest,
   requestJson,
   requestSource,
 } from './request.ts'
 
 /** GET /oauth/authorize: redirects to the login, to the consent page, or back to the app with a code (RFC 6749 §4.1.1). */
-export async function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, now, principal, services, store } = context
+export function authorize(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const source = requestSource(request.query)
+  return isPushed(source) ? authorizePushed(source, request, context) : answer(source, request, context)
+}
+
+/** Answers a request that was pushed. A refusal that travels to the app is an answer as well, after which it cannot be used again. */
+async function authorizePushed(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const found = await findPushed(source, request.query, context)
+  try {
+    return await answer(found, request, context)
+  } catch (error) {
+    if (error instanceof TargetedError) await answerPushed(found.pushed, context, async () => {})
+    throw error
+  }
+}
+
+async function answer(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
+  const { config, now, principal, services, store } = context
   const asked = await readAuthorizationRequest(source, context).catch(error => {
     if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
     return null
@@ -38,6 +55,7 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   // RFC 9700 §4.11.2: a faulty request sends nobody to the address of an app before they have signed in, and nobody who has not
   // signed in makes this server read the document of a client.
   if (!asked) return toLogin(context, '/oauth/authorize', afterLogin(source))
+  if (asked.pushed) requireSameEpoch(asked.pushed.entry, asked.app)
 
   if ((await needsLogin(asked, request.query.get(LOGIN_PROOF), context)) || !principal) return toNewLogin(asked, request, context)
 
@@ -50,20 +68,25 @@ export async function authorize(request: HttpRequest, context: Context): Promise
   const silent = asked.prompt.has('none')
   const agreed = earlier ? agreedScopes(asked.scopes, earlier, { config, now, silent }) : null
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
-  const vouchedFor = !mustUsePkce(asked.app) || isClaimedUri(asked.redirectUri)
+  const vouchedFor = provesItself(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
     const device = config.describeDevice && (await keptDevice(request, context))
     // The usual request is issued as it is: a copy of it takes half a microsecond.
     const granted = agreed === asked.scopes ? asked : { ...asked, scopes: agreed }
-    const answer = await issueCode(granted, { ...context, principal, device })
-    return authorizationResponse(302, asked, answer, pageSettingFor(request, services), wayOn(request))
+    const params = asked.pushed
+      ? await answerPushed(asked.pushed, context, () => issueCode(granted, { ...context, principal, device }))
+      : await issueCode(granted, { ...context, principal, device })
+    return authorizationResponse(config.rules.redirectStatus, asked, params, pageSettingFor(request, services), wayOn(request))
   }
   if (silent) throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
   await countScreen(['consent', asked.app.id], { ...context, principal })
   const consentId = await openConsent(asked, ticked(asked, earlier, context), { ...context, principal })
-  if (config.consentUrl === null) return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId }))
+  if (config.consentUrl === null) {
+    const requestUri = asked.pushed?.url.get('request_uri') ?? null
+    return redirect(302, withParams(`${config.mountPath}/oauth/consent`, { consent_id: consentId, request_uri: requestUri }))
+  }
   return redirect(302, withParams(config.consentUrl, { ...requestJson(asked), consent_id: consentId }))
 }
 
@@ -103,6 +126,7 @@ async function openConsent(
     scopes: asked.scopes,
     ...(ticked.length > 0 && { ticked }),
     clientSeen: clientSeen(asked.app),
+    ...(asked.pushed ? { pushed: asked.pushed.entry.id } : {}),
     codeSalt: randomId(32),
   }
   const lookupId = consentLookupId(userId, asked.params)

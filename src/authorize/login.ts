@@ -9,7 +9,7 @@ import type { Context } from '../options/context.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNavigation } from '../pages/onward-page.ts'
 import { type LoginProof, makeLoginProof, readLoginProof, spendLoginProof } from './login-proof.ts'
-import { type AuthorizationRequest, type RequestSource, requestJson } from './request.ts'
+import { type AuthorizationRequest, type Pushed, type RequestSource, requestJson } from './request.ts'
 
 /** The parameter with which a browser proves that it was sent to the login for this very request. */
 export const LOGIN_PROOF = 'login_proof'
@@ -75,12 +75,22 @@ function isFresh(
 }
 
 /** Returns the query with which a browser comes back from the host's login to this request. */
-export function afterLogin(source: Pick<RequestSource, 'params'> & Partial<RequestSource>): URLSearchParams {
-  const back = new URLSearchParams({ ...requestJson(source), [AFTER_LOGIN]: '1' })
-  // What was given twice stays so: a faulty request must not become a good one on the way.
-  const [twice] = source.repeated ?? []
-  if (twice !== undefined) for (let times = back.has(twice) ? 1 : 2; times > 0; times--) back.append(twice, back.get(twice) ?? '')
+export function afterLogin(source: SourceInUrl): URLSearchParams {
+  const back = queryOf(source)
+  back.set(AFTER_LOGIN, '1')
   return back
+}
+
+type SourceInUrl = Pick<RequestSource, 'params'> & { readonly pushed?: Pushed | null; readonly repeated?: readonly string[] }
+
+/** Returns the query of the URL that leads to this request. */
+export function queryOf({ params, pushed, repeated = [] }: SourceInUrl): URLSearchParams {
+  const query = new URLSearchParams(requestJson({ params: pushed?.url ?? params }))
+  // What was given twice stays so: a faulty request must not become a good one on the way.
+  const [twice] = repeated
+  if (twice !== undefined)
+    for (let times = query.has(twice) ? 1 : 2; times > 0; times--) query.append(twice, query.get(twice) ?? '')
+  return query
 }
 
 /** Redirects to the host's login with the hints of the request, and with a proof for the way back that the browser was sent there. */
@@ -118,8 +128,8 @@ function fingerprint(asked: AuthorizationRequest): string {
   return sha256(JSON.stringify(Object.entries(requestJson(asked)).toSorted()))
 }
 
-/** Returns the user that the client expects: the subject of its hint, or of its `claims`. Null if it expects none. */
-async function expectedUser(asked: AuthorizationRequest, context: Context): Promise<string | null> {
+/** Returns the user that the client expects: the subject of its hint, or of its `claims`. Null if it expects none. Rejects with TargetedError. */
+export async function expectedUser(asked: AuthorizationRequest, context: Context): Promise<string | null> {
   const { claims, idTokenHint } = asked
   if (idTokenHint === null || !context.services.keys) return claims.sub
   const hint = await readIdTokenHint(idTokenHint, context)

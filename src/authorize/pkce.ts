@@ -11,15 +11,16 @@ export type ChallengeMethod = 'S256' | 'plain'
 export function readChallenge(
   params: Params,
   app: App,
-  config: Pick<Config<never>, 'allowPlainPkce'>,
+  config: Pick<Config<never>, 'allowPlainPkce' | 'rules'>,
 ): { readonly codeChallenge: string; readonly codeChallengeMethod: ChallengeMethod } | null {
   const codeChallenge = optional(params, 'code_challenge')
   const method = optional(params, 'code_challenge_method')
 
   if (codeChallenge === undefined) {
     // RFC 9700 §2.1.1
-    if (mustUsePkce(app))
-      throw new OAuthError('invalid_request', 'code_challenge is required: this app is public and must use PKCE with S256')
+    if (mustUsePkce(app)) throw new OAuthError('invalid_request', 'code_challenge is required: this app must use PKCE with S256')
+    if (config.rules.pkceForAll)
+      throw new OAuthError('invalid_request', 'code_challenge is required: this server wants PKCE with S256 of every app')
     if (method !== undefined) throw new OAuthError('invalid_request', 'code_challenge_method was sent without code_challenge')
     return null
   }

@@ -2,12 +2,15 @@ import { decodeJwt } from 'jose'
 import { sha256 } from '../base/crypto.ts'
 import { type Audience, readAudience } from '../bearer/audience.ts'
 import { narrow, scopesForUser } from '../clients/allowed-scopes.ts'
+import { mustPush } from '../clients/client-facts.ts'
 import { isSelfRegistered } from '../clients/find-client.ts'
 import { findRequestingClient } from '../clients/find-requesting-client.ts'
+import { profileProblems } from '../clients/profile-of-app.ts'
 import { OAuthError, TargetedError } from '../errors/oauth-error.ts'
 import { one, optional, type Params, printableName } from '../http/params.ts'
 import { type RequestedClaims, readClaims } from '../oidc/claims.ts'
 import type { Context } from '../options/context.ts'
+import type { ProfileRules } from '../options/profile.ts'
 import type { App, OneTime } from '../store/store.ts'
 import { readCodeKey } from '../token/dpop.ts'
 import { RESPONSE_MODES, type ResponseMode } from './authorization-response.ts'
@@ -25,8 +28,13 @@ export interface TrustedTarget {
  * URL again.
  */
 export interface AuthorizationRequest extends TrustedTarget {
-  /** The parameters it was read from. They are stored until the user has decided, and are in the URL back from a login. */
+  /**
+   * The parameters it was read from. They are stored until the user has decided, and are in the URL back from a login unless the
+   * request was pushed.
+   */
   readonly params: Params
+  /** The pushed request that it was read from; null for one whose parameters came in the URL. */
+  readonly pushed: Pushed | null
   readonly state: string | null
   readonly responseMode: ResponseMode
   readonly scopes: readonly string[]
@@ -50,6 +58,17 @@ export interface RequestSource {
   readonly params: Params
   /** Names that are given more than once; only `resource` may be (RFC 8707 §2). */
   readonly repeated: readonly string[]
+  /** The pushed request that has these parameters. Absent: they came in the URL. */
+  readonly pushed?: Pushed
+}
+
+/** A pushed request (RFC 9126 §4), as one HTTP request uses it. */
+export interface Pushed {
+  readonly entry: OneTime<'pushed'>
+  /** The parameters of the URL that leads to it. */
+  readonly url: Params
+  /** The attempt of this HTTP request to answer it. */
+  readonly attempt: string
 }
 
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
@@ -87,10 +106,10 @@ export function requestSource(given: Iterable<readonly [string, string]>): Reque
 export async function readAuthorizationRequest(
   source: RequestSource,
   context: Context,
-  { mayRead = true, status = 400 }: ReadSettings = {},
+  { mayRead = true, mayBePlain = false, status = 400 }: ReadSettings = {},
 ): Promise<AuthorizationRequest> {
   const target = await trustTarget(source, context, { mayRead, status })
-  return readRest(source, target, context)
+  return readRest(source, target, context, mayBePlain)
 }
 
 /**
@@ -103,7 +122,7 @@ export async function readOpenRequest(
   status = 400,
 ): Promise<AuthorizationRequest> {
   const source = requestSource(Object.entries(data.params as Record<string, string>))
-  const asked = await readAuthorizationRequest(source, context, { mayRead: false, status })
+  const asked = await readAuthorizationRequest(source, context, { mayRead: false, mayBePlain: true, status })
   // What the user saw is what is issued, even if the document of the client has changed since.
   if ((data.clientSeen ?? null) !== clientSeen(asked.app))
     throw new OAuthError('invalid_request', 'the app has changed since this screen was opened: start again from the app', {
@@ -126,13 +145,15 @@ interface ReadSettings {
   readonly status?: number
   /** Whether the document of a client may be read anew. Default true. */
   readonly mayRead?: boolean
+  /** Whether a request that is not pushed is read even where it has to be pushed. Default false. */
+  readonly mayBePlain?: boolean
 }
 
 /** Phase one: finds the app and checks its redirect URI. */
 async function trustTarget(
   source: RequestSource,
   context: Context,
-  { mayRead, status }: Required<ReadSettings>,
+  { mayRead, status }: Required<Pick<ReadSettings, 'mayRead' | 'status'>>,
 ): Promise<TrustedTarget> {
   const clientId = onlyOne(source, 'client_id')
   const redirectUri = onlyOne(source, 'redirect_uri')
@@ -154,9 +175,10 @@ async function trustTarget(
 
 /** Phase two: reads everything else. Throws TargetedError. */
 function readRest(
-  { params, repeated }: RequestSource,
+  { params, pushed, repeated }: RequestSource,
   target: TrustedTarget,
   { config }: Pick<Context, 'config'>,
+  mayBePlain: boolean,
 ): AuthorizationRequest {
   const state = readState(params, repeated)
   const askedMode = params.get('response_mode') ?? modeInside(params.get('request'))
@@ -167,6 +189,10 @@ function readRest(
     if (twice !== undefined) throw new OAuthError('invalid_request', `${printableName(twice)} is given more than once`)
     refuseLong(params)
     refuseUnsupported(params)
+    // RFC 9126 §5, §6
+    if (!mayBePlain && pushed?.entry.data.pushedBy !== 'client' && mustPush(target.app, config))
+      throw new OAuthError('invalid_request', 'this app must push its authorization requests: post them to the endpoint for it')
+    if (config.rules.name !== null) requireProfile(target, config.rules)
     if (!target.app.grantTypes.includes('authorization_code')) {
       throw new OAuthError('unauthorized_client', 'this app may not use the authorization_code grant')
     }
@@ -179,6 +205,7 @@ function readRest(
       app: target.app,
       redirectUri: target.redirectUri,
       params,
+      pushed: pushed ?? null,
       state: state.value,
       audience: readAudience([params.get('resource') ?? ''], config),
       scopes,
@@ -257,7 +284,7 @@ function refuseUnsupported(params: Params): void {
   if (optional(params, 'request') !== undefined)
     throw new OAuthError('request_not_supported', 'request is not supported: send plain parameters')
   if (optional(params, 'request_uri') !== undefined)
-    throw new OAuthError('request_uri_not_supported', 'request_uri is not supported: send plain parameters')
+    throw new OAuthError('request_uri_not_supported', 'request_uri must be one that this server issued for a pushed request')
   if (optional(params, 'registration') !== undefined)
     throw new OAuthError('registration_not_supported', 'registration is not supported')
 }
@@ -273,6 +300,13 @@ function modeInside(requestObject: string | undefined): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Refuses an app that was registered before the server had its profile, and contradicts it. */
+function requireProfile({ app, redirectUri }: TrustedTarget, rules: ProfileRules): void {
+  const [problem] = profileProblems({ authMethod: app.authMethod, redirectUris: [redirectUri] }, rules)
+  if (problem)
+    throw new OAuthError('unauthorized_client', `the app is not one for this server: ${problem.path} ${problem.message}`)
 }
 
 function readPrompt(params: Params): ReadonlySet<Prompt> {
@@ -322,7 +356,8 @@ function readState(params: Params, repeated: readonly string[]): { readonly valu
   return { value }
 }
 
-function onlyOne({ params, repeated }: RequestSource, name: string): string {
+/** Returns a parameter. Throws `invalid_request` if it is absent or given more than once. */
+export function onlyOne({ params, repeated }: RequestSource, name: string): string {
   if (repeated.includes(name)) throw new OAuthError('invalid_request', `${name} is given more than once`)
   return one(params, name)
 }

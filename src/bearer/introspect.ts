@@ -11,15 +11,15 @@ import { tokenRef } from '../tokens/token-ref.ts'
 import { audienceClaim } from './audience.ts'
 
 /**
- * POST /oauth/introspect (RFC 7662). An app with a secret may introspect its own tokens, and a resource server access tokens
+ * POST /oauth/introspect (RFC 7662). An app that authenticates may introspect its own tokens, and a resource server access tokens
  * for its resources; every other token is reported as inactive.
  */
 export async function introspect(request: HttpRequest, context: Context): Promise<HttpResponse> {
   const { config, store } = context
   const params = requireForm(request)
   const caller = await authenticateClient(request, params, context)
-  // RFC 7662 §2.1: the caller must be authenticated; an app without a secret only names itself.
-  if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that has a secret')
+  // RFC 7662 §2.1: the caller must be authenticated; an app without credentials only names itself.
+  if (!provesItself(caller)) throw new OAuthError('invalid_client', 'introspection needs an app that authenticates')
 
   const ref = tokenRef(one(params, 'token'))
   const served = config.resourceServers.get(wireId(caller)) ?? []

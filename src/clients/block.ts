@@ -90,7 +90,14 @@ function notUnknown(): TypeError {
 
 /** The record of a client whose document has not been read. */
 function unreadApp(clientId: string, now: number, neverUsedMs = 0): App {
-  const metadata = { name: '', authMethod: 'none', redirectUris: [], grantTypes: [], registered: {} }
+  const metadata = {
+    name: '',
+    authMethod: 'none',
+    redirectUris: [],
+    grantTypes: [],
+    requirePushedAuthorizationRequests: false,
+    registered: {},
+  }
   const app = selfRegisteredApp(metadata, { id: appIdOf(clientId), origin: 'metadata', now, expiresAt: now + neverUsedMs })
   return { ...app, clientId, freshUntil: 0 }
 }

@@ -16,9 +16,17 @@ export function hasSecret({ authMethod }: Authenticated): boolean {
   return authMethod === 'client_secret'
 }
 
-/** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). */
-export function mustUsePkce(app: Authenticated): boolean {
-  return !provesItself(app)
+/** Tells whether an app's authorization requests must carry a PKCE challenge (RFC 9700 §2.1.1). One with a document is an agent, keys or not. */
+export function mustUsePkce(app: Registered): boolean {
+  return !provesItself(app) || app.origin === 'metadata'
+}
+
+/** Tells whether an app must push its authorization requests (RFC 9126 §5, §6). */
+export function mustPush(
+  { requirePushedAuthorizationRequests }: Pick<App, 'requirePushedAuthorizationRequests'>,
+  { requirePushedAuthorizationRequests: every }: { readonly requirePushedAuthorizationRequests: boolean },
+): boolean {
+  return every || requirePushedAuthorizationRequests === true
 }
 
 /** Tells whether an app may have tokens for itself (RFC 6749 §4.4): it authenticates, and the host or an admin registered it. */

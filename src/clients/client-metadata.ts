@@ -1,18 +1,25 @@
 import type { JsonObject } from '../base/json.ts'
 import { isLoopback } from '../base/loopback.ts'
 import type { Config } from '../options/config.ts'
-import type { AuthMethod } from '../store/store.ts'
+import { algorithmsOf } from '../options/signing.ts'
+import type { AppKeys, AuthMethod } from '../store/store.ts'
 import type { ClientAuthentication } from './authenticate/method.ts'
+import { ASSERTION_ALGORITHMS, keySetUrlProblem, readPublicKeys } from './public-keys.ts'
 import { redirectUriProblem } from './redirect-uri-rules.ts'
 
 /** What a client says of itself (RFC 7591 §2), read and judged. */
 export interface ClientMetadata {
   readonly name: string
   readonly authMethod: AuthMethod
+  /** Absent where it authenticates without them. */
+  readonly keys?: AppKeys
+  /** Absent where it asks for none. */
+  readonly idTokenSignedResponseAlg?: string
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
   /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: no. */
   readonly dpopBoundAccessTokens?: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   /** All that was registered, by the names of RFC 7591, with the values that count. */
   readonly registered: JsonObject
 }
@@ -35,7 +42,7 @@ export class MetadataError extends Error {
 }
 
 export interface MetadataRules {
-  readonly config: Pick<Config<never>, 'clients' | 'dpop' | 'redirectSchemes' | 'scopes' | 'signing'>
+  readonly config: Pick<Config<never>, 'allowLoopbackProviders' | 'clients' | 'dpop' | 'redirectSchemes' | 'scopes' | 'signing'>
   readonly methods: readonly ClientAuthentication[]
   /**
    * Whether the client says this to every server, in a document: what this server does not have is then left out, and not
@@ -67,7 +74,6 @@ const TEXTS: Readonly<Record<string, number>> = {
 export function readClientMetadata(given: unknown, rules: MetadataRules): ClientMetadata {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw bad('the metadata must be a JSON object')
   const members = new Map(Object.entries(given).filter(([, value]) => value !== null && value !== ''))
-  const { signing } = rules.config
   const grantTypes = readGrantTypes(members)
   const responseTypes = readResponseTypes(members)
   const redirectUris = readRedirectUris(members, rules)
@@ -75,33 +81,35 @@ export function readClientMetadata(given: unknown, rules: MetadataRules): Client
   const name = readText(members, 'client_name', MAX_NAME)
   const scopes = readScopes(members, rules)
   const isBound = readBound(members, rules)
+  const idTokenAlg = readIdTokenAlgorithm(members, rules)
+  const mustPush = readFlag(members, 'require_pushed_authorization_requests')
   if (members.has('subject_type') && members.get('subject_type') !== 'public') throw bad('subject_type must be public')
   return {
     name: name ?? '',
     authMethod: method.name,
+    ...(method.keys ? { keys: method.keys } : {}),
+    ...(idTokenAlg === undefined ? {} : { idTokenSignedResponseAlg: idTokenAlg }),
     redirectUris,
     grantTypes,
-    dpopBoundAccessTokens: isBound === true,
+    ...(isBound === true ? { dpopBoundAccessTokens: true } : {}),
+    requirePushedAuthorizationRequests: mustPush === true,
     registered: {
       ...(name === undefined ? {} : { client_name: name }),
       redirect_uris: redirectUris,
       grant_types: grantTypes,
       response_types: responseTypes,
       token_endpoint_auth_method: method.wireName,
+      ...(method.keys ? registeredKeys(method.keys, members) : {}),
       application_type: readApplicationType(members, redirectUris),
       ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
       ...(isBound === undefined ? {} : { dpop_bound_access_tokens: isBound }),
       ...readTexts(members),
+      ...(mustPush === undefined ? {} : { require_pushed_authorization_requests: mustPush }),
       ...(members.has('contacts') ? { contacts: readContacts(members.get('contacts')) } : {}),
       ...(members.has('subject_type') ? { subject_type: 'public' } : {}),
-      // Answered with the algorithm that is used, whichever was asked for (RFC 7591 §3.2.1).
-      ...(members.has('id_token_signed_response_alg') && signing ? { id_token_signed_response_alg: algorithmOf(signing) } : {}),
+      ...(idTokenAlg === undefined ? {} : { id_token_signed_response_alg: idTokenAlg }),
     },
   }
-}
-
-function algorithmOf(signing: NonNullable<Config<never>['signing']>): string {
-  return signing.kind === 'supplied' ? signing.keys[0].alg : signing.alg
 }
 
 type Members = ReadonlyMap<string, unknown>
@@ -163,23 +171,63 @@ function printable(uri: unknown): string {
 interface ChosenMethod {
   readonly name: AuthMethod
   readonly wireName: string
+  readonly keys?: AppKeys
 }
 
 /**
  * How the client authenticates. RFC 7591 §2: without the member, by a secret in HTTP Basic; a document has no place for a secret,
- * so without the member it means none. A document that prefers what this server does not have may list others that it accepts.
+ * so without the member it means what it lists, or none. A document that prefers what this server does not have may list others
+ * that it accepts.
  */
-function readMethod(members: Members, { isDocument, methods }: MetadataRules): ChosenMethod {
-  const preferred = members.get('token_endpoint_auth_method') ?? (isDocument ? 'none' : 'client_secret_basic')
+function readMethod(members: Members, rules: MetadataRules): ChosenMethod {
+  const { isDocument, methods } = rules
+  const preferred = members.get('token_endpoint_auth_method') ?? (isDocument ? undefined : 'client_secret_basic')
   const others = isDocument ? (readList(members, 'token_endpoint_auth_methods_supported') ?? []) : []
   const wireNames = methods.flatMap(({ name, wireNames }) => wireNames.map(wireName => ({ name, wireName })))
   const usable = wireNames.filter(({ name }) => !isDocument || name !== 'client_secret')
-  if (typeof preferred !== 'string') throw bad('token_endpoint_auth_method must be a text')
-  for (const asked of [preferred, ...others]) {
+  if (preferred !== undefined && typeof preferred !== 'string') throw bad('token_endpoint_auth_method must be a text')
+  for (const asked of preferred === undefined ? [...others, 'none'] : [preferred, ...others]) {
     const found = usable.find(({ wireName }) => wireName === asked)
-    if (found) return found
+    if (found?.name !== 'private_key_jwt') {
+      if (found) return found
+      continue
+    }
+    const keys = readKeys(members, rules)
+    if (keys) return { ...found, keys }
+    if (!isDocument || others.length === 0) throw bad('private_key_jwt needs jwks or jwks_uri')
   }
   throw bad(`token_endpoint_auth_method must be one of ${usable.map(({ wireName }) => wireName).join(', ')}`)
+}
+
+/** The public keys of the client (RFC 7591 §2); undefined if there are none. Keys for other uses are left out. */
+function readKeys(members: Members, { config }: MetadataRules): AppKeys | undefined {
+  const [jwks, jwksUri] = [members.get('jwks'), members.get('jwks_uri')]
+  if (jwks !== undefined && jwksUri !== undefined) throw bad('there must not be both jwks and jwks_uri')
+  if (jwks !== undefined) {
+    const { keys, problem } = readPublicKeys(jwks)
+    if (keys.length === 0) throw bad(`jwks ${problem}`)
+    return { jwks: { keys } }
+  }
+  if (jwksUri === undefined) return undefined
+  const problem = keySetUrlProblem(jwksUri, config.allowLoopbackProviders)
+  if (problem !== undefined) throw bad(`jwks_uri ${problem}`)
+  return { jwksUri: String(jwksUri) }
+}
+
+/** The keys as they are registered, and the one algorithm of its assertions if the client names one. */
+function registeredKeys(keys: AppKeys, members: Members): JsonObject {
+  const alg = members.get('token_endpoint_auth_signing_alg')
+  if (alg !== undefined && !ASSERTION_ALGORITHMS.includes(String(alg)))
+    throw bad(`token_endpoint_auth_signing_alg must be one of ${ASSERTION_ALGORITHMS.join(', ')}`)
+  const set = 'jwks' in keys ? { jwks: { keys: keys.jwks.keys } } : { jwks_uri: keys.jwksUri }
+  return { ...set, ...(alg === undefined ? {} : { token_endpoint_auth_signing_alg: String(alg) }) }
+}
+
+/** The algorithm of its ID tokens: the one it asks for, or where the server does not have that one, the server's own (RFC 7591 §3.2.1). */
+function readIdTokenAlgorithm(members: Members, { config }: MetadataRules): string | undefined {
+  const asked = members.get('id_token_signed_response_alg')
+  const algorithms = algorithmsOf(config.signing)
+  return asked === undefined ? undefined : (algorithms.find(alg => alg === asked) ?? algorithms[0])
 }
 
 /** Control characters, those that turn the direction of a text, and halves of characters: a text with one reads as another. */
@@ -191,6 +239,12 @@ function readText(members: Members, name: string, most: number): string | undefi
   if (typeof value !== 'string' || value.length > most) throw bad(`${name} must be a text of at most ${most} characters`)
   if (UNFIT.test(value)) throw bad(`${name} must have no control characters`)
   return value.trim() === '' ? undefined : value
+}
+
+function readFlag(members: Members, name: string): boolean | undefined {
+  const value = members.get(name)
+  if (value !== undefined && typeof value !== 'boolean') throw bad(`${name} must be true or false`)
+  return value
 }
 
 function readTexts(members: Members): JsonObject {

@@ -7,6 +7,7 @@ import { RateLimitError } from '../errors/rate-limit-error.ts'
 import type { SignedInContext } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
 import { type ClientMetadata, MetadataError, readClientMetadata } from './client-metadata.ts'
 import type { DocumentReader, Outcome } from './document-reader.ts'
 import { selfRegisteredApp } from './self-registered.ts'
@@ -100,6 +101,7 @@ async function keepDocument(
 ): Promise<App> {
   const { config, events, now, store } = context
   const metadata = await judge(url, document, context)
+  await publishKeyFor(metadata, context)
   for (let tries = 0; tries < TRIES; tries++) {
     const current = await store.apps.get(appIdOf(url))
     // Two URLs may have one digest: the second of them is not let in.
@@ -148,19 +150,10 @@ function newDocumentApp(url: string, metadata: ClientMetadata, now: EpochMs, nev
 }
 
 /** The record with what its document says now. */
-function withDocument(app: App, metadata: ClientMetadata, now: EpochMs): App {
-  const { authMethod, dpopBoundAccessTokens = false, grantTypes, name, redirectUris, registered } = metadata
+function withDocument(app: App, { registered, ...said }: ClientMetadata, now: EpochMs): App {
   const version = app.version + 1
-  if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === authMethod) return { ...app, version }
-  return {
-    ...app,
-    authMethod,
-    dpopBoundAccessTokens,
-    grantTypes,
-    name,
-    redirectUris,
-    metadata: registered,
-    updatedAt: now,
-    version,
-  }
+  if (isDeepStrictEqual(app.metadata, registered) && app.authMethod === said.authMethod) return { ...app, version }
+  const { dpopBoundAccessTokens: _bound, idTokenSignedResponseAlg: _alg, keys: _keys, ...others } = app
+  const { requirePushedAuthorizationRequests: _push, ...kept } = others
+  return { ...kept, ...said, metadata: registered, updatedAt: now, version }
 }

@@ -8,6 +8,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { announced } from '../store/announced.ts'
 import type { App } from '../store/store.ts'
+import { publishKeyFor } from '../tokens/current-keys.ts'
 import { newRegistrationToken } from '../tokens/opaque.ts'
 import { bearerToken } from '../tokens/token-guard.ts'
 import { makeSecret } from './authenticate/client-secret.ts'
@@ -32,6 +33,7 @@ export async function registerClient(request: HttpRequest, context: Context): Pr
   // Last: what registers nothing takes nothing from the others.
   await limits.count('allRegistrations', [], store)
 
+  await publishKeyFor(metadata, context)
   const secret = hasSecret(metadata) ? makeSecret(now) : null
   const token = newRegistrationToken()
   const expiresAt = now + (config.clients?.neverUsedMs ?? 0)

@@ -24,7 +24,7 @@ const DEFAULT_IDLE_MS = 90 * DAY_MS
 
 /** Everything of such a record but its id and its way of authentication. */
 export function selfRegisteredApp(
-  { authMethod, dpopBoundAccessTokens, grantTypes, name, redirectUris, registered }: ClientMetadata,
+  { grantTypes, name, redirectUris, registered, ...others }: ClientMetadata,
   { expiresAt, id, now, origin }: Pick<App, 'id' | 'origin'> & { readonly now: EpochMs; readonly expiresAt: EpochMs },
 ): App {
   return {
@@ -35,10 +35,9 @@ export function selfRegisteredApp(
     description: '',
     status: 'active',
     origin,
-    authMethod,
+    ...others,
     secrets: [],
     redirectUris,
-    ...(dpopBoundAccessTokens && { dpopBoundAccessTokens }),
     grantTypes,
     // What such apps may ask for is the same for all of them, and said in the options.
     scopes: [],

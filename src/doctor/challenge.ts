@@ -1,6 +1,6 @@
-/** The Bearer challenge of a `WWW-Authenticate` header, by parameter; null if there is none (RFC 9110 §11.6.1). */
+/** The challenge of a `WWW-Authenticate` header that asks for an access token, bearer or bound (RFC 9449 §7.1), by parameter; null if there is none (RFC 9110 §11.6.1). */
 export function bearerChallenge(header: string | null): ReadonlyMap<string, string> | null {
-  const found = /(?:^|,\s*)bearer(?=$|[\s,])(.*)$/is.exec(header ?? '')
+  const found = /(?:^|,\s*)(?:bearer|dpop)(?=$|[\s,])(.*)$/is.exec(header ?? '')
   if (!found) return null
   const parameters = new Map<string, string>()
   const pattern = /\s*(?:,\s*)?([\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?/gy

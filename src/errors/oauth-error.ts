@@ -23,6 +23,8 @@ export type OAuthErrorCode =
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'
+  // OpenID Connect Core 1.0 §3.1.2.6, RFC 9101 §7
+  | 'invalid_request_uri'
   // RFC 8628 §3.5
   | 'authorization_pending'
   | 'slow_down'

@@ -32,6 +32,10 @@ export const LIMITS = {
   codes: { id: 'codes', points: 120, seconds: 60, of: 'codes were issued' },
   /** Records of browsers that were sent to the login, by address. */
   logins: { id: 'logins', points: 100, seconds: 600, of: 'logins were begun' },
+  /** Authorization requests that clients which authenticate push, by client. */
+  pushedRequests: { id: 'pushed_requests', points: 600, seconds: 60, of: 'requests were pushed' },
+  /** Authorization requests that anyone can have stored in the name of a client, by client and address. */
+  publicPushedRequests: { id: 'public_pushed_requests', points: 300, seconds: 600, of: 'requests were pushed' },
   /** Failed authentications of clients, by client and address. */
   clientFailures: { id: 'client_failures', points: 60, seconds: 60, of: 'attempts have failed' },
   /** Failed exchanges of a sign-in provider's code, by provider and address. */
@@ -70,8 +74,8 @@ export interface Limits {
    * Counts one use. Resolves to the headers that say how much is left; rejects with RateLimitError (429) when nothing was.
    */
   count(name: LimitName, key: readonly string[], waiting: Waiting): Promise<Headers>
-  /** Counts one use by the caller's address. Rejects with RateLimitError. */
-  countFrom(name: LimitName, ip: string | undefined, waiting: Waiting): Promise<void>
+  /** Counts one use by the caller's address, and by `key`. Rejects with RateLimitError. */
+  countFrom(name: LimitName, ip: string | undefined, waiting: Waiting, key?: readonly string[]): Promise<void>
   /** Throws RateLimitError if the failures of this key and address have used up their limit. */
   checkFailures(name: LimitName, key: readonly string[], ip: string | undefined): void
   /** Counts a failure of this key and address. Rejects with RateLimitError when the limit is used up. */
@@ -150,10 +154,10 @@ export function createLimits({ log, now, rateLimiter, rateLimits, storeTimeoutMs
   return {
     state,
     count,
-    async countFrom(name, ip, waiting) {
+    async countFrom(name, ip, waiting, key = []) {
       const address = addressKey(ip)
-      if (address === null) await countUntold(name, [], ip)
-      else await count(name, [address], waiting)
+      if (address === null) await countUntold(name, key, ip)
+      else await count(name, [address, ...key], waiting)
     },
     checkFailures(name, key, ip) {
       const at = now()

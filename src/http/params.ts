@@ -13,6 +13,8 @@ const REPEATABLE: ReadonlySet<string> = new Set(['resource', 'optional_scope'])
 /** Parameters that must not be in the URL of a POST: URLs are logged (RFC 6749 §2.3.1, §3.2). */
 const BODY_ONLY = [
   'grant_type',
+  'client_assertion',
+  'client_assertion_type',
   'client_id',
   'client_secret',
   'code',

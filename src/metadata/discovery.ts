@@ -28,6 +28,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
   const wireNames = (methods: readonly ClientAuthentication[]) => methods.flatMap(({ wireNames }) => wireNames)
   const methods = services.clientAuthentication
   const proving = methods.filter(({ name }) => provesItself({ authMethod: name }))
+  const algorithms = methods.flatMap(({ algorithms }) => algorithms ?? [])
   const at = (path: string) => `${config.origin}${config.mountPath}${path}`
   return {
     issuer: config.issuer,
@@ -36,6 +37,8 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     device_authorization_endpoint: config.devices ? at('/oauth/device_authorization') : undefined,
     revocation_endpoint: at('/oauth/revoke'),
     introspection_endpoint: at('/oauth/introspect'),
+    pushed_authorization_request_endpoint: at('/oauth/par'),
+    require_pushed_authorization_requests: config.requirePushedAuthorizationRequests,
     registration_endpoint: config.clients?.registration ? at('/oauth/register') : undefined,
     client_id_metadata_document_supported: config.clients?.documents ? true : undefined,
     scopes_supported: [...config.scopes.keys(), 'offline_access'],
@@ -43,10 +46,13 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     response_modes_supported: RESPONSE_MODES,
     grant_types_supported: [...services.grants.keys()],
     token_endpoint_auth_methods_supported: wireNames(methods),
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: wireNames(methods),
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: wireNames(proving),
     // RFC 9449 §5.1
     dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : PROOF_ALGORITHMS,
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     code_challenge_methods_supported: config.allowPlainPkce ? ['S256', 'plain'] : ['S256'],
     authorization_response_iss_parameter_supported: true,
     claims_parameter_supported: keys !== null,

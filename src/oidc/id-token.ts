@@ -4,6 +4,7 @@ import type { Context } from '../options/context.ts'
 import type { App, Grant } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintIdToken } from '../tokens/id-token.ts'
+import type { SigningKey } from '../tokens/signing-key.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
 
@@ -35,10 +36,22 @@ export async function idTokenFor(
   }
   const { authTime, idTokenClaims, nonce, sid } = grantContext(grant.context)
   const names = config.claimsInIdToken ? [...new Set([...claimsOfScopes(scopes, config), ...idTokenClaims])] : idTokenClaims
-  const [{ signing }, claims] = await Promise.all([currentKeys(context), claimsOf(userId, { clientId, scopes, names }, config)])
+  const [{ signers, signing }, claims] = await Promise.all([
+    currentKeys(context),
+    claimsOf(userId, { clientId, scopes, names }, config),
+  ])
   if (!claims) throw userGone()
   const contents = { issuer: config.issuer, clientId, userId, accessToken, issuedAt: now, lifetimeSeconds: config.idTokenSeconds }
-  return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, signing)
+  const key = keyFor(app, signers) ?? signing
+  return mintIdToken({ ...contents, authTime, nonce: renewed ? null : nonce, sid, claims }, key)
+}
+
+/**
+ * Finds the key of the algorithm that an app has asked for (OpenID Connect Dynamic Client Registration §2). Undefined if it has asked
+ * for none, or if the server has changed its algorithms since.
+ */
+function keyFor({ idTokenSignedResponseAlg: wanted }: App, signers: readonly SigningKey[]): SigningKey | undefined {
+  return wanted === undefined ? undefined : signers.find(({ alg }) => alg === wanted)
 }
 
 function userGone(): OAuthError {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
+import { type AppRules, appChangesSchema, appGrants, newAppSchema } from '../apps/app-input.ts'
 import { scopeViewSchema } from '../apps/app-scopes.ts'
 import { listTokensQuery, tokenViewSchema } from '../apps/app-tokens.ts'
 import { appViewSchema, appWithSecretSchema } from '../apps/app-view.ts'
@@ -10,7 +10,6 @@ import { RESPONSE_MODES } from '../authorize/authorization-response.ts'
 import { connectedAppSchema } from '../connected-apps/list.ts'
 import { authorizeConnectorQuery } from '../connectors/authorize.ts'
 import { workspaceInput } from '../connectors/workspace-exchange.ts'
-import type { Config } from '../options/config.ts'
 import type { Services } from '../options/context.ts'
 import { accountInput } from '../sign-in/account-exchange.ts'
 
@@ -66,7 +65,12 @@ const ACCOUNT_ERRORS = Object.fromEntries(
 )
 
 const pkce = { code_challenge: text.optional(), code_challenge_method: z.enum(['S256', 'plain']).optional() }
-const client = { client_id: text.optional(), client_secret: text.optional() }
+const client = {
+  client_id: text.optional(),
+  client_secret: text.optional(),
+  client_assertion: text.optional(),
+  client_assertion_type: text.optional(),
+}
 const pagination = z.object({ page: z.int(), limit: z.int(), total: z.int(), totalPages: z.int() })
 
 const logoutRequest = z.object({
@@ -77,6 +81,25 @@ const logoutRequest = z.object({
   state: text.optional(),
   ui_locales: text.optional(),
 })
+
+const authorizationRequest = {
+  response_type: z.literal('code'),
+  redirect_uri: text,
+  scope: text.optional(),
+  state: text.optional(),
+  nonce: text.optional(),
+  resource: text.optional(),
+  response_mode: z.enum(RESPONSE_MODES).optional(),
+  prompt: text.optional(),
+  max_age: text.optional(),
+  login_hint: text.optional(),
+  id_token_hint: text.optional(),
+  ui_locales: text.optional(),
+  acr_values: text.optional(),
+  claims: text.optional(),
+  dpop_jkt: text.optional(),
+  ...pkce,
+}
 
 const registration = z.looseObject({
   client_name: text.optional(),
@@ -101,49 +124,34 @@ const decidedSchema = z.object({ client: unregisteredViewSchema, revoked: z.int(
 const metadata = z.looseObject({ issuer: text, authorization_endpoint: text, token_endpoint: text })
 
 /** Describes every route, by method and path. */
-export function describeOperations(
-  rules: Pick<Config<never>, 'redirectSchemes' | 'scopes'>,
-  services: Pick<Services, 'grants'>,
-): Readonly<Record<string, Operation>> {
+export function describeOperations(rules: AppRules, services: Pick<Services, 'grants'>): Readonly<Record<string, Operation>> {
   const grants = appGrants(services)
   const grantParameters = [...services.grants.values()].flatMap(({ parameters }) => Object.keys(parameters))
   return {
     'GET /oauth/authorize': {
       summary: 'Begin an authorization: to the login, the consent page, or back to the app (RFC 6749 §4.1.1)',
-      query: z.object({
-        response_type: z.literal('code'),
-        client_id: text,
-        redirect_uri: text,
-        scope: text.optional(),
-        state: text.optional(),
-        nonce: text.optional(),
-        resource: text.optional(),
-        response_mode: z.enum(RESPONSE_MODES).optional(),
-        prompt: text.optional(),
-        max_age: text.optional(),
-        login_hint: text.optional(),
-        id_token_hint: text.optional(),
-        ui_locales: text.optional(),
-        acr_values: text.optional(),
-        claims: text.optional(),
-        dpop_jkt: text.optional(),
-        ...pkce,
-      }),
-      answers: { 200: null, 302: null, ...OAUTH_ERRORS, 403: oauthError },
+      query: z
+        .object({ ...authorizationRequest, client_id: text })
+        .partial({ response_type: true, redirect_uri: true })
+        .extend({ request_uri: text.describe('of a pushed request, in place of all others but client_id').optional() }),
+      answers: { 200: null, 302: null, 303: null, ...OAUTH_ERRORS, 403: oauthError },
     },
     'POST /oauth/authorize': {
-      summary: 'Submit the user’s decision',
-      body: z.object({
-        consent: z.enum(['granted', 'denied']),
-        consent_id: text.optional(),
-        optional_scope: optionalScope,
-        client_id: text.optional(),
-        redirect_uri: text.optional(),
-        scope: text.optional(),
-        state: text.optional(),
-        resource: text.optional(),
-        ...pkce,
-      }),
+      summary: 'Submit the user’s decision; or begin an authorization by a form, which is redirected to GET',
+      body: z.union([
+        z.object({
+          consent: z.enum(['granted', 'denied']),
+          consent_id: text.optional(),
+          optional_scope: optionalScope,
+          client_id: text.optional(),
+          redirect_uri: text.optional(),
+          scope: text.optional(),
+          state: text.optional(),
+          resource: text.optional(),
+          ...pkce,
+        }),
+        z.object({ ...authorizationRequest, client_id: text }),
+      ]),
       formToo: true,
       answers: {
         200: z.object({ redirect_uri: text, form_post: z.record(text, text).optional() }),
@@ -154,7 +162,7 @@ export function describeOperations(
     },
     'GET /oauth/consent': {
       summary: 'The consent page; as JSON, what it shows',
-      query: z.object({ consent_id: text }),
+      query: z.object({ consent_id: text, request_uri: text.optional() }),
       answers: {
         200: z.object({
           consent_id: text,
@@ -194,6 +202,12 @@ export function describeOperations(
         }),
         ...OAUTH_ERRORS,
       },
+    },
+    'POST /oauth/par': {
+      summary: 'Push an authorization request (RFC 9126)',
+      body: z.object({ ...authorizationRequest, ...client }),
+      formToo: true,
+      answers: { 201: z.object({ request_uri: text, expires_in: z.int() }), ...OAUTH_ERRORS },
     },
     'POST /oauth/device_authorization': {
       summary: 'Get the codes of a device (RFC 8628 §3.1)',

@@ -5,6 +5,7 @@ import type { Connectors } from './connectors.ts'
 import type { DevicesConfig } from './devices.ts'
 import type { AuthmountOptions } from './options.ts'
 import { Place, quote } from './place.ts'
+import { type ProfileRules, withProfile } from './profile.ts'
 import { readRows } from './rows.ts'
 import { isGuarded, type Scope, scopesOfResources, withOpenid } from './scopes.ts'
 import { signingSettings } from './signing.ts'
@@ -42,15 +43,17 @@ export interface Config<Native = unknown> extends Omit<OptionValues, Derived>, R
   readonly devices: DevicesConfig | null
   /** Outside accounts; null: there are none. */
   readonly connectors: Connectors | null
+  /** What the profile demands; where there is none, what every server does. */
+  readonly rules: ProfileRules
 }
 
 /** Fills in defaults. Throws one OptionsError that lists every problem, for any value whatever that is no set of options. */
 export function readConfig<Native>(options: AuthmountOptions<Native>): Config<Native> {
   const problems: string[] = []
-  const values = readValues(options, problems)
-  problems.push(...RELATIONS.flatMap(problemOf => problemOf(values) ?? []))
+  const { rules, values, ...contradicted } = withProfile(readValues(options, problems), options)
+  problems.push(...contradicted.problems, ...RELATIONS.flatMap(problemOf => problemOf(values) ?? []))
   if (problems.length > 0) throw new OptionsError(problems)
-  return Object.freeze(configOf<Native>(values as OptionValues))
+  return Object.freeze(configOf<Native>(values as OptionValues, rules))
 }
 
 function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
@@ -65,7 +68,7 @@ function readValues(given: unknown, problems: string[]): Partial<OptionValues> {
   throw new OptionsError([`${needed}, not ${quote(given)}`])
 }
 
-function configOf<Native>(values: OptionValues): Config<Native> {
+function configOf<Native>(values: OptionValues, rules: ProfileRules): Config<Native> {
   const { clients, connectors, devices, keyRotation, lifetimes, resources, signingAlg, signingKeys, ...same } = values
   const { sealingKeys } = same
   const { idTokenSeconds } = lifetimes
@@ -88,6 +91,7 @@ function configOf<Native>(values: OptionValues): Config<Native> {
     clients: clients && clientsConfig(clients, scopesOfUnknown(clients.scopes, same.scopes), same.redirectSchemes),
     devices: devices && { ...devices, pageUrl: outside(devices.pageUrl) },
     connectors: connectors && connectorsOf(connectors, sealingKeys ?? []),
+    rules,
   }
 }
 

@@ -12,6 +12,11 @@ export interface Lifetimes {
    * then goes on; to end that, see how long refresh tokens live. 1–3,650 days; default: until it is withdrawn.
    */
   readonly consentDays?: number | undefined
+  /**
+   * How long a browser may take to come with a pushed request, and back from the login (RFC 9126 §2.2). A consent screen that is
+   * open by then stays open. 5–599 seconds; default 540.
+   */
+  readonly pushedRequestSeconds?: number | undefined
   /** How long an ID token is good for. 60–86,400 seconds; default 3600. */
   readonly idTokenSeconds?: number | undefined
 }
@@ -21,5 +26,7 @@ export const LIFETIMES = {
   codeSeconds: optional(number([1, 600], 'seconds'), 60),
   consentSeconds: optional(number([30, 3600], 'seconds'), 600),
   consentDays: optional(number([1, 3650], 'days'), null),
+  // Long enough to find a password or a phone; FAPI 2.0 wants less than ten minutes.
+  pushedRequestSeconds: optional(number([5, 599], 'seconds'), 540),
   idTokenSeconds: optional(number([60, 86_400], 'seconds'), 3600),
 } satisfies Table<Lifetimes>

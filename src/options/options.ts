@@ -138,11 +138,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    */
   readonly sealingKeys?: readonly Uint8Array[] | undefined
   /**
-   * Private JWKs, if you keep the signing keys yourself: the first signs, all are published. With `sealingKeys` as well, these
-   * sign. RSA of 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
+   * Private JWKs, if you keep the signing keys yourself: the first signs, and for apps that ask for another algorithm the first
+   * key of that one; all are published. An RSA key with `alg: 'PS256'` is for PS256. With `sealingKeys` as well, these sign. RSA of
+   * 2048 bits or more, P-256, Ed25519; default: a ring kept in the store.
    */
   readonly signingKeys?: readonly JWK[] | undefined
-  /** The algorithm of managed keys: `RS256`, which every client knows, or `ES256` or `EdDSA`, which cost much less. Default `RS256`. */
+  /**
+   * The algorithm of managed keys: `RS256`, which every client knows, `PS256`, or `ES256` or `EdDSA`, which cost much less. Apps that
+   * ask for RS256 have it whatever this is. Default `RS256`.
+   */
   readonly signingAlg?: SigningAlgorithm | undefined
   /** How often managed keys are replaced. */
   readonly keyRotation?: KeyRotation | undefined
@@ -195,6 +199,13 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly resourceServers?: Readonly<Record<string, readonly string[]>> | undefined
 
   // What clients may do: the defaults are the strict ones.
+  /**
+   * A profile that the whole server keeps: it sets what the profile demands, and refuses every other option, app and registration
+   * that contradicts it, by name. `oauth2.1`: PKCE of every app, S256 alone. `fapi2`, the FAPI 2.0 Security Profile: also pushed
+   * requests alone, no apps without keys, strong algorithms, https redirects, refresh tokens that do not rotate. Default: none.
+   * @see docs/security.md#profiles
+   */
+  readonly profile?: 'oauth2.1' | 'fapi2' | undefined
   /** Accept the PKCE method `plain` (RFC 7636 §4.2), for clients that cannot compute SHA-256. It protects less. Default false. */
   readonly allowPlainPkce?: boolean | undefined
   /**
@@ -207,6 +218,12 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * (RFC 8252 §7.1). Any program on a user's device can claim one: only PKCE protects the code. Default: none.
    */
   readonly redirectSchemes?: readonly string[] | undefined
+  /**
+   * Accept an authorization request only if its app pushed it before (RFC 9126): then nobody on the way through the browser can read or
+   * change it. An app can demand it for itself alone. Default false.
+   * @see docs/clients.md#pushed-requests
+   */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /**
    * Let the issuer be http on a host that is not this machine, such as a container's name: everyone on that network can read
    * codes and tokens. For development. Default false.

@@ -21,6 +21,10 @@ export interface RateLimits {
   readonly codes?: RateLimitSetting | false | undefined
   /** Logins that leave a record, because there are no `sealingKeys`, by address. Default 100 in 600 seconds. */
   readonly logins?: RateLimitSetting | false | undefined
+  /** Authorization requests that an app pushes which authenticates, by app. Default 600 in 60 seconds. */
+  readonly pushedRequests?: RateLimitSetting | false | undefined
+  /** Authorization requests that a public app pushes, or a browser posts that are too long for a URL, by app and address. Default 300 in 600 seconds. */
+  readonly publicPushedRequests?: RateLimitSetting | false | undefined
   /** Clients that failed to authenticate, by client and address. Default 60 in 60 seconds. */
   readonly clientFailures?: RateLimitSetting | false | undefined
   /** Codes of a sign-in provider that were refused, by provider and address. Default 30 in 60 seconds. */
@@ -64,6 +68,8 @@ export const RATE_LIMITS = {
   screens: row('screens'),
   codes: row('codes'),
   logins: row('logins'),
+  pushedRequests: row('pushedRequests'),
+  publicPushedRequests: row('publicPushedRequests'),
   clientFailures: row('clientFailures'),
   exchangeFailures: row('exchangeFailures'),
   deviceCodes: row('deviceCodes'),

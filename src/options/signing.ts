@@ -61,6 +61,15 @@ interface SigningValues {
   readonly signingKeys: readonly [SigningKey, ...SigningKey[]] | null
 }
 
+/** Lists what signs ID tokens, the server's own choice first; empty where there is no OpenID Connect. */
+export function algorithmsOf(signing: SigningSettings | null): readonly SigningAlgorithm[] {
+  if (!signing) return []
+  return signing.kind === 'supplied' ? [...new Set(signing.keys.map(({ alg }) => alg))] : signing.algorithms
+}
+
+/** Every OpenID Connect server has to have it (OpenID Connect Core §15.1). */
+const REQUIRED: SigningAlgorithm = 'RS256'
+
 /** Where the signing keys come from; null where there is no OpenID Connect. Keys of the host's go before managed ones. */
 export function signingSettings(values: SigningValues): SigningSettings | null {
   const { idTokenSeconds, keyRotation, sealingKeys, signingAlg, signingKeys } = values
@@ -68,7 +77,7 @@ export function signingSettings(values: SigningValues): SigningSettings | null {
   if (!sealingKeys) return null
   return {
     kind: 'managed',
-    alg: signingAlg,
+    algorithms: [...new Set([signingAlg, REQUIRED])],
     sealingKeys,
     publishMs: keyRotation.publishSeconds * 1000,
     rotateMs: keyRotation.everyDays * 86_400_000,

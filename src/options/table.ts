@@ -68,9 +68,11 @@ export const OPTIONS = {
   resources: optional(resources, null),
   resourceServers: optional(resourceServers, new Map<string, readonly string[]>()),
 
+  profile: optional(oneOf(['oauth2.1', 'fapi2']), null),
   allowPlainPkce: optional(flag, false),
   loopbackLocalhost: optional(flag, false),
   redirectSchemes: optional(list(privateScheme, "['cursor']"), []),
+  requirePushedAuthorizationRequests: optional(flag, false),
   allowInsecureIssuer: optional(flag, false),
 
   clients: optional(members<ClientsOptions, typeof CLIENTS>(CLIENTS), null),

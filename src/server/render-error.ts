@@ -27,6 +27,8 @@ interface Rendering {
   readonly issuer: string
   readonly log: Log
   readonly theme: Theme
+  /** The status with which an error travels to an app. */
+  readonly redirectStatus: 302 | 303
   /** Told of every error that a person is shown. */
   readonly shown: (error: OAuthError, reference: string) => void
 }
@@ -97,12 +99,12 @@ function apiErrorOf({ code, description, status }: OAuthError): ApiError {
   return status >= 500 ? new ApiError('INTERNAL', description) : new ApiError('VALIDATION_ERROR', description, [], { status })
 }
 
-function forBrowser(error: OAuthError, request: HttpRequest, { issuer, shown, theme }: Rendering): HttpResponse {
+function forBrowser(error: OAuthError, request: HttpRequest, { issuer, redirectStatus, shown, theme }: Rendering): HttpResponse {
   const setting = pageSettingFor(request, { theme })
   const isJson = request.body.kind === 'json'
   if (error instanceof TargetedError && !isJson) {
     const params = { error: error.code, error_description: printable(error.description), state: error.target.state, iss: issuer }
-    return authorizationResponse(request.method === 'POST' ? 303 : 302, error.target, params, setting, wayOn(request))
+    return authorizationResponse(request.method === 'POST' ? 303 : redirectStatus, error.target, params, setting, wayOn(request))
   }
   if (isJson || !request.headers.accept?.includes('text/html')) return asJson(error)
   const reference = randomId(9)

@@ -7,6 +7,7 @@ import { allowUnregistered, endUnregistered, listUnregistered, refuseUnregistere
 import { decideConsent } from '../authorize/consent.ts'
 import { showConsent } from '../authorize/consent-screen.ts'
 import { authorize } from '../authorize/endpoint.ts'
+import { pushRequest } from '../authorize/pushed-request.ts'
 import { introspect } from '../bearer/introspect.ts'
 import { revoke } from '../bearer/revoke.ts'
 import { deleteRegistration, readRegistration, registerClient } from '../clients/register.ts'
@@ -73,6 +74,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/authorize', flow: authorize, access: 'session', errors: 'browser' },
   { method: 'POST', path: '/oauth/authorize', flow: decideConsent, access: 'session', errors: 'browser' },
   { method: 'GET', path: '/oauth/consent', flow: showConsent, access: 'session', errors: 'browser' },
+  { method: 'POST', path: '/oauth/par', flow: pushRequest, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/revoke', flow: revoke, access: 'none', errors: 'oauth', cors: 'app' },
   { method: 'POST', path: '/oauth/introspect', flow: introspect, access: 'none', errors: 'oauth' },
   { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api or page' },

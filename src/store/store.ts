@@ -109,12 +109,16 @@ export interface App {
   readonly secrets: readonly AppSecret[]
   /** The public keys of an app that authenticates with `private_key_jwt`. */
   readonly keys?: AppKeys
+  /** The algorithm that signs its ID tokens. Absent: the server's own. */
+  readonly idTokenSignedResponseAlg?: string
   /** The redirect URIs it has registered. */
   readonly redirectUris: readonly string[]
   /** Origins of its pages beside those of its redirect URIs, as browsers send them. Absent: none. */
   readonly allowedOrigins?: readonly string[]
   /** Whether its tokens must be bound to a key (RFC 9449 §5.2). Absent: only if the server requires it. */
   readonly dpopBoundAccessTokens?: boolean
+  /** Whether it must push its authorization requests (RFC 9126 §6). Absent: only if every app must. */
+  readonly requirePushedAuthorizationRequests?: boolean
   /** Wire names of grants (RFC 6749 §1.3); a host may add its own. */
   readonly grantTypes: readonly string[]
   /** The scopes it may ask for. */
@@ -221,8 +225,25 @@ export interface OneTimeData {
     readonly ticked?: readonly string[]
     /** A digest of what the screen shows of a client that nobody registered by hand; absent or null for another. */
     readonly clientSeen?: string | null
+    /** The id of the pushed request that the screen was opened for, which the answer closes. Absent for a plain request. */
+    readonly pushed?: string
     /** The salt from which, with the secret id of the screen, the code is derived, so that a second click gets the same code. */
     readonly codeSalt: string
+  }
+  /** A pushed authorization request that is not answered yet (RFC 9126 §2.2). Claimed, and forgotten once it is answered. */
+  readonly pushed: {
+    /** The app that asks. */
+    readonly appId: string
+    /** The parameters of the request. */
+    readonly params: JsonObject
+    /** {@link App.epoch} when it was pushed. */
+    readonly epoch: number
+    /** Whether the app itself pushed it, or the browser of a user posted a request that is too long for a URL. */
+    readonly pushedBy: 'client' | 'browser'
+    /** From this instant on, no browser can begin with it. The entry lives on for screens that are open by then. */
+    readonly usableUntil: EpochMs
+    /** The attempt that claimed the entry. */
+    readonly attempt: string
   }
   /** A device that waits for its user (RFC 8628). Kept longer than its code, so that the device learns that the code has expired. */
   readonly device: {
@@ -334,6 +355,11 @@ export interface OneTimeData {
   readonly dpop_proof: {
     /** The thumbprint of the key. */
     readonly jkt: string
+  }
+  /** The record that an app has authenticated with this assertion, which works once (RFC 7523 §3). */
+  readonly assertion: {
+    /** The app that signed it. */
+    readonly appId: string
   }
   /**
    * The mark that a grant, or one of its tokens, was ended a moment ago: a repeat gets the same answer, and a concurrent

@@ -20,6 +20,7 @@ export function newApp(fields: Partial<App> = {}): App {
     redirectUris: ['https://app.example/cb?x=%20'],
     allowedOrigins: ['capacitor://localhost'],
     dpopBoundAccessTokens: true,
+    requirePushedAuthorizationRequests: true,
     grantTypes: ['authorization_code', 'refresh_token'],
     scopes: ['read', 'write'],
     accessTokenSeconds: 3600,

@@ -1,15 +1,9 @@
-import { nextNonce, ownUrl, requireProof } from '../bearer/proof.ts'
+import { ownUrl, requireProof } from '../bearer/proof.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { optional, type Params } from '../http/params.ts'
 import type { HttpRequest } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
-import type { App } from '../store/store.ts'
 import { type DpopProof, invalidProof, isThumbprint } from '../tokens/dpop-proof.ts'
-
-/** Tells whether the proof of a token request matters: there is one, or there must be (RFC 9449 §5, §5.2). */
-export function concernsKey({ headers }: HttpRequest, app: App, { config }: Pick<Context, 'config'>): boolean {
-  return headers.dpop === undefined ? app.dpopBoundAccessTokens === true || config.dpop === 'required' : config.dpop !== 'off'
-}
 
 /**
  * Checks the proof of a token request: its tokens are bound to the key. Called once the client is authenticated, and before
@@ -22,9 +16,6 @@ export async function proofOf(request: HttpRequest, path: string, context: Conte
     throw new OAuthError('unauthorized_client', 'this app needs bound tokens, which this server does not issue')
   return requireProof(request, { method: 'POST', urls: [ownUrl(path, config)] }, context)
 }
-
-/** The headers of a token answer: the next nonce of a client that proves its key. */
-export const headersFor = nextNonce
 
 /**
  * Reads the key to which an authorization request binds its code (RFC 9449 §10); undefined if it names none. Throws OAuthError

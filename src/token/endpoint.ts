@@ -1,5 +1,6 @@
 import { wireId } from '../base/ids.ts'
 import { readAudience } from '../bearer/audience.ts'
+import { nextNonce } from '../bearer/proof.ts'
 import { scopeText } from '../clients/allowed-scopes.ts'
 import { authenticateClient } from '../clients/authenticate/authenticate.ts'
 import { provesItself } from '../clients/client-facts.ts'
@@ -10,7 +11,7 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { idTokenFor } from '../oidc/id-token.ts'
 import type { Context } from '../options/context.ts'
 import type { App } from '../store/store.ts'
-import { concernsKey, headersFor, proofOf } from './dpop.ts'
+import { proofOf } from './dpop.ts'
 import { runGrant } from './engine.ts'
 import type { TokenGrant } from './grant.ts'
 import { announceGrant, type Issued, revokeUnanswered } from './issue.ts'
@@ -39,7 +40,7 @@ async function answer(request: HttpRequest, grants: GrantRegistry, context: Cont
   // Nothing fails any more: a grant that is announced is one whose tokens are answered.
   if (!issued.renewed) announceGrant(issued, grant.name, context)
   const answered = jsonText(200, tokenAnswer(issued, signed))
-  const nonce = proof && headersFor(proof, context)
+  const nonce = proof && nextNonce(proof, context)
   return nonce ? { ...answered, headers: { ...answered.headers, ...nonce } } : answered
 }
 
@@ -59,6 +60,11 @@ function tokenAnswer({ accessToken, expiresInSeconds, jkt, refreshToken, scopes 
 /** Tells whether to make an ID token, or to ask the host whether the user still exists. */
 function needsHost({ grant, scopes }: Issued, { config }: Context): boolean {
   return grant.userId !== null && (config.claims !== null || scopes.includes('openid'))
+}
+
+/** Tells whether the proof of a token request matters: there is one, or there must be (RFC 9449 §5, §5.2). */
+function concernsKey({ headers }: HttpRequest, app: App, { config }: Pick<Context, 'config'>): boolean {
+  return headers.dpop === undefined ? app.dpopBoundAccessTokens === true || config.dpop === 'required' : config.dpop !== 'off'
 }
 
 function findGrant(name: string, grants: GrantRegistry): TokenGrant {

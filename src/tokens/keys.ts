@@ -9,9 +9,14 @@ import { newSigningJwk, type SigningAlgorithm, type SigningKey, signingKey } fro
 export interface Keys {
   /** The key that signs now. */
   readonly signing: SigningKey
+  /** A key for each algorithm that signs now, `signing` first. */
+  readonly signers: readonly SigningKey[]
   /** The keys of live tokens, and those that will sign soon. */
   readonly published: readonly SigningKey[]
-  /** What signs now, and what will sign soon: a key that is published for older tokens alone is not among them. */
+  /**
+   * What signs now, what will sign soon, and what a client can ask for: that of a key which is published for older tokens alone is not
+   * among them.
+   */
   readonly algorithms: readonly SigningAlgorithm[]
   /** How long clients may cache the published set, in seconds. */
   readonly maxAgeSeconds: number
@@ -19,8 +24,11 @@ export interface Keys {
 
 /** Provides the signing keys. */
 export interface KeySource {
-  /** Returns the current keys. Rejects if they cannot be read. */
-  current(store: KeyRingStore, now: EpochMs): Promise<Keys>
+  /**
+   * Returns the current keys. With `wanted`, one for this algorithm is among the signers if clients can ask for it: the first that
+   * does has it made. Rejects if they cannot be read.
+   */
+  current(store: KeyRingStore, now: EpochMs, wanted?: string): Promise<Keys>
   /** Publishes a new key, which signs once every client's cached set has it. Rejects if the host keeps the keys. */
   rotate(store: KeyRingStore, now: EpochMs): Promise<void>
 }
@@ -35,9 +43,11 @@ export function createKeySource(settings: SigningSettings, log: Log): KeySource 
   return settings.kind === 'supplied' ? suppliedKeys(settings.keys) : managedKeys({ ...settings, log })
 }
 
-/** Serves the keys that the host supplies: the first signs, all are published. */
+/** Serves the keys that the host supplies: the first signs, and the first of each other algorithm where a client asks for it; all are published. */
 function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
-  const current = { signing: keys[0], published: keys, algorithms: [keys[0].alg], maxAgeSeconds: 300 }
+  const algorithms = [...new Set(keys.map(({ alg }) => alg))]
+  const signers = algorithms.flatMap(alg => keys.find(key => key.alg === alg) ?? [])
+  const current = { signing: keys[0], signers, published: keys, algorithms, maxAgeSeconds: 300 }
   return {
     current: async () => current,
     async rotate() {
@@ -47,7 +57,8 @@ function suppliedKeys(keys: readonly [SigningKey, ...SigningKey[]]): KeySource {
 }
 
 interface RingOptions {
-  readonly alg: SigningAlgorithm
+  /** What signs where a client asks for nothing, and then the others that a client can ask for. */
+  readonly algorithms: readonly SigningAlgorithm[]
   readonly sealingKeys: readonly Uint8Array[]
   /** How long a key is published before it signs, in milliseconds: longer than any client caches the set. */
   readonly publishMs: number
@@ -71,6 +82,8 @@ interface Ring {
 }
 
 const PURPOSE = 'authmount key ring'
+/** How often a key is added where other processes write at the same time. */
+const TRIES = 5
 
 /**
  * Manages keys in the store, sealed and shared by all processes: makes the first one, and replaces them on a schedule.
@@ -79,32 +92,45 @@ const PURPOSE = 'authmount key ring'
  * until the last token it signed has expired. Each process reads the ring again every quarter of the time of publication.
  */
 function managedKeys(options: RingOptions): KeySource {
-  const { alg, log, publishMs, rotateMs, sealingKeys, tokenMs } = options
+  const { algorithms, log, publishMs, rotateMs, sealingKeys, tokenMs } = options
+  const [preferred, ...others] = algorithms
   /** A quarter of the publication time for processes to see a new key, a quarter for clients to cache an old set; the rest is slack. */
   const rereadMs = publishMs / 4
   let cached: { readonly ring: Ring; readonly readAt: EpochMs } | undefined
   let reading: Promise<Ring> | undefined
 
-  async function read(store: KeyRingStore, now: EpochMs): Promise<Ring> {
+  /** Reads the ring, and adds what is due: a key for the preferred algorithm, the wanted one, and each that is overdue. */
+  async function read(store: KeyRingStore, now: EpochMs, wanted?: SigningAlgorithm): Promise<Ring> {
     const stored = await store.get()
-    const ring = stored ? await openRing(stored) : undefined
-    if (!ring) return append({ version: 0, keys: [] }, store, now)
-    const newest = ring.keys.findLast(({ key }) => key.alg === alg)
-    return !newest || newest.createdAt + rotateMs <= now ? append(ring, store, now) : ring
+    const ring = stored ? await openRing(stored) : { version: 0, keys: [] }
+    const due = algorithms.filter(alg => {
+      const newest = ring.keys.findLast(({ key }) => key.alg === alg)
+      return newest ? newest.createdAt + rotateMs <= now : alg === preferred || alg === wanted
+    })
+    return due.length > 0 ? append(ring, due, store, now) : ring
   }
 
-  /** Adds a key. Of several concurrent processes one succeeds, and the others use the ring that it wrote. */
-  async function append(ring: Ring, store: KeyRingStore, now: EpochMs): Promise<Ring> {
+  function madeFor({ keys }: Ring): readonly SigningAlgorithm[] {
+    return algorithms.filter(alg => alg === preferred || keys.some(({ key }) => key.alg === alg))
+  }
+
+  /** Adds a key for each of these algorithms. Of several concurrent processes one succeeds, and the others use the ring that it wrote. */
+  async function append(ring: Ring, due: readonly SigningAlgorithm[], store: KeyRingStore, now: EpochMs): Promise<Ring> {
     const signsFrom = ring.keys.length === 0 ? now : now + publishMs
     const removeAt = signsFrom + rereadMs + tokenMs
     const kept = ring.keys.filter(key => key.removeAt === null || key.removeAt > now)
     // Keep a key of another algorithm until it is overdue: during a deployment, processes may be configured with different ones.
-    const succeeds = ({ createdAt, key }: Ring['keys'][number]) => key.alg === alg || createdAt + rotateMs <= now
-    const jwk = await newSigningJwk(alg)
-    const added = { jwk, createdAt: now, signsFrom, removeAt: null, key: signingKey(jwk) }
+    const succeeds = ({ createdAt, key }: Ring['keys'][number]) =>
+      due.includes(key.alg) || (!algorithms.includes(key.alg) && createdAt + rotateMs <= now)
+    const added = await Promise.all(
+      due.map(async alg => {
+        const jwk = await newSigningJwk(alg)
+        return { jwk, createdAt: now, signsFrom, removeAt: null, key: signingKey(jwk) }
+      }),
+    )
     const next: Ring = {
       version: ring.version + 1,
-      keys: [...kept.map(key => ({ ...key, removeAt: key.removeAt ?? (succeeds(key) ? removeAt : null) })), added],
+      keys: [...kept.map(key => ({ ...key, removeAt: key.removeAt ?? (succeeds(key) ? removeAt : null) })), ...added],
     }
     const plain = JSON.stringify(next.keys.map(({ key: _, ...stored }) => stored))
     if (await store.save({ version: next.version, sealed: await seal(plain, PURPOSE, sealingKeys) })) return next
@@ -141,23 +167,42 @@ function managedKeys(options: RingOptions): KeySource {
     })
   }
 
+  /** The ring with a key for an algorithm that a client has asked for. Another process may have made it, or may be adding another. */
+  async function ringWith(wanted: SigningAlgorithm, first: Ring, store: KeyRingStore, now: EpochMs): Promise<Ring> {
+    let ring = first
+    for (let tries = 0; tries < TRIES && !ring.keys.some(({ key }) => key.alg === wanted); tries++) {
+      ring = await read(store, now, wanted)
+      cached = { ring, readAt: now }
+    }
+    return ring
+  }
+
   return {
-    async current(store, now) {
-      const { keys } = await ringAt(store, now)
+    async current(store, now, wanted) {
+      const ring = await ringAt(store, now)
+      const asked = wanted === undefined ? undefined : others.find(alg => alg === wanted)
+      const { keys } = asked === undefined ? ring : await ringWith(asked, ring, store, now)
       const published = keys.filter(({ removeAt }) => removeAt === null || removeAt > now)
       // With clock skew, the first key may have been made in this process's future.
       const valid = published.filter(({ signsFrom }) => signsFrom <= now)
-      const signing = valid.findLast(({ key }) => key.alg === alg) ?? valid.at(-1) ?? published[0]
+      const signing = valid.findLast(({ key }) => key.alg === preferred) ?? valid.at(-1) ?? published[0]
       if (!signing) throw new Error('every signing key has been retired: is the clock of this machine right?')
+      // Where none signs yet, the next one does: a client that asks for its algorithm reads the set again for it.
+      const signerOf = (alg: SigningAlgorithm) =>
+        valid.findLast(({ key }) => key.alg === alg) ?? published.find(({ key }) => key.alg === alg)
+      const signers = [signing, ...others.flatMap(alg => (alg === signing.key.alg ? [] : (signerOf(alg) ?? [])))]
+      const coming = published.filter(({ signsFrom }) => signsFrom > now)
       return {
         signing: signing.key,
+        signers: signers.map(({ key }) => key),
         published: published.map(({ key }) => key),
-        algorithms: [...new Set([signing, ...published.filter(({ signsFrom }) => signsFrom > now)].map(({ key }) => key.alg))],
+        algorithms: [...new Set([...[signing, ...coming].map(({ key }) => key.alg), ...others])],
         maxAgeSeconds: Math.min(300, Math.floor(publishMs / 4000)),
       }
     },
     async rotate(store, now) {
-      cached = { ring: await append(await read(store, now), store, now), readAt: now }
+      const ring = await read(store, now)
+      cached = { ring: await append(ring, madeFor(ring), store, now), readAt: now }
     },
   }
 }

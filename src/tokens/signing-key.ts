@@ -3,8 +3,8 @@ import { promisify } from 'node:util'
 import type { JWK } from 'jose'
 import type { JsonObject } from '../base/json.ts'
 
-/** The supported signing algorithms. Every client knows RS256; ES256 and EdDSA are smaller and faster. */
-export const SIGNING_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
+/** The supported signing algorithms. Every client knows RS256; PS256 is RSA without its known weaknesses; ES256 and EdDSA are smaller and faster. */
+export const SIGNING_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
 
 export interface SigningKey {
@@ -19,7 +19,7 @@ export interface SigningKey {
 /** Imports a private JWK. Throws an Error for the person who configured it, which does not quote it. */
 export function signingKey(jwk: JWK): SigningKey {
   const privateKey = privateKeyOf(jwk)
-  const alg = algorithmOf(privateKey)
+  const alg = algorithmOf(privateKey, jwk.alg)
   if (jwk.alg !== undefined && jwk.alg !== alg) throw new Error(`it says alg ${jwk.alg}, and is a key for ${alg}`)
   const publicKey = createPublicKey(privateKey)
   const members = publicKey.export({ format: 'jwk' }) as Record<string, string>
@@ -30,12 +30,13 @@ export function signingKey(jwk: JWK): SigningKey {
 /** Generates a private key, as a JWK. */
 export async function newSigningJwk(alg: SigningAlgorithm): Promise<JWK> {
   const { privateKey } = await GENERATE[alg]()
-  return privateKey.export({ format: 'jwk' }) as JWK
+  return { ...(privateKey.export({ format: 'jwk' }) as JWK), alg }
 }
 
 const generate = promisify(generateKeyPair)
 const GENERATE: Readonly<Record<SigningAlgorithm, () => Promise<{ readonly privateKey: KeyObject }>>> = {
   RS256: () => generate('rsa', { modulusLength: 2048 }),
+  PS256: () => generate('rsa', { modulusLength: 2048 }),
   ES256: () => generate('ec', { namedCurve: 'P-256' }),
   EdDSA: () => generate('ed25519'),
 }
@@ -62,13 +63,14 @@ function isForEncryption({ alg, key_ops, use }: JWK): boolean {
   return encrypts || !signs
 }
 
-function algorithmOf(key: KeyObject): SigningAlgorithm {
+/** Finds the algorithm of a key. An RSA key is for the one it says, or for RS256 (RFC 7517 §4.4). */
+function algorithmOf(key: KeyObject, said: unknown): SigningAlgorithm {
   const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
   switch (key.asymmetricKeyType) {
     case 'rsa':
       // RFC 7518 §3.3
-      if (modulusLength < 2048) throw new Error(`its ${modulusLength} bits are too few: RS256 needs 2048`)
-      return 'RS256'
+      if (modulusLength < 2048) throw new Error(`its ${modulusLength} bits are too few: RS256 and PS256 need 2048`)
+      return said === 'PS256' ? 'PS256' : 'RS256'
     case 'ec':
       if (namedCurve !== 'prime256v1') throw new Error(`its curve is ${namedCurve}: ES256 needs P-256`)
       return 'ES256'

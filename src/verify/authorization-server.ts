@@ -2,7 +2,7 @@ import { errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import type { Log } from '../base/log.ts'
 import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { KeySet, unavailable } from './key-set.ts'
+import { KeySet, unavailable } from '../tokens/key-set.ts'
 import type { Refuse } from './refusals.ts'
 import { type Metadata, ServerMetadata } from './server-metadata.ts'
 
@@ -23,7 +23,7 @@ export interface Verified {
   readonly key: object
 }
 
-const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 /** Client of an authorization server. Every failure of the server is an OAuthError `temporarily_unavailable`. */
 export class AuthorizationServer {

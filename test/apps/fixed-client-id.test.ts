@@ -23,7 +23,7 @@ const eventsOf = (host: TestHost) => host.events.flatMap(event => (event.type.st
 everywhere('a call with a fixed clientId is idempotent: the second changes nothing', async (t, host) => {
   const first = await seed(host)
   t.match(first, { clientId: 'reports', clientSecret: SECRET, app: { id: ID, clientId: 'reports', status: 'active' } })
-  t.notMatch(JSON.stringify(first.app), /secret|hash|orgId|epoch|version/i, 'the API’s view of it')
+  t.notMatch(Object.keys(first.app).join(), /secret|hash|orgId|epoch|version/i, 'the API’s view of it')
   const stored = await host.store.apps.get(ID)
   host.clock.advance(1)
   t.strictSame(await seed(host), first)

@@ -1,12 +1,13 @@
 /** Clients of the Model Context Protocol reach a server of it on a host of ours: they know its address and an app's id, no more. */
 import * as v2 from '@modelcontextprotocol/client'
 import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
-import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
+import { ClientCredentialsProvider, PrivateKeyJwtProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { OAuthClientInformation, OAuthClientMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import { atIssuer, type MountAtIssuer } from '../support/at-issuer.ts'
 import type { TestApp } from '../support/client.ts'
+import { newClientKey, withKeys } from '../support/client-keys.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import type { HostOptions } from '../support/host.ts'
 import { mcpMounts } from '../support/mcp.ts'
@@ -158,6 +159,28 @@ atIssuer(
   options,
   mounts,
   stores,
+)
+
+atIssuer(
+  'an agent without a user gets in by its key',
+  async (t, host, issuer) => {
+    const key = newClientKey('ES256')
+    const grants = { allowedGrantTypes: ['client_credentials'], redirectUris: [] }
+    const { clientId } = await host.confidentialApp({ ...grants, ...withKeys(key) })
+    const privateKey = { ...key.privateKey.export({ format: 'jwk' }), kty: 'EC' }
+    const provided = { clientId, privateKey, algorithm: 'ES256', expectedIssuer: issuer }
+    const url = new URL(`${issuer}/mcp`)
+    for (const agent of [
+      await clients['@modelcontextprotocol/sdk'](url, new PrivateKeyJwtProvider(provided)),
+      await clients['@modelcontextprotocol/client'](url, new v2.PrivateKeyJwtProvider(provided)),
+    ]) {
+      await agent.connect()
+      t.match(await agent.call(), { content: [{ type: 'text', text: 'null' }] })
+      await agent.close()
+    }
+  },
+  options,
+  mounts,
 )
 
 /** The ways in which a client that nobody registered is known. */

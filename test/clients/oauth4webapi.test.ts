@@ -2,13 +2,17 @@ import * as oauth from 'oauth4webapi'
 import t from 'tap'
 import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
+import { cryptoKeyOf, newClientKey, withKeys } from '../support/client-keys.ts'
 import { answerDevice, deviceApp } from '../support/devices.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
 
+/** WebCrypto calls its algorithm Ed25519. */
+const KEY = newClientKey('EdDSA')
+
 for (const { name, mount, connect } of settings) {
-  for (const kind of ['confidential, Basic', 'confidential, in the body', 'public'] as const) {
+  for (const kind of ['confidential, Basic', 'confidential, in the body', 'private_key_jwt', 'public'] as const) {
     t.test(`${name}: oauth4webapi, as it comes, takes a ${kind} app through everything`, async t => {
       const front = await startTlsFront()
       const host = await startHost(mount, { connect, issuer: front.url, mountPath: '/api/v1' })
@@ -19,11 +23,13 @@ for (const { name, mount, connect } of settings) {
       front.forwardTo(host.url)
       const options = { [oauth.customFetch]: front.fetch }
 
-      const app = kind === 'public' ? await host.publicApp() : await host.confidentialApp()
+      const app =
+        kind === 'public' ? await host.publicApp() : await host.confidentialApp(kind === 'private_key_jwt' ? withKeys(KEY) : {})
       const client: oauth.Client = { client_id: app.clientId }
       const auth = {
         'confidential, Basic': oauth.ClientSecretBasic(app.clientSecret ?? '-'),
         'confidential, in the body': oauth.ClientSecretPost(app.clientSecret ?? '-'),
+        private_key_jwt: oauth.PrivateKeyJwt({ key: await cryptoKeyOf(KEY), kid: KEY.jwk.kid }),
         public: oauth.None(),
       }[kind]
 
@@ -125,25 +131,34 @@ for (const { name, mount, connect } of settings) {
 }
 
 atIssuer(
-  'oauth4webapi registers itself, with a secret and without, and its user lets it in',
+  'oauth4webapi registers itself, with a secret, with keys and with neither, and its user lets it in',
   async (t, host, issuer) => {
     const options = { [oauth.allowInsecureRequests]: true }
     const discovered = await oauth.discoveryRequest(new URL(issuer), { ...options, algorithm: 'oauth2' })
     const server = await oauth.processDiscoveryResponse(new URL(issuer), discovered)
     // A client that names no method is one with a secret (RFC 7591 §2).
-    for (const method of [undefined, 'client_secret_post', 'none']) {
+    for (const method of [undefined, 'client_secret_post', 'private_key_jwt', 'none']) {
       const metadata = { client_name: 'oauth4webapi', redirect_uris: [REDIRECT_URI] }
       const client = await oauth.processDynamicClientRegistrationResponse(
         await oauth.dynamicClientRegistrationRequest(
           server,
-          method === undefined ? metadata : { ...metadata, token_endpoint_auth_method: method },
+          {
+            ...metadata,
+            ...(method === undefined ? {} : { token_endpoint_auth_method: method }),
+            ...(method === 'private_key_jwt' ? { jwks: { keys: [KEY.jwk] } } : {}),
+          },
           options,
         ),
       )
       t.match(client, { ...metadata, token_endpoint_auth_method: method ?? 'client_secret_basic' })
       const secret = String(client.client_secret)
       const auth =
-        method === 'none' ? oauth.None() : method === undefined ? oauth.ClientSecretBasic(secret) : oauth.ClientSecretPost(secret)
+        {
+          client_secret_basic: oauth.ClientSecretBasic(secret),
+          client_secret_post: oauth.ClientSecretPost(secret),
+          private_key_jwt: oauth.PrivateKeyJwt({ key: await cryptoKeyOf(KEY), kid: KEY.jwk.kid }),
+          none: oauth.None(),
+        }[String(client.token_endpoint_auth_method)] ?? oauth.None()
 
       const verifier = oauth.generateRandomCodeVerifier()
       const query = new URLSearchParams({

@@ -2,13 +2,16 @@ import * as client from 'openid-client'
 import t from 'tap'
 import { atIssuer } from '../support/at-issuer.ts'
 import { REDIRECT_URI } from '../support/client.ts'
+import { cryptoKeyOf, newClientKey, withKeys } from '../support/client-keys.ts'
 import { answerDevice, deviceApp } from '../support/devices.ts'
 import { settings } from '../support/everywhere.ts'
 import { startHost } from '../support/host.ts'
 import { startTlsFront } from '../support/https.ts'
 
+const KEY = newClientKey('PS256')
+
 for (const { name, mount, connect } of settings) {
-  for (const kind of ['confidential', 'public'] as const) {
+  for (const kind of ['confidential', 'private_key_jwt', 'public'] as const) {
     t.test(`${name}: openid-client, as it comes, takes a ${kind} app through everything`, async t => {
       const front = await startTlsFront()
       const host = await startHost(mount, { connect, issuer: front.url })
@@ -18,8 +21,13 @@ for (const { name, mount, connect } of settings) {
       })
       front.forwardTo(host.url)
 
-      const app = kind === 'public' ? await host.publicApp() : await host.confidentialApp()
-      const auth = kind === 'public' ? client.None() : client.ClientSecretBasic(app.clientSecret ?? '')
+      const app =
+        kind === 'public' ? await host.publicApp() : await host.confidentialApp(kind === 'private_key_jwt' ? withKeys(KEY) : {})
+      const auth = {
+        confidential: client.ClientSecretBasic(app.clientSecret ?? '-'),
+        private_key_jwt: client.PrivateKeyJwt({ key: await cryptoKeyOf(KEY), kid: KEY.jwk.kid }),
+        public: client.None(),
+      }[kind]
       const config = await client.discovery(new URL(front.url), app.clientId, undefined, auth, {
         algorithm: 'oauth2',
         [client.customFetch]: front.fetch,
@@ -47,7 +55,7 @@ for (const { name, mount, connect } of settings) {
       const resource = await client.fetchProtectedResource(config, refreshed.access_token, new URL('/records', front.url), 'GET')
       t.match(await resource.json(), { clientId: app.clientId, userId: 'anna' })
 
-      if (kind === 'confidential') {
+      if (kind !== 'public') {
         const machine = await client.clientCredentialsGrant(config, { scope: 'write:records' })
         t.equal(machine.scope, 'write:records')
         t.match(await client.tokenIntrospection(config, refreshed.access_token), { active: true, sub: 'anna' })

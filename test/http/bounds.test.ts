@@ -76,6 +76,16 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
     most: 4096,
     taken: asked(size => ({ scope: 'openid', claims: `{"x":"${'x'.repeat(size - 8)}"}` })),
   },
+  'characters of the query to which a posted request is redirected': {
+    constants: ['authorize/posted-request.ts MAX_QUERY_CHARS'],
+    most: 3000,
+    async taken(size, host, app) {
+      const least = `${host.authorizeQuery(app, { state: '' })}`.length
+      const body = host.authorizeQuery(app, { state: 's'.repeat(size - least) })
+      const { params, status } = await host.browse('/oauth/authorize', 'anna', { method: 'POST', body })
+      return status === 303 && params.request_uri === undefined
+    },
+  },
   'characters of an authorization request': {
     constants: ['authorize/request.ts MAX_REQUEST_CHARS'],
     most: 12_288,
@@ -230,7 +240,7 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'connectors/retry.ts MAX_TRIES': ['connectors/tokens.test.ts', 'a provider that is busy is asked again'],
   'outbound/exchange.ts MAX_CODINGS': ['connectors/outbound.test.ts', 'a compressed body arrives decompressed'],
   'verify/revocations.ts MAX_REVOCATIONS': ['verify-revocations.test.ts', 'an app that gives back many tokens of its own'],
-  'verify/key-set.ts MAX_UNKNOWN': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
+  'tokens/key-set.ts MAX_UNKNOWN': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
   'base/log.ts MAX_DEPTH': ['oauth/secrets.test.ts', 'of an error the log receives name, message, code, stack and causes'],
   'base/ids.ts APP_ID_LENGTH': ['unit/known-answers.test.ts', 'what is derived is derived in the same way for ever'],
   'base/ids.ts GRANT_ID_LENGTH': ['unit/known-answers.test.ts', 'codes, tokens and secrets have 256 random bits'],
@@ -241,6 +251,16 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
     'self-registered/admission.test.ts',
     'of a user five requests wait, and of an organisation fifty',
   ],
+  'clients/authenticate/private-key-jwt.ts MAX_ASSERTION_LENGTH': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion that is wrong in any way is invalid_client, and spends nothing',
+  ],
+  'clients/client-keys.ts MAX_KEY_SET_BYTES': [
+    'oauth/private-key-jwt.test.ts',
+    'while the keys cannot be read, the last good ones serve for an hour; without any the answer is 503',
+  ],
+  'clients/client-keys.ts MAX_SETS': 'memory of one process',
+  'clients/public-keys.ts MAX_CLIENT_KEYS': ['oauth/private-key-jwt.test.ts', 'only public keys that can verify are registered'],
   'clients/client-metadata.ts MAX_URIS': ['self-registered/documents.test.ts', 'with too many redirect URIs'],
   'clients/client-metadata.ts MAX_NAME': ['self-registered/registration.test.ts', 'a long name'],
   'clients/document-reader.ts MAX_DOCUMENT_BYTES': ['self-registered/documents.test.ts', 'of 5 KiB and a byte'],

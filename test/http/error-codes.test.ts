@@ -66,6 +66,11 @@ const OAUTH: Readonly<Record<OAuthErrorCode, Row | HeldElsewhere>> = {
   ],
   interaction_required: 'no flow of ours ends in it; a grant of a host may',
   request_not_supported: sentBack({ request: 'x' }),
+  invalid_request_uri: {
+    status: 400,
+    ask: (host, app) =>
+      host.browse(`/oauth/authorize?client_id=${app.clientId}&request_uri=urn:ietf:params:oauth:request_uri:x`, 'anna'),
+  },
   request_uri_not_supported: sentBack({ request_uri: 'https://app.example/x' }),
   registration_not_supported: sentBack({ registration: '{}' }),
 }

@@ -111,6 +111,21 @@ for (const keys of [{}, { sealingKeys: [SEALING_KEY], signingAlg: 'ES256' }] as 
   })
 }
 
+t.test('requests that anyone can have stored in the name of an app are counted by its callers', async t => {
+  const host = await startHost(behindProxy, { rateLimits: { publicPushedRequests: { points: 2, seconds: 600 } } })
+  t.teardown(host.close)
+  const [app, other] = [await host.publicApp(), await host.publicApp()]
+  const from = (ip: string, of = app) => host.push(of, {}, { headers: { 'x-forwarded-for': ip } })
+  t.equal((await from('203.0.113.9')).status, 201)
+  const body = host.authorizeQuery(app, { state: 'x'.repeat(4000) })
+  const post = () => host.send('/oauth/authorize', { method: 'POST', body, headers: { 'x-forwarded-for': '203.0.113.9' } })
+  t.equal((await post()).status, 303, 'one that a browser posts, and that is too long for a URL, is one of them')
+  refused(t, [await from('203.0.113.9')], 'pushed')
+  refused(t, [await post()], 'posted')
+  t.equal((await from('198.51.100.7')).status, 201, 'from elsewhere')
+  t.equal((await from('203.0.113.9', other)).status, 201, 'another app from there')
+})
+
 t.test('wrong secrets are refused after a while, and a right one from elsewhere never is', async t => {
   const host = await startHost(behindProxy, DEFAULTS)
   t.teardown(host.close)

@@ -498,6 +498,7 @@ const flows: Readonly<Record<string, Flow>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'GET /oauth/consent': 'oauth/store-faults',
   'POST /oauth/token': 'oauth/store-faults',
+  'POST /oauth/par': 'oauth/store-faults',
   'POST /oauth/userinfo': 'this one, as GET',
   'POST /oauth/introspect': 'oauth/store-faults',
   'POST /oauth/revoke': 'oauth/ends',

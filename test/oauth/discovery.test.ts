@@ -1,6 +1,9 @@
 import { everywhere, overMemory } from '../support/everywhere.ts'
 import { frameworks, mounts, startHost } from '../support/host.ts'
 
+/** The algorithms of client assertions. */
+const SIGNED = ['PS256', 'ES256', 'EdDSA', 'Ed25519', 'RS256']
+
 everywhere('the metadata says what works, and all it names is there', async (t, host) => {
   const { body, headers } = await host.send('/.well-known/oauth-authorization-server', {
     headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' },
@@ -11,13 +14,18 @@ everywhere('the metadata says what works, and all it names is there', async (t, 
     token_endpoint: 'https://issuer.example/oauth/token',
     revocation_endpoint: 'https://issuer.example/oauth/revoke',
     introspection_endpoint: 'https://issuer.example/oauth/introspect',
+    pushed_authorization_request_endpoint: 'https://issuer.example/oauth/par',
+    require_pushed_authorization_requests: false,
     scopes_supported: ['read:records', 'write:records', 'profile', 'offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'fragment', 'form_post'],
     grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
-    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
-    revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
-    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    token_endpoint_auth_signing_alg_values_supported: SIGNED,
+    revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    revocation_endpoint_auth_signing_alg_values_supported: SIGNED,
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    introspection_endpoint_auth_signing_alg_values_supported: SIGNED,
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
     claims_parameter_supported: false,

@@ -257,6 +257,11 @@ everyFramework(
     t.match((await askToken(host, app, MACHINE, key.proof(host))).body, { token_type: 'DPoP' })
     t.match((await host.send('/records')).headers.get('www-authenticate'), /^DPoP realm=/)
     const { body } = await host.send('/.well-known/oauth-protected-resource')
+    const findings = await host.authmount.check(`${host.url}/records`)
+    t.notOk(
+      findings.some(({ code }) => code === 'challenge_missing'),
+      'the doctor finds the challenge',
+    )
     t.match(body, { dpop_bound_access_tokens_required: true, dpop_signing_alg_values_supported: ['ES256'] })
   },
   { dpop: 'required' },

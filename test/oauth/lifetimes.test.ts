@@ -222,12 +222,12 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'tokens/proof-times.ts PROOF_MS': ['oauth/dpop.test.ts', 'a proof can be used for five minutes'],
   'tokens/proof-nonces.ts NONCE_MS': ['oauth/dpop.test.ts', 'a proof needs a nonce of the server'],
   'bearer/proof.ts SKEW_MS': 'how far the clocks of two processes may differ',
-  'verify/key-set.ts TRUSTED_MS': ['verify-keys.test.ts', 'keys older than five minutes are read before they are believed'],
-  'verify/key-set.ts AGING_MS': ['verify-keys.test.ts', 'a busy service never waits for keys that are only old'],
-  'verify/key-set.ts UNREAD_MS': ['verify-keys.test.ts', 'while the keys cannot be read, those at hand are good for an hour'],
-  'verify/key-set.ts RETRY_MS': ['verify-keys.test.ts', 'without any keys, forged tokens make a server that is away be asked'],
-  'verify/key-set.ts EXCUSED_MS': ['verify-keys.test.ts', 'a clock that jumps, either way, makes no good token a 401'],
-  'verify/key-set.ts UNKNOWN_MS': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
+  'tokens/key-set.ts TRUSTED_MS': ['verify-keys.test.ts', 'keys older than five minutes are read before they are believed'],
+  'tokens/key-set.ts AGING_MS': ['verify-keys.test.ts', 'a busy service never waits for keys that are only old'],
+  'tokens/key-set.ts UNREAD_MS': ['verify-keys.test.ts', 'while the keys cannot be read, those at hand are good for an hour'],
+  'tokens/key-set.ts RETRY_MS': ['verify-keys.test.ts', 'without any keys, forged tokens make a server that is away be asked'],
+  'tokens/key-set.ts EXCUSED_MS': ['verify-keys.test.ts', 'a clock that jumps, either way, makes no good token a 401'],
+  'tokens/key-set.ts UNKNOWN_MS': ['verify-keys.test.ts', 'forged tokens that name unknown keys cause a bounded number'],
   'verify/refusals.ts REPEAT_MS': ['verify-server.test.ts', 'the log repeats a reason after a minute'],
   'verify/server-metadata.ts RETRY_MS': [
     'verify-server.test.ts',
@@ -235,6 +235,14 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   ],
   'verify/revocations.ts KEPT_MS': ['verify-revocations.test.ts', 'revocations are kept for as long as an access token can live'],
   'options/signing.ts LONGEST_TOKEN_SECONDS': ['oidc/keys.test.ts', 'a new key is published long before it signs'],
+  'clients/authenticate/private-key-jwt.ts LONGEST_MS': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion that is wrong in any way is invalid_client, and spends nothing',
+  ],
+  'clients/authenticate/private-key-jwt.ts SKEW_MS': [
+    'oauth/private-key-jwt.test.ts',
+    'an assertion is taken with what a careful client may send',
+  ],
   'clients/document-reader.ts DOCUMENT_TIMEOUT_MS': [
     'self-registered/documents.test.ts',
     'a slow server of documents is not waited for longer than five seconds',

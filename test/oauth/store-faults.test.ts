@@ -35,6 +35,12 @@ const flows: Readonly<Record<string, Flow>> = {
       return { run: () => host.browse(path, 'anna'), holds: async t => t.equal((await host.browse(path, 'anna')).status, 200) }
     },
   },
+  'pushing a request': {
+    prepare: async (host, app) => ({
+      run: () => host.push(app),
+      holds: async t => t.equal((await host.push(app)).status, 201),
+    }),
+  },
   agreeing: {
     async prepare(host, app) {
       const screen = await host.authorize(app)

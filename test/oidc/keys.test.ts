@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createAuthmount, type OptionsError, type Store } from 'authmount'
 import { memoryStore } from 'authmount/stores/memory'
+import { createVerifier } from 'authmount/verify'
 import { decodeProtectedHeader, type JWK } from 'jose'
 import t from 'tap'
 import { overMemory, settings } from '../support/everywhere.ts'
@@ -19,6 +20,7 @@ for (const { name, mount, connect } of settings) {
   t.test(`${name}: a new key is published long before it signs, and an old one until its last token has expired`, async t => {
     const host = await startHost(mount, { connect, ...SIGN_IN, keyRotation: { publishSeconds: 1000 } })
     t.teardown(host.close)
+    host.clock.stop()
     const app = await signInApp(host)
     const kids = async () => (await jwks(host)).map(({ kid }) => kid)
     const first = await idToken(host, app)
@@ -89,17 +91,92 @@ overMemory('discovery lists the algorithm that signs, and not that of a key whic
   }))
   const supplied = await startHost(express, { ...SIGN_IN, sealingKeys: undefined, signingKeys: [ec, ed] } as HostOptions)
   t.teardown(supplied.close)
-  t.strictSame(await listed(supplied), ['ES256'])
+  t.strictSame(await listed(supplied), ['ES256', 'EdDSA'], 'the host gave keys for both')
 
   const store = memoryStore()
   const before = await startHost(express, { ...SIGN_IN, store })
   t.teardown(before.close)
-  t.strictSame(await listed(before), ['ES256'])
+  t.strictSame(await listed(before), ['ES256', 'RS256'], 'RS256 for clients that ask for it')
   const after = await startHost(express, { ...SIGN_IN, store, signingAlg: 'EdDSA' })
   t.teardown(after.close)
-  t.strictSame(await listed(after), ['ES256', 'EdDSA'], 'the new key is published, and will sign soon')
+  t.strictSame(await listed(after), ['ES256', 'EdDSA', 'RS256'], 'the new key is published, and will sign soon')
   after.clock.advance(1201)
-  t.strictSame(await listed(after), ['EdDSA'])
+  t.strictSame(await listed(after), ['EdDSA', 'RS256'])
+})
+
+overMemory('an app gets its ID tokens by the algorithm it asks for, whatever the server’s own is', async t => {
+  const host = await startHost(express, { ...SIGN_IN, accessTokenFormat: 'jwt' })
+  t.teardown(host.close)
+  const algs = async () => (await jwks(host)).map(({ alg }) => alg)
+  t.strictSame(await algs(), ['ES256'], 'no key is made that nobody has asked for')
+  const plain = await signInApp(host)
+  const app = await signInApp(host, { idTokenSignedResponseAlg: 'RS256' })
+  t.strictSame(await algs(), ['ES256', 'RS256'], 'published with the app, before the first token')
+  const algOf = (token: unknown) => decodeProtectedHeader(String(token)).alg
+  for (const [which, alg] of [
+    [plain, 'ES256'],
+    [app, 'RS256'],
+  ] as const) {
+    const { body } = await host.redeem(which, await host.approve(which, { scope: 'openid read:records' }))
+    t.equal(algOf(body.id_token), alg)
+    t.equal((await verify(host, body.id_token)).sub, 'anna')
+    t.equal(algOf(body.access_token), 'ES256', 'access tokens are for resource servers, which know the server’s own')
+    const refreshed = await host.refresh(which, body.refresh_token)
+    t.equal(algOf(refreshed.body.id_token), alg, 'and so after a refresh')
+    const hint = await host.authorize(which, { scope: 'openid', prompt: 'none', id_token_hint: String(body.id_token) })
+    t.ok(hint.params.code, 'its ID token is a hint')
+  }
+  await host.authmount.rotateKeys()
+  t.strictSame(await algs(), ['ES256', 'RS256', 'ES256', 'RS256'], 'each has a successor')
+  const [, oldKid] = (await jwks(host)).map(({ kid }) => kid)
+  t.equal(decodeProtectedHeader(await idToken(host, app)).kid, oldKid)
+  host.clock.advance(1201)
+  t.equal(decodeProtectedHeader(await idToken(host, app)).kid, (await jwks(host))[3]?.kid)
+
+  await t.rejects(signInApp(host, { idTokenSignedResponseAlg: 'PS256' }), /must be one of ES256, RS256/)
+  const choose = (idTokenSignedResponseAlg: string | null) =>
+    host.browse(`/oauth-clients/${plain.clientId}`, 'anna', {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ idTokenSignedResponseAlg }),
+    })
+  t.equal((await choose('RS256')).status, 200)
+  t.equal(algOf(await idToken(host, plain)), 'RS256')
+  const back = await choose(null)
+  t.equal('idTokenSignedResponseAlg' in back.body, false)
+  t.equal(algOf(await idToken(host, plain)), 'ES256')
+})
+
+overMemory('PS256 signs, and what it signed is verified', async t => {
+  const jwk = {
+    ...(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }) as JWK),
+    alg: 'PS256',
+  }
+  const supplied = { sealingKeys: undefined, signingKeys: [jwk], accessTokenFormat: 'jwt' }
+  const host = await startHost(express, { ...SIGN_IN, ...supplied } as HostOptions)
+  t.teardown(host.close)
+  const app = await signInApp(host)
+  const { body } = await host.redeem(app, await host.approve(app, { scope: 'openid read:records' }))
+  for (const token of [body.id_token, body.access_token]) {
+    t.equal(decodeProtectedHeader(String(token)).alg, 'PS256')
+    t.equal((await verify(host, token)).sub, 'anna')
+  }
+  t.equal((await jwks(host))[0]?.alg, 'PS256')
+  const hint = await host.authorize(app, { scope: 'openid', prompt: 'none', id_token_hint: String(body.id_token) })
+  t.ok(hint.params.code)
+  const verifier = createVerifier({
+    issuer: 'https://issuer.example',
+    audience: 'https://issuer.example',
+    now: host.clock.now,
+    fetch: (input, init) => fetch(`${host.url}${new URL(String(input)).pathname}`, init),
+  })
+  t.match(await verifier.verify(String(body.access_token)), { userId: 'anna' })
+
+  const managed = await startHost(express, { ...SIGN_IN, signingAlg: 'PS256' })
+  t.teardown(managed.close)
+  const token = await idToken(managed, await signInApp(managed))
+  t.equal(decodeProtectedHeader(token).alg, 'PS256')
+  t.equal((await verify(managed, token)).sub, 'anna')
 })
 
 overMemory('two instances that disagree about the algorithm each sign with theirs, and do not outdo each other', async t => {

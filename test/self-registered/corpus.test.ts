@@ -80,15 +80,16 @@ everyFramework(
       documents.answer(path, (_request, response) =>
         response.writeHead(http?.status ?? 200, { 'content-type': http?.content_type ?? 'application/json' }).end(text),
       )
-      // One that wants keys alone comes in when this server has them.
-      const wantsKeys =
-        document?.token_endpoint_auth_method === 'private_key_jwt' && !document.token_endpoint_auth_methods_supported
       const redirects = (document?.redirect_uris as readonly string[] | undefined) ?? ['https://agent.example/cb']
       for (const redirect_uri of redirects) {
         const answer = await host.authorize({ clientId: here, clientSecret: null }, { redirect_uri })
-        t.equal(answer.params.consent_id !== undefined, accepted && !wantsKeys, `${name}, ${redirect_uri}: ${answer.text}`)
+        t.equal(answer.params.consent_id !== undefined, accepted, `${name}, ${redirect_uri}: ${answer.text}`)
       }
       const app = await host.store.apps.get(appIdOf(here))
+      if (accepted) {
+        t.equal(app?.authMethod, document?.token_endpoint_auth_method ?? 'none', `${name}: in the way it prefers`)
+        t.equal(app?.keys && 'jwksUri' in app.keys ? app.keys.jwksUri : undefined, document?.jwks_uri, `${name}: with its keys`)
+      }
       if (effective?.grant_types) t.strictSame(app?.grantTypes, effective.grant_types, name)
       if (effective?.application_type) t.equal(app?.metadata?.application_type, effective.application_type, name)
     }

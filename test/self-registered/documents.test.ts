@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { appIdOf } from '../../src/base/ids.ts'
-import type { TestApp } from '../support/client.ts'
+import { type TestApp, VERIFIER } from '../support/client.ts'
+import { actSigned, assertionOf, newClientKey, postSigned } from '../support/client-keys.ts'
 import { READS_HERE, startDocuments } from '../support/documents.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
 import { frameworks, type HostOptions, type Mount, startHost, type TestHost } from '../support/host.ts'
@@ -10,6 +11,7 @@ import { frameworks, type HostOptions, type Mount, startHost, type TestHost } fr
 const documents = await startDocuments()
 const OPEN: HostOptions = { ...READS_HERE, clients: {} }
 const DAY = 86_400
+const KEY = newClientKey()
 
 const REDIRECT = 'https://agent.example/callback'
 const AGENT = {
@@ -178,8 +180,26 @@ const FAULTS: Readonly<Record<string, readonly [publish: () => string, told: Reg
     /at most 20/,
   ],
   'with a secret': [() => publish({ client_secret: 'x' }).clientId, /client_secret/],
-  'of a secret method': [() => publish({ token_endpoint_auth_method: 'client_secret_basic' }).clientId, /must be one of none/],
-  'of keys alone': [() => publish({ token_endpoint_auth_method: 'private_key_jwt' }).clientId, /must be one of none/],
+  'of a secret method': [
+    () => publish({ token_endpoint_auth_method: 'client_secret_basic' }).clientId,
+    /must be one of private_key_jwt, none/,
+  ],
+  'of keys alone, without keys': [
+    () => publish({ token_endpoint_auth_method: 'private_key_jwt' }).clientId,
+    /private_key_jwt needs jwks or jwks_uri/,
+  ],
+  'with a private key': [
+    () =>
+      publish({
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [KEY.privateKey.export({ format: 'jwk' })] },
+      }).clientId,
+    /jwks must have no private or symmetric key/,
+  ],
+  'with keys in a private network': [
+    () => publish({ token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://10.0.0.1/jwks' }).clientId,
+    /jwks_uri cannot be called/,
+  ],
   'without the grant of users': [() => publish({ grant_types: ['client_credentials'] }).clientId, /authorization_code/],
 }
 
@@ -460,22 +480,51 @@ everywhere(
 )
 
 everyFramework(
-  'a client of keys that accepts none uses none, and cannot act for itself',
+  'a client that prefers keys and has some authenticates with them, as agents do, and cannot act for itself',
   async (t, host) => {
+    const keys = documents.publish(path(), { keys: [KEY.jwk] })
     const app = publish({
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
-      jwks_uri: 'https://agent.example/jwks.json',
+      jwks_uri: keys,
     })
-    const { access } = await host.tokens(app, { redirect_uri: REDIRECT })
-    t.equal(await host.records(access), 200)
-    t.match((await host.clientCredentials(app)).body, { error: /unauthorized_client|invalid_client/ })
+    const code = await host.approve(app, { redirect_uri: REDIRECT })
+    t.equal((await host.redeem(app, code, { redirect_uri: REDIRECT })).body.error, 'invalid_client', 'its name is not enough')
+    const redeem = { grant_type: 'authorization_code', code, redirect_uri: REDIRECT, code_verifier: VERIFIER }
+    const aud = 'https://issuer.example/oauth/token'
+    const listed = assertionOf(host, app, KEY, { claims: { aud: [aud] } })
+    t.equal((await postSigned(host, '/oauth/token', listed, redeem)).body.error, 'invalid_client', 'an aud that is a list')
+    const { body } = await postSigned(host, '/oauth/token', assertionOf(host, app, KEY, { claims: { aud } }), redeem)
+    t.equal(await host.records(body.access_token), 200)
+    const refresh = { grant_type: 'refresh_token', refresh_token: String(body.refresh_token) }
+    t.equal(
+      (await postSigned(host, '/oauth/token', assertionOf(host, app, KEY), refresh)).status,
+      200,
+      'and an aud that is the issuer',
+    )
+    t.match((await actSigned(host, assertionOf(host, app, KEY))).body, { error: 'unauthorized_client' })
     const plain = await host.authorize(app, {
       redirect_uri: REDIRECT,
       code_challenge: undefined,
       code_challenge_method: undefined,
     })
     t.match(plain.params, { error: 'invalid_request' }, 'PKCE is a must')
+  },
+  OPEN,
+)
+
+everyFramework(
+  'a client whose document gives keys, but says nothing of how it authenticates, does so as the document lists it',
+  async (t, host) => {
+    const methodOf = async (document: object) => {
+      const { clientId } = publish({ ...document, token_endpoint_auth_method: undefined })
+      await host.approve({ clientId, clientSecret: null }, { redirect_uri: REDIRECT })
+      return (await host.store.apps.get(appIdOf(clientId)))?.authMethod
+    }
+    const supported = { token_endpoint_auth_methods_supported: ['private_key_jwt', 'none'] }
+    t.equal(await methodOf({ ...supported, jwks: { keys: [KEY.jwk] } }), 'private_key_jwt')
+    t.equal(await methodOf(supported), 'none', 'without keys')
+    t.equal(await methodOf({ jwks: { keys: [KEY.jwk] } }), 'none', 'without the list')
   },
   OPEN,
 )

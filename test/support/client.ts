@@ -103,6 +103,23 @@ export class TestClient implements Parts {
     })
   }
 
+  /** POST /oauth/par with everything in order but for `fields`. */
+  push(app: TestApp, fields: Fields = {}, init: RequestInit = {}): Promise<Answer> {
+    return this.post('/oauth/par', app, { ...Object.fromEntries(this.authorizeQuery(app)), ...fields }, init)
+  }
+
+  /** Pushes a request, and returns what a browser takes to the authorization endpoint. */
+  async pushed(app: TestApp, fields: Fields = {}): Promise<Fields> {
+    const { body, status, text } = await this.push(app, fields)
+    if (status !== 201) throw new Error(`not pushed: ${status} ${text}`)
+    return { client_id: app.clientId, request_uri: String(body.request_uri) }
+  }
+
+  /** GET /oauth/authorize with these parameters and no others. */
+  open(query: Fields, user: string | null = 'anna', init: RequestInit = {}): Promise<Answer> {
+    return this.browse(`${this.authmount.mountPath}/oauth/authorize?${defined(query)}`, user, init)
+  }
+
   /** Answers the consent screen to which an authorize answer redirected. */
   decide(
     screen: Answer,

@@ -39,7 +39,7 @@ export class ProofKey {
   }
 
   /** A proof for a request; for the token endpoint where nothing is said. */
-  proof({ clock }: Pick<TestHost, 'clock'>, changes: Proof = {}): string {
+  proof({ clock }: { readonly clock: Pick<TestHost['clock'], 'now'> }, changes: Proof = {}): string {
     const { method = 'POST', nonce, signer = this, token, url = `${ISSUER}/oauth/token` } = changes
     const header = { typ: 'dpop+jwt', alg: this.alg, jwk: this.jwk, ...changes.header }
     const claims = {

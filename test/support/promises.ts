@@ -56,6 +56,23 @@ const SECURITY: Page = {
       'a code used twice ends what its first use was given',
     ],
     ['also at the very same moment', 'oauth/token-code.test.ts', 'of a code that is presented twice at the same moment'],
+    [
+      'A pushed request is what its app sent.',
+      'oauth/pushed-requests.test.ts',
+      'a request_uri is its client’s alone, and a guessed one is nobody’s',
+    ],
+    [
+      'what stands beside it in the URL is ignored',
+      'oauth/pushed-requests.test.ts',
+      'parameters beside a request_uri count for nothing',
+    ],
+    ['It is good for nine minutes and one answer', 'oauth/pushed-requests.test.ts', 'a pushed request is good for its time'],
+    [
+      'of several answers at once, one is a code',
+      'oauth/pushed-requests.test.ts',
+      'of pushed requests that are opened several times at once',
+    ],
+    ['One that was answered, has expired, is another app', 'oauth/pushed-requests.test.ts', 'a pushed request is answered once'],
     ['Nobody agrees unknowingly.', 'oauth/consent.test.ts', 'a form without the id of an open screen is refused'],
     [
       'for the user who opened it, and with `sessionId` for their session',
@@ -160,6 +177,12 @@ const SECURITY: Page = {
       'oauth/revoke-introspect.test.ts',
       'another app can neither revoke a token nor learn of it',
     ],
+    ['works once', 'oauth/private-key-jwt.test.ts', 'of fifty requests with one assertion at once one succeeds'],
+    [
+      'Replayed, forged, confused and unknown are one answer',
+      'oauth/private-key-jwt.test.ts',
+      'an assertion that is wrong in any way is invalid_client, and spends nothing',
+    ],
     ['A signed token means what it says.', 'oidc/jwt-attacks.test.ts', 'a JWT that was forged, altered or confused'],
     ['keeps ID tokens and access tokens apart', 'oidc/jwt-attacks.test.ts', 'a JWT access token is no ID token hint'],
   ],
@@ -246,6 +269,22 @@ const SECURITY: Page = {
       'connectors/attacks.test.ts',
       'what was sealed for one does not open for another',
     ],
+  ],
+  Profiles: [
+    [
+      'names every option that contradicts it when the server starts',
+      'oauth/profiles.test.ts',
+      'options that contradict a profile are named, each',
+    ],
+    [
+      'every app when it is registered or changed',
+      'oauth/profiles.test.ts',
+      'apps that contradict it cannot be registered or changed',
+    ],
+    ['every request of an app from before', 'oauth/profiles.test.ts', 'apps from before the profile get nothing any more'],
+    ['PKCE with S256', 'oauth/profiles.test.ts', 'oauth2.1: every app uses PKCE'],
+    ['the refresh token stays', 'oauth/profiles.test.ts', 'a refresh token stays, and every refresh adds an access token'],
+    ['Apps that contradict it get nothing new', 'oauth/profiles.test.ts', 'apps from before the profile get nothing any more'],
   ],
   'What is not promised': [
     ['hears of revocations only [if you tell it]', 'verify.test.ts', 'an event ends what was ended at home, and nothing else'],

@@ -18,14 +18,15 @@ import { none } from './none.ts'
 export async function authenticateClient(
   { headers, ip }: HttpRequest,
   params: Params,
-  { now, services, store }: Pick<Context, 'now' | 'services' | 'store'>,
+  context: Pick<Context, 'now' | 'services' | 'store'>,
 ): Promise<App> {
+  const { services, store } = context
   const { method, presented } = presentedBy({ headers, params }, services.clientAuthentication)
   const { clientId } = presented
   const { limits } = services
   if (limits.state.exhausted) limits.checkFailures('clientFailures', [clientId], ip)
   const app = await findClient(presented.clientId, store)
-  const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, now)
+  const proven = method.prove(app?.authMethod === method.name ? app : undefined, presented, context)
   // Most methods are synchronous: `await` only a promise, since `await` defers each token request by a microtask.
   const isProven = proven === true || (typeof proven !== 'boolean' && (await proven))
   if (isProven && app?.status === 'active' && app.authMethod === method.name) return app
@@ -43,19 +44,21 @@ function presentedBy(request: ClientRequest, methods: readonly ClientAuthenticat
   let claim: Claim | undefined
   for (const method of methods) {
     if (method === none) continue
+    // A method of the host's may read assertions of its own, which look the same.
+    if (claim && method.name === 'private_key_jwt') continue
     const presented = method.present(request)
     if (!presented) continue
     if (claim) throw moreThanOneWay()
     claim = { method, presented }
   }
-  const claimed = claim ?? nameOnly(request)
+  const claimed = claim ?? nameOnly(request, methods)
   requireNothingElse(claimed, request)
   return claimed
 }
 
-function nameOnly(request: ClientRequest): Claim {
+function nameOnly(request: ClientRequest, methods: readonly ClientAuthentication[]): Claim {
   // Credentials that no method knows are wrong ones, not none.
-  if (request.headers.authorization !== undefined || hasAssertion(request)) throw clientRefused()
+  if (request.headers.authorization !== undefined || hasAssertion(request) || !methods.includes(none)) throw clientRefused()
   const presented = none.present(request)
   if (!presented) throw new OAuthError('invalid_client', 'client_id is missing: send it in the body or as HTTP Basic')
   return { method: none, presented }
@@ -68,9 +71,9 @@ function requireNothingElse({ method, presented }: Claim, request: ClientRequest
   if (clientId !== undefined && clientId !== presented.clientId)
     throw new OAuthError('invalid_request', 'client_id in the body is not the client that the request authenticates')
   if (method === clientSecret) {
-    // An assertion (RFC 7521 §4.2) is what a method of the host's may present, and none of authmount's.
     if (hasAssertion(request)) throw moreThanOneWay()
   } else if (optional(params, 'client_secret') !== undefined) throw moreThanOneWay()
+  if (method.name === 'private_key_jwt' && request.headers.authorization !== undefined) throw moreThanOneWay()
 }
 
 function hasAssertion({ params }: ClientRequest): boolean {

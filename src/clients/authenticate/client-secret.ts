@@ -12,7 +12,7 @@ export const clientSecret: ClientAuthentication = {
   name: 'client_secret',
   wireNames: ['client_secret_basic', 'client_secret_post'],
   present,
-  prove: (app, { proof }, now) => verifySecret(app, proof, now) && app !== undefined,
+  prove: (app, { proof }, { now }) => verifySecret(app, proof, now) && app !== undefined,
 }
 
 function present({ headers: { authorization }, params }: ClientRequest): Presented | undefined {

@@ -2,16 +2,18 @@ import { withTimeout } from '../../base/timeout.ts'
 import type { HostClientAuthentication } from '../../options/client-authentication.ts'
 import type { Config } from '../../options/config.ts'
 import { appForHost } from '../app-for-host.ts'
+import type { ClientKeys } from '../client-keys.ts'
 import { clientSecret } from './client-secret.ts'
 import type { ClientAuthentication, Presented } from './method.ts'
 import { none } from './none.ts'
+import { createPrivateKeyJwt } from './private-key-jwt.ts'
 
 /** The ways of authmount itself, and those of the host, whose names were checked with its options. */
-export function createClientAuthentication({
-  clientAuthentication,
-  hookTimeoutMs,
-}: Pick<Config<never>, 'clientAuthentication' | 'hookTimeoutMs'>): readonly ClientAuthentication[] {
-  return [clientSecret, ...clientAuthentication.map(method => methodOfHost(method, hookTimeoutMs)), none]
+export function createClientAuthentication(config: Config<never>, keys: ClientKeys): readonly ClientAuthentication[] {
+  const { clientAuthentication, hookTimeoutMs, rules } = config
+  const ofHost = clientAuthentication.map(method => methodOfHost(method, hookTimeoutMs))
+  const methods = [clientSecret, ...ofHost, createPrivateKeyJwt(config, keys), none]
+  return rules.authMethods ? methods.filter(({ name }) => rules.authMethods?.includes(name)) : methods
 }
 
 function methodOfHost(method: HostClientAuthentication, hookTimeoutMs: number): ClientAuthentication {

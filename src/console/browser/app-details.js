@@ -40,12 +40,15 @@ function facts(app) {
   }
   const links = (/** @type {string | undefined} */ url) => (url ? [webLink(url)] : [])
   fact('Client ID', [h('span', { class: 'row' }, clientId, copyButton('Copy the client ID', clientId, tell))])
-  fact('Kind', [app.isConfidential ? 'Confidential: it has a secret' : 'Public: it has no secret, and uses PKCE'])
+  fact('Kind', [kindOf(app)])
+  fact('Public keys', [...links(app.jwksUri), ...(app.jwks?.keys ?? []).map(nameOfKey)])
+  fact('ID tokens are signed with', app.idTokenSignedResponseAlg ? [app.idTokenSignedResponseAlg] : [])
   fact('Redirect URIs', app.redirectUris)
   fact('Allowed origins', app.allowedOrigins ?? [])
   fact('Scopes', app.allowedScopes)
   fact('Grants', app.allowedGrantTypes)
   fact('Bound tokens', app.dpopBoundAccessTokens ? ['Only tokens that are bound to a key'] : [])
+  fact('Authorization requests', app.requirePushedAuthorizationRequests ? ['Only pushed ones'] : [])
   fact('Access tokens live', [inWords(app.accessTokenLifetime)])
   fact('Refresh tokens live', [inWords(app.refreshTokenLifetime)])
   fact('Home page', links(app.homepageUrl))
@@ -57,15 +60,27 @@ function facts(app) {
 }
 
 /** @param {App} app */
+function kindOf({ isConfidential, tokenEndpointAuthMethod: method }) {
+  if (!isConfidential) return 'Public: it has no secret, and uses PKCE'
+  if (method === 'private_key_jwt') return 'Confidential: it signs with a key of its own'
+  return hasSecret(method) ? 'Confidential: it has a secret' : `Confidential: ${method}`
+}
+
+const hasSecret = (/** @type {string} */ method) => method.startsWith('client_secret')
+
+const nameOfKey = (/** @type {Readonly<Record<string, unknown>>} */ { crv, kid, kty }) =>
+  `${kid ?? 'without a kid'} (${crv ?? kty})`
+
+/** @param {App} app */
 function actions(app) {
-  const { id, isConfidential, status } = app
+  const { id, status, tokenEndpointAuthMethod } = app
   const active = status === 'active'
   const turn = button(active ? 'Suspend' : 'Activate', { id: 'switch' }, () => switchApp(app))
   return h(
     'div',
     { class: 'actions' },
     h('a', { href: `#/apps/${id}/edit`, class: 'button' }, 'Edit'),
-    ...(isConfidential ? [button('Rotate the secret', { id: 'rotate' }, () => askToRotate(app))] : []),
+    ...(hasSecret(tokenEndpointAuthMethod) ? [button('Rotate the secret', { id: 'rotate' }, () => askToRotate(app))] : []),
     turn,
     button('Revoke all tokens', { id: 'revoke', class: 'danger' }, () => askToRevoke(app)),
     button('Delete', { id: 'delete', class: 'danger' }, () => askToDelete(app)),

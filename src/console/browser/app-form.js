@@ -24,16 +24,15 @@ const NEW = {
 export async function newAppForm() {
   const [scopes, admin] = await Promise.all([api.scopes(), mayChange()])
   if (!admin) throw new Refusal(403, 'Only an admin of your organisation can create apps.')
-  const among = /** @type {const} */ ({ type: 'radio', name: 'isConfidential', chosen: ['true'] })
-  const caption = { name: 'isConfidential', label: 'Kind of app', hint: 'It cannot be changed later.' }
-  const kind = group(
-    caption,
-    KINDS.map(option => choice(option, among)),
+  const kind = methodChoices(
+    METHODS,
+    'client_secret_basic',
+    'A confidential app stays one, and can change between a secret and keys.',
   )
   /** @param {Record<string, unknown>} fields */
   const save = async fields => {
     const given = Object.entries(fields).filter(([, value]) => value !== null)
-    const isConfidential = new FormData(form).get('isConfidential') === 'true'
+    const isConfidential = fields.tokenEndpointAuthMethod !== 'none'
     const app = await api.create({ ...Object.fromEntries(given), isConfidential })
     if (app.clientSecret !== undefined) showSecret(app.name, app.clientSecret)
     await go(`#/apps/${app.id}`)
@@ -58,20 +57,37 @@ export async function editAppForm(id) {
   /** @param {Record<string, unknown>} fields */
   const save = async fields => {
     // Only what was changed here: so what a colleague changes elsewhere at the same time stays.
-    const changed = Object.entries(fields).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]))
+    const changed = Object.entries(fields).filter(
+      ([name, value]) => value !== undefined && JSON.stringify(value) !== JSON.stringify(before[name]),
+    )
     if (changed.length > 0) await api.update(id, Object.fromEntries(changed))
     await go(`#/apps/${id}`)
     tell(changed.length > 0 ? 'Saved.' : 'Nothing was changed.')
   }
-  const form = appForm(app, scopes, { extra: [], verb: 'Save', back: `#/apps/${id}`, save })
+  const proving = METHODS.filter(([name]) => name !== 'none')
+  const own = proving.some(([name]) => name === app.tokenEndpointAuthMethod)
+  const hint = 'With a change, the secret or the keys of before stop working at once. To get a secret afterwards, rotate it.'
+  const extra = own ? [methodChoices(proving, app.tokenEndpointAuthMethod, { label: 'How it authenticates', hint })] : []
+  const form = appForm(app, scopes, { extra, verb: 'Save', back: `#/apps/${id}`, save })
   return { title: `Edit ${app.name}`, content: [heading(`Edit ${app.name}`), form] }
 }
 
-/** @type {readonly Choice[]} */
-const KINDS = [
-  ['true', 'Confidential', 'Runs on a server and can keep a secret.'],
-  ['false', 'Public', 'A command-line, browser or mobile app: it has no secret, and must use PKCE.'],
+/** How an app authenticates. @type {readonly Choice[]} */
+const METHODS = [
+  ['client_secret_basic', 'Confidential', 'Runs on a server and can keep a secret.'],
+  ['private_key_jwt', 'Confidential, with keys', 'Signs with a private key of its own. Give its public keys below.'],
+  ['none', 'Public', 'A command-line, browser or mobile app: it has no secret, and must use PKCE.'],
 ]
+
+/** @param {readonly Choice[]} methods @param {string} chosen @param {{ readonly label: string, readonly hint: string }} words */
+function methodChoices(methods, chosen, words) {
+  const caption = { name: 'tokenEndpointAuthMethod', ...words }
+  const among = /** @type {const} */ ({ type: 'radio', name: caption.name, chosen: [chosen] })
+  return group(
+    caption,
+    methods.map(option => choice(option, among)),
+  )
+}
 
 /**
  * @param {Partial<App>} app
@@ -94,6 +110,15 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     field(CAPTIONS.name, box('text', app.name)),
     field(CAPTIONS.description, h('textarea', { rows: '2' }, app.description ?? '')),
     ...extra,
+    ...(extra.length === 0
+      ? []
+      : [
+          field(CAPTIONS.jwksUri, box('url', app.jwksUri)),
+          field(
+            CAPTIONS.jwks,
+            h('textarea', { rows: '3', spellcheck: 'false' }, app.jwks ? JSON.stringify(app.jwks, null, 2) : ''),
+          ),
+        ]),
     field(CAPTIONS.redirectUris, h('textarea', { rows: '3', spellcheck: 'false' }, redirectUris.join('\n'))),
     // What cannot be changed of a confidential app is not there.
     ...(isConfidential
@@ -102,6 +127,8 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
     scopeChoices(catalogue, allowedScopes),
     grantChoices(allowedGrantTypes),
     group(CAPTIONS.dpopBoundAccessTokens, [choice(BOUND, { ...BOX, chosen: [String(app.dpopBoundAccessTokens ?? false)] })]),
+    field(CAPTIONS.idTokenSignedResponseAlg, box('text', app.idTokenSignedResponseAlg)),
+    pushChoice(app.requirePushedAuthorizationRequests ?? false),
     field(CAPTIONS.accessTokenLifetime, box('number', app.accessTokenLifetime)),
     field(CAPTIONS.refreshTokenLifetime, box('number', app.refreshTokenLifetime)),
     field(CAPTIONS.homepageUrl, box('url', app.homepageUrl)),
@@ -127,6 +154,16 @@ function appForm(app, catalogue, { back, extra, save, verb }) {
 const CAPTIONS = {
   name: { name: 'name', label: 'Name', hint: 'Shown to the people who are asked to agree.' },
   description: { name: 'description', label: 'Description (optional)' },
+  jwksUri: {
+    name: 'jwksUri',
+    label: 'URL of its public keys (with keys)',
+    hint: 'An https URL where the app publishes its key set, so that it can replace its keys by itself.',
+  },
+  jwks: {
+    name: 'jwks',
+    label: 'Or its public keys (with keys)',
+    hint: 'A key set as JSON, {"keys": […]}. Never a private key.',
+  },
   redirectUris: {
     name: 'redirectUris',
     label: 'Redirect URIs',
@@ -140,6 +177,12 @@ const CAPTIONS = {
   allowedScopes: { name: 'allowedScopes', label: 'Scopes', hint: 'What it may be allowed to do.' },
   allowedGrantTypes: { name: 'allowedGrantTypes', label: 'Grants', hint: 'How it gets its tokens.' },
   dpopBoundAccessTokens: { name: 'dpopBoundAccessTokens', label: 'Bound tokens' },
+  idTokenSignedResponseAlg: {
+    name: 'idTokenSignedResponseAlg',
+    label: 'Its ID tokens are signed with (optional)',
+    hint: 'Such as RS256, where the app knows no other algorithm.',
+  },
+  requirePushedAuthorizationRequests: { name: 'requirePushedAuthorizationRequests', label: 'Authorization requests' },
   accessTokenLifetime: {
     name: 'accessTokenLifetime',
     label: 'Access tokens live',
@@ -166,6 +209,14 @@ function grantChoices(chosen) {
     caption,
     GRANTS.map(({ name, summary, title }) => choice([name, title, summary], { type: 'checkbox', name: caption.name, chosen })),
   )
+}
+
+/** @param {boolean} mustPush */
+function pushChoice(mustPush) {
+  const { requirePushedAuthorizationRequests: caption } = CAPTIONS
+  const among = { type: /** @type {const} */ ('checkbox'), name: caption.name, chosen: [String(mustPush)] }
+  const hint = 'It sends each request to this server first, so that nobody can read or change it in the browser.'
+  return group(caption, [choice(['true', 'Only pushed ones', hint], among)])
 }
 
 /**
@@ -199,6 +250,11 @@ function readFields(form) {
     allowedScopes: data.getAll('allowedScopes').map(String),
     allowedGrantTypes: data.getAll('allowedGrantTypes').map(String),
     dpopBoundAccessTokens: data.has('dpopBoundAccessTokens'),
+    tokenEndpointAuthMethod: text('tokenEndpointAuthMethod') || undefined,
+    jwks: keySetOf(text('jwks')),
+    jwksUri: text('jwksUri') || undefined,
+    idTokenSignedResponseAlg: text('idTokenSignedResponseAlg'),
+    requirePushedAuthorizationRequests: data.has('requirePushedAuthorizationRequests'),
     accessTokenLifetime: Number.parseFloat(text('accessTokenLifetime')),
     refreshTokenLifetime: Number.parseFloat(text('refreshTokenLifetime')),
     homepageUrl: text('homepageUrl'),
@@ -210,7 +266,7 @@ function readFields(form) {
 /**
  * What can be changed of an app, in one order whatever it came from.
  *
- * @param {Partial<App>} app
+ * @param {{ readonly [Name in keyof App]?: App[Name] | undefined }} app
  * @returns {Record<string, unknown>}
  */
 function fieldsOf(app) {
@@ -222,11 +278,25 @@ function fieldsOf(app) {
     allowedScopes: app.allowedScopes?.toSorted(),
     allowedGrantTypes: app.allowedGrantTypes?.toSorted(),
     dpopBoundAccessTokens: app.dpopBoundAccessTokens ?? false,
+    tokenEndpointAuthMethod: app.tokenEndpointAuthMethod,
+    jwks: app.jwks,
+    jwksUri: app.jwksUri,
+    idTokenSignedResponseAlg: app.idTokenSignedResponseAlg || null,
+    requirePushedAuthorizationRequests: app.requirePushedAuthorizationRequests ?? false,
     accessTokenLifetime: app.accessTokenLifetime,
     refreshTokenLifetime: app.refreshTokenLifetime,
     homepageUrl: app.homepageUrl || null,
     privacyPolicyUrl: app.privacyPolicyUrl || null,
     termsOfServiceUrl: app.termsOfServiceUrl || null,
+  }
+}
+
+/** What is no JSON goes as it is: the API says what it must be. @param {string} text */
+function keySetOf(text) {
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch {
+    return text
   }
 }
 

@@ -39,6 +39,8 @@ export const refreshToken: TokenGrant = {
     // Before the token is spent: the keys that an ID token needs may not be readable now.
     await requireSigningKeys(scopes, context)
 
+    if (!context.config.rules.rotatesRefreshTokens)
+      return renewed(await addTokens({ found, scopes, audience, app, jkt }, context), context)
     const { issued, tokens } = await makeTokens({ app, grant, scopes, audience, jkt, refreshable: true, renewed: true }, context)
     // Spending the old token and storing the new ones is one atomic write: exactly one of several concurrent requests succeeds.
     const outcome = await context.store.grants.rotate(found, tokens, sealSuccessor(value, issued))
@@ -48,10 +50,7 @@ export const refreshToken: TokenGrant = {
       if (!lost.spent) throw invalidGrant()
       return repeat(value, { ...lost, spent: lost.spent }, request, context)
     }
-    const { id: grantId, orgId, userId } = grant
-    const { events, now } = context
-    events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes: issued.scopes })
-    return issued
+    return renewed(issued, context)
   },
 }
 
@@ -62,6 +61,32 @@ export const refreshToken: TokenGrant = {
 function requireKey({ jkt: bound }: Token, app: App, proven: string | undefined): void {
   if (bound === undefined || bound === proven || (proven !== undefined && provesItself(app))) return
   throw new OAuthError('invalid_grant', 'the refresh token is bound to a key, which the request must prove with DPoP')
+}
+
+/** Emits that a grant got new tokens. */
+function renewed(issued: Issued, { events, now }: Context): Issued {
+  const { app, grant, scopes } = issued
+  const { id: grantId, orgId, userId } = grant
+  events.emit({ type: 'token_refreshed', at: now, clientId: wireId(app), grantId, orgId, userId, scopes })
+  return issued
+}
+
+interface Addition {
+  readonly app: App
+  readonly found: FoundToken
+  readonly scopes: readonly string[]
+  readonly audience: Audience
+  readonly jkt: string | undefined
+}
+
+/** Issues an access token beside a refresh token that stays (FAPI 2.0 §5.3.2.1: no rotation), and that it does not outlive. */
+async function addTokens({ app, audience, found, jkt, scopes }: Addition, context: Context): Promise<Issued> {
+  const { grant, token } = found
+  const accessTokenSeconds = Math.max(1, Math.floor((token.expiresAt - context.now) / 1000))
+  const wanted = { app, grant, scopes, audience, jkt, refreshable: false, renewed: true, accessTokenSeconds }
+  const { issued, tokens } = await makeTokens(wanted, context)
+  if ((await context.store.grants.add(found, tokens)) === 'missing') throw invalidGrant()
+  return issued
 }
 
 /** Keeps a client that nobody registered, because it is in use. Ends a grant whose admission does not stand any more. */

@@ -2,7 +2,18 @@ import { setImmediate } from 'node:timers/promises'
 import type { OneTime, OneTimeKind } from 'authmount'
 import { type Mutants, only, withClock } from './mutant.ts'
 
-const KINDS = ['code', 'consent', 'consent_lookup', 'login', 'logout', 'connector_state', 'form', 'account_code', 'ended']
+const KINDS = [
+  'code',
+  'consent',
+  'pushed',
+  'consent_lookup',
+  'login',
+  'logout',
+  'connector_state',
+  'form',
+  'account_code',
+  'ended',
+]
 const EXPIRED = 'one-time: an expired entry is absent'
 const CLAIM = 'one-time: the attempt that claims'
 const FORGET = 'one-time: forgetting is for the attempt'

@@ -26,6 +26,13 @@ type FoundKey = Awaited<ReturnType<JWTVerifyGetKey>>
 interface Source {
   /** Reads the published keys. */
   readonly read: () => Promise<JSONWebKeySet>
+  /** The readings that tokens can cause by naming keys that are not in the cache. Default: ten at once, and one more every five seconds. */
+  readonly readings?: { readonly burst: number; readonly everyMs: number }
+  /**
+   * Whether a token that names a key that is not in the cache is refused when no reading is left for it. Default: it is told to
+   * come again.
+   */
+  readonly refusesUnread?: boolean
   /** Logs that they could not be read, and makes the error of the tokens that waited. `cached`: whether there are keys all the same. */
   readonly failed: (cause: unknown, cached: boolean) => Error
   readonly now: () => EpochMs
@@ -37,7 +44,7 @@ interface Source {
  */
 export class KeySet {
   readonly #source: Source
-  readonly #budget = new Budget(READINGS)
+  readonly #budget: Budget
   readonly #unknown = new TtlCache<true>(MAX_UNKNOWN)
   /** The set in which a key was found. */
   readonly #setOf = new WeakMap<object, JWTVerifyGetKey>()
@@ -55,6 +62,7 @@ export class KeySet {
 
   constructor(source: Source) {
     this.#source = source
+    this.#budget = new Budget(source.readings ?? READINGS)
   }
 
   /** Finds a key for jose. Rejects with JWKSNoMatchingKey, or with an OAuthError `temporarily_unavailable`. */
@@ -102,15 +110,15 @@ export class KeySet {
         const wanted = sha256(`${header.alg} ${header.kid}`)
         if (this.#readNumber > arrived) this.#unknown.set(wanted, true, this.#source.now() + UNKNOWN_MS)
         if (this.#unknown.get(wanted, this.#source.now())) throw error
+        await this.#readForToken(this.#source.refusesUnread ? error : undefined)
       }
-      await this.#readForToken()
     }
   }
 
-  /** Reads the keys because of one token: as often as the budget allows. */
-  #readForToken(): Promise<void> {
+  /** Reads the keys because of one token: as often as the budget allows. Rejects with `spent` where it allows no more. */
+  #readForToken(spent?: Error): Promise<void> {
     const waitMs = this.#reading ? 0 : this.#budget.take(this.#source.now())
-    return waitMs === 0 ? this.#read() : Promise.reject(unavailable({ retryAfterSeconds: Math.ceil(waitMs / 1000) }))
+    return waitMs === 0 ? this.#read() : Promise.reject(spent ?? unavailable({ retryAfterSeconds: Math.ceil(waitMs / 1000) }))
   }
 
   #read(): Promise<void> {
