@@ -28,6 +28,7 @@ export type {
   RegistrationSettings,
   UnknownClient,
 } from './options/clients.ts'
+export type { DeviceDescription } from './options/device-description.ts'
 export type {
   CustomGrant,
   EngineGrant,
@@ -53,7 +54,7 @@ export type {
   SessionFacts,
   TokenClaimsRequest,
 } from './options/rules.ts'
-export type { ScopeDefinition } from './options/scopes.ts'
+export type { ScopeDefinition, ScopeTranslation } from './options/scopes.ts'
 export type { KeyRotation } from './options/signing.ts'
 export type { PassedStep, Step, StepsRequest } from './options/steps.ts'
 export type { ResourceSettings } from './options/urls.ts'

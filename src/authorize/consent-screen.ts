@@ -11,14 +11,17 @@ import { html, json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context } from '../options/context.ts'
+import type { Principal } from '../options/principal.ts'
 import { type ConsentView, consentPage } from '../pages/consent-page.ts'
 import { type PageSetting, pageSettingFor } from '../pages/page-setting.ts'
-import { describeScope } from '../pages/scope-words.ts'
+import { scopeFacts } from '../pages/scope-words.ts'
 import type { App } from '../store/store.ts'
+import { isAllowed } from './agreed-scopes.ts'
 import { toLogin } from './login.ts'
 import { SWITCH_USER } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
 import { type AuthorizationRequest, readOpenRequest, requestJson } from './request.ts'
+import { asPassed } from './steps.ts'
 
 /** GET /oauth/consent: asks the user for consent, as a page, or as JSON for a host that renders its own. */
 export async function showConsent(request: HttpRequest, context: Context): Promise<HttpResponse> {
@@ -36,16 +39,14 @@ export async function showConsent(request: HttpRequest, context: Context): Promi
   }
   const asked = await readOpenRequest(entry, context)
   const setting = pageSettingFor(request, services, asked.params.get('ui_locales') ?? null)
-  const orgId = entry.data.steps?.orgId ?? principal.orgId
   const view = await viewOf(
     asked,
     {
       consentId,
+      principal: entry.data.steps ? asPassed(principal, entry.data.steps) : principal,
       requestUri: request.query.get('request_uri'),
       setting,
-      user: principal.displayName ?? null,
-      userId: principal.userId,
-      orgId,
+      ticked: entry.data.ticked ?? [],
     },
     context,
   )
@@ -59,18 +60,19 @@ interface Asking {
   /** Of the pushed request that the screen was opened for; null for another. */
   readonly requestUri: string | null
   readonly setting: PageSetting
-  readonly user: string | null
-  readonly userId: string
-  readonly orgId: string
+  readonly principal: Principal
+  /** The optional scopes that were allowed when the screen was opened. */
+  readonly ticked: readonly string[]
 }
 
 async function viewOf(
   asked: AuthorizationRequest,
-  { consentId, orgId, requestUri, setting, user, userId }: Asking,
+  { consentId, principal, requestUri, setting, ticked }: Asking,
   context: Context,
 ): Promise<ConsentView> {
-  const { config, store } = context
+  const { config, now, store } = context
   const { app } = asked
+  const { accountName, displayName, orgId, orgName, userId } = principal
   const [consent, since, verified] = await Promise.all([
     store.consents.get({ userId }, app.id),
     consentsCountSince(app, orgId, context),
@@ -98,19 +100,14 @@ async function viewOf(
     },
     unregistered: isSelfRegistered(app) ? { host: hostOf(app), isOnDevice: !isClaimedUri(asked.redirectUri) } : null,
     verified,
-    user,
+    user: displayName ?? null,
+    accountName: accountName ?? null,
+    orgName: orgName ?? null,
     switchUserUrl: withParams(`${config.mountPath}/oauth/authorize`, switchingUser(asked, requestUri)),
-    scopes: asked.scopes.flatMap(name => {
-      const scope = config.scopes.get(name)
-      if (!scope) return []
-      return [
-        {
-          name,
-          description: describeScope(scope, language),
-          category: scope.category,
-          granted: earlier?.scopes.includes(name) ?? false,
-        },
-      ]
+    scopes: scopeFacts(asked.scopes, config.scopes, language).map(scope => {
+      // What the screen says stays as it was opened, but for what has been taken back since.
+      const allowed = earlier !== undefined && isAllowed(scope.name, earlier, config, now)
+      return { ...scope, granted: allowed && (!scope.optional || ticked.includes(scope.name)) }
     }),
     staysConnected: asked.scopes.includes(OFFLINE_ACCESS),
     resources: asked.audience ?? [],
@@ -161,7 +158,7 @@ function framed(policies: string): string {
 const OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:"
 
 function jsonOf(view: ConsentView, app: App): object {
-  const { consentId, redirectUri, resources, scopes, staysConnected, unregistered, verified } = view
+  const { accountName, consentId, orgName, redirectUri, resources, scopes, staysConnected, unregistered, user, verified } = view
   const client = { client_id: wireId(app), name: app.name, description: app.description, ...app.profile }
   const unchecked = unregistered && { host: unregistered.host, on_device: unregistered.isOnDevice }
   return {
@@ -169,6 +166,7 @@ function jsonOf(view: ConsentView, app: App): object {
     client,
     unregistered: unchecked,
     redirect_uri: redirectUri,
+    user: { name: user, account_name: accountName, org_name: orgName },
     scopes,
     offline_access: staysConnected,
     resources,

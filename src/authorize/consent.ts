@@ -3,6 +3,7 @@ import { randomId, sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import { sessionName } from '../base/session.ts'
 import { requireAdmission } from '../clients/admission.ts'
+import { narrow } from '../clients/allowed-scopes.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { isUnknownOutcome, StoreError } from '../errors/store-error.ts'
 import { one, optional, type Params, requireForm } from '../http/params.ts'
@@ -13,10 +14,12 @@ import type { Principal } from '../options/principal.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { OneTime, OneTimeData } from '../store/store.ts'
 import { codeOfScreen } from '../tokens/opaque.ts'
+import { chosenScopes, isSomething } from './agreed-scopes.ts'
 import { allowRequest } from './allow-request.ts'
 import { type AnswerParams, answerUri, authorizationResponse } from './authorization-response.ts'
 import { consentLookupId } from './endpoint.ts'
 import { codeAnswer, issueCode } from './issue-code.ts'
+import { keptDevice } from './kept-device.ts'
 import { isAuthorizationRequest, toGet } from './posted-request.ts'
 import { closePushed, forgetPushed } from './pushed-request.ts'
 import { recordConsent } from './record-consent.ts'
@@ -35,11 +38,19 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
   if (isAuthorizationRequest(request)) return toGet(request, context)
   const params = requireForm(request)
   if (!context.principal) throw new OAuthError('access_denied', 'nobody is signed in', { status: 401 })
-  const granted = readDecision(params)
+  const pressedAllow = readDecision(params)
 
   const { asked: read, principal, screen } = await findRequest(request, params, { ...context, principal: context.principal })
+  const chosen = pressedAllow ? chosenScopes(params, read.scopes, config) : []
   // Before the screen is closed: after a failed hook, the same click can be tried again.
-  const asked = granted && config.policy ? await allowRequest(read, { ...context, principal }) : read
+  const asked = pressedAllow && config.policy ? await allowRequest(read, { ...context, principal }) : read
+  const scopes = asked === read ? chosen : narrow(chosen, asked.scopes)
+  // Where everything is optional, to allow nothing of it is to deny: there is no token without a scope (RFC 6749 §3.3).
+  const granted = isSomething(scopes)
+  const allowed = { ...asked, scopes }
+  const declined = asked.scopes.filter(name => !scopes.includes(name))
+  const unticked = pressedAllow ? declined.filter(name => screen?.entry.data.ticked?.includes(name)) : []
+  const device = granted ? await keptDevice(request, context) : null
   const code = screen?.consentId === undefined ? undefined : codeOfScreen(screen.consentId, screen.entry.data.codeSalt)
   const by = { at: now, clientId: wireId(asked.app), orgId: principal.orgId, userId: principal.userId, scopes: asked.scopes }
   const taken =
@@ -49,12 +60,14 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
       if (!granted && isUnknownOutcome(error)) events.emit({ type: 'consent_denied', ...by })
       throw error
     }))
-  if (!taken) return answer(request, asked, await sameAnswer(granted, code, asked, context), services)
+  if (!taken) return answer(request, asked, await sameAnswer(granted, code, allowed, context), services)
+  const record = () => recordConsent({ app: asked.app, scopes, declined, unticked }, { ...context, principal })
   const pushed = screen?.entry.data.pushed
   let closed: OneTime<'pushed'> | undefined
   try {
     if (pushed !== undefined) closed = await closePushed(pushed, asked.app, context)
     if (!granted) {
+      if (unticked.length > 0) await record()
       events.emit({ type: 'consent_denied', ...by })
       if (closed) await forgetPushed(closed, context)
       return answer(request, asked, deniedAnswer(asked, config), services)
@@ -63,9 +76,9 @@ export async function decideConsent(request: HttpRequest, context: Context): Pro
     await requireAdmission(asked.app, asked.scopes, { ...context, principal })
     // A screen was counted when it was opened.
     if (!screen) await services.limits.count('codes', [principal.orgId, principal.userId, asked.app.id], store)
-    await recordConsent(asked, { ...context, principal })
-    const params = await issueCode(asked, { ...context, principal }, code)
-    events.emit({ type: 'consent_granted', ...by })
+    await record()
+    const params = await issueCode(allowed, { ...context, principal, device }, code)
+    events.emit({ type: 'consent_granted', ...by, scopes, declined })
     if (closed) await forgetPushed(closed, context)
     return answer(request, asked, params, services)
   } catch (error) {
@@ -154,12 +167,17 @@ async function sameAnswer(
   if (code === undefined) throw alreadyAnswered()
   for (let looks = granted ? LOOKS : 1; looks > 0; looks--) {
     const entry = await store.oneTime.peek('code', sha256(code))
-    if (entry && (!granted || (await isRedeemed(entry.data, store)))) throw alreadyAnswered()
+    if (entry && (!granted || !isSame(entry.data.scopes, asked.scopes) || (await isRedeemed(entry.data, store))))
+      throw alreadyAnswered()
     if (entry) return codeAnswer(code, asked, config)
     if (looks > 1) await sleep(LOOK_AFTER_MS)
   }
   if (granted) throw alreadyAnswered()
   return deniedAnswer(asked, config)
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index])
 }
 
 function alreadyAnswered(): OAuthError {

@@ -10,10 +10,13 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { withParams } from '../http/with-params.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
+import type { Consent } from '../store/store.ts'
+import { agreedScopes, isAllowed, isOptional } from './agreed-scopes.ts'
 import { allowRequest } from './allow-request.ts'
 import { authorizationResponse } from './authorization-response.ts'
 import { countScreen } from './count-screen.ts'
 import { issueCode } from './issue-code.ts'
+import { keptDevice } from './kept-device.ts'
 import { afterLogin, LOGIN_PROOF, needsLogin, toLogin, toNewLogin, wayOn } from './login.ts'
 import { answerPushed, findPushed, isPushed, requireSameEpoch } from './pushed-request.ts'
 import { isClaimedUri } from './redirect-uri.ts'
@@ -46,7 +49,7 @@ async function authorizePushed(source: RequestSource, request: HttpRequest, cont
 }
 
 async function answer(source: RequestSource, request: HttpRequest, context: Context): Promise<HttpResponse> {
-  const { config, principal, services, store } = context
+  const { config, now, principal, services, store } = context
   const read = await readAuthorizationRequest(source, context).catch(error => {
     if (principal || !(error instanceof TargetedError || error instanceof SignInFirst) || isSilent(source)) throw error
     return null
@@ -69,25 +72,30 @@ async function answer(source: RequestSource, request: HttpRequest, context: Cont
     store.consents.get({ userId: user.userId }, asked.app.id),
     consentsCountSince(asked.app, user.orgId, context),
   ])
-  const agreed =
-    consent !== undefined && consent.grantedAt >= since && asked.scopes.every(scope => consent.scopes.includes(scope))
+  const earlier = consent && consent.grantedAt >= since ? consent : undefined
+  const silent = asked.prompt.has('none')
+  const agreed = earlier ? agreedScopes(asked.scopes, earlier, { config, now, silent }) : null
   // RFC 8252 §8.6: any program on the device can pose as a public app on a loopback or private-scheme address: always ask.
   const vouchedFor = provesItself(asked.app) || isClaimedUri(asked.redirectUri)
   if (agreed && !asked.prompt.has('consent') && vouchedFor) {
     await services.limits.count('codes', [user.orgId, user.userId, asked.app.id], store)
+    const device = config.describeDevice && (await keptDevice(request, context))
     if (through && !(await spendSteps(through, context))) return startOver(asked, context)
+    // The usual request is issued as it is: a copy of it takes half a microsecond.
+    const granted = agreed === asked.scopes ? asked : { ...asked, scopes: agreed }
+    const agreeing = { ...signedIn, device }
     const issuing = asked.pushed
-      ? answerPushed(asked.pushed, context, () => issueCode(asked, signedIn))
-      : issueCode(asked, signedIn)
+      ? answerPushed(asked.pushed, context, () => issueCode(granted, agreeing))
+      : issueCode(granted, agreeing)
     const params = await (through ? orGiveBack(issuing, through, context) : issuing)
     return authorizationResponse(config.rules.redirectStatus, asked, params, pageSettingFor(request, services), wayOn(request))
   }
-  if (asked.prompt.has('none'))
-    throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
+  if (silent) throw new TargetedError(asked, 'consent_required', 'the user must agree, and the request does not allow it to ask')
 
   await countScreen(['consent', asked.app.id], signedIn)
   if (through && !(await spendSteps(through, context))) return startOver(asked, context)
-  const opening = openConsent(asked, { principal: user, said: through?.said ?? null }, context)
+  const opened = { principal: user, said: through?.said ?? null, ticked: ticked(asked, earlier, context) }
+  const opening = openConsent(asked, opened, context)
   const consentId = await (through ? orGiveBack(opening, through, context) : opening)
   if (config.consentUrl === null) {
     const requestUri = asked.pushed?.url.get('request_uri') ?? null
@@ -117,10 +125,15 @@ export function consentLookupId(userId: string, params: Params): string {
   return sha256(JSON.stringify([userId, params.get('client_id'), params.get('redirect_uri'), params.get('state') ?? null]))
 }
 
+/** Returns the optional scopes that the user has allowed before: their boxes are ticked, and can be unticked. */
+function ticked({ scopes }: AuthorizationRequest, earlier: Consent | undefined, { config, now }: Context): readonly string[] {
+  return earlier ? scopes.filter(name => isOptional(name, config) && isAllowed(name, earlier, config, now)) : []
+}
+
 /** Stores the whole request until the user decides, so that a later POST cannot change it. */
 async function openConsent(
   asked: AuthorizationRequest,
-  { principal, said }: Pick<ThroughSteps, 'principal' | 'said'>,
+  { principal, said, ticked }: Pick<ThroughSteps, 'principal' | 'said'> & { readonly ticked: readonly string[] },
   { config, now, store }: Context,
 ): Promise<string> {
   const consentId = randomId(32)
@@ -134,6 +147,7 @@ async function openConsent(
     params: requestJson(asked),
     scopes: asked.scopes,
     ...(said && { steps: said }),
+    ...(ticked.length > 0 && { ticked }),
     clientSeen: clientSeen(asked.app),
     ...(asked.pushed ? { pushed: asked.pushed.entry.id } : {}),
     codeSalt: randomId(32),

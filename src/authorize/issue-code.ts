@@ -7,6 +7,7 @@ import { TargetedError } from '../errors/oauth-error.ts'
 import { keepAppSession } from '../oidc/app-sessions.ts'
 import type { GrantContext } from '../oidc/grant-context.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
+import type { KeptDevice } from '../options/device-description.ts'
 import type { Principal } from '../options/principal.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { newCode } from '../tokens/opaque.ts'
@@ -14,17 +15,23 @@ import { authenticationOf } from '../tokens/token-guard.ts'
 import type { AnswerParams } from './authorization-response.ts'
 import type { AuthorizationRequest } from './request.ts'
 
+/** The user who has agreed, and what the host keeps of their device; null: nothing. */
+export interface AgreedContext extends SignedInContext {
+  readonly device: KeptDevice | null
+}
+
 /** Stores a code for what the user agreed to, and returns the answer that carries it (RFC 6749 §4.1.2, RFC 9207 §2). */
 export async function issueCode(
   asked: AuthorizationRequest,
-  context: SignedInContext,
+  context: AgreedContext,
   code: string = newCode(),
 ): Promise<AnswerParams> {
-  const { config, now, principal, store } = context
+  const { config, device, now, principal, store } = context
   if (await isNamedLikeApp(principal.userId, asked.app, context))
     throw new TargetedError(asked, 'access_denied', 'this user cannot authorize apps')
   const carried = contextOf(asked, principal)
-  const request = asked.codeKey === null ? carried : { ...carried, jkt: asked.codeKey }
+  const bound = asked.codeKey === null ? carried : { ...carried, jkt: asked.codeKey }
+  const request = device ? { ...bound, device } : bound
   const kept = isSelfRegistered(asked.app)
     ? { ...request, admission: await useAdmission(asked.app, asked.scopes, context) }
     : request

@@ -137,12 +137,13 @@ export function startOver(asked: AuthorizationRequest, { config }: Pick<SignedIn
 
 /** The user as passed steps say. Who is an admin of one organisation is none of another. */
 export function asPassed(principal: Principal, { acr, amr, orgId: chosen }: StepsData): Principal {
-  const { displayName, isAdmin, orgId, sessionId, authTime, userId } = principal
+  const { accountName, displayName, isAdmin, orgId, orgName, sessionId, authTime, userId } = principal
   const methods = [...new Set([...(principal.amr ?? []), ...amr])]
   return {
     ...principal,
     // An instance of a class may have these as accessors, which a spread does not copy.
-    ...{ userId, displayName, sessionId, authTime },
+    ...{ userId, accountName, displayName, sessionId, authTime },
+    orgName: (chosen ?? orgId) === orgId ? orgName : undefined,
     orgId: chosen ?? orgId,
     isAdmin: isAdmin && (chosen ?? orgId) === orgId,
     acr: acr ?? principal.acr,

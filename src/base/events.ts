@@ -125,6 +125,8 @@ export type AuthmountEvent =
   | (OfConsent<'consent_granted'> & {
       /** The scopes the user agreed to. */
       readonly scopes: readonly string[]
+      /** The optional scopes that the user was asked for and did not agree to. */
+      readonly declined: readonly string[]
     })
   | (OfConsent<'consent_denied'> & {
       /** The scopes the user did not agree to. */
@@ -135,6 +137,8 @@ export type AuthmountEvent =
       /** How many grants ended; null if the answer of the store was lost. */
       readonly revoked: number | null
     })
+  /** A user ended one grant of an app among those they have: one device, or one sign-in. */
+  | OfGrant<'device_ended'>
   /** The host ended the grants of a user. */
   | {
       /** The name of the event. */

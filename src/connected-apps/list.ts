@@ -15,7 +15,8 @@ import { connectedAppsPage } from '../pages/connected-apps-page.ts'
 import { en } from '../pages/messages/en.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import { describeScope } from '../pages/scope-words.ts'
-import type { App, Consent } from '../store/store.ts'
+import type { App, Consent, GrantedToken } from '../store/store.ts'
+import { appOfEnded, deviceSchema, devicesOf } from './devices.ts'
 import { isOwnForm, makeForm } from './form.ts'
 import { consentsOf, withdraw } from './withdraw.ts'
 
@@ -36,6 +37,7 @@ export const connectedAppSchema = z.object({
   scopes: z.array(z.object({ name: z.string(), description: z.string() })),
   grantedAt: instant,
   activeTokens: z.int().describe('live tokens that speak for the user'),
+  devices: z.array(deviceSchema).describe('where the app is signed in now, most recently used first'),
 })
 
 type ConnectedApp = z.output<typeof connectedAppSchema>
@@ -79,7 +81,7 @@ async function connectedApps(context: SignedInContext): Promise<readonly Listed[
     const app = apps[index]
     if (!app || app.status === 'deleted') return []
     const own = tokens.items.filter(({ grant }) => grant.appId === app.id && grant.epoch === app.epoch)
-    return [{ view: viewConnected(app, consent, own.length, context), shown: shownName(app) }]
+    return [{ view: viewConnected(app, consent, own, context), shown: shownName(app) }]
   })
   return connected.toSorted((a, b) => b.view.grantedAt.localeCompare(a.view.grantedAt))
 }
@@ -92,6 +94,9 @@ async function showPage(apps: readonly Listed[], request: HttpRequest, context: 
   const gone = isAppId(removedId) && !apps.some(({ view }) => view.appId === removedId)
   const removedApp = gone ? await store.apps.get(removedId) : undefined
   const removed = removedApp ? shownName(removedApp) : null
+  // The same of a device: only what has been ended a moment ago, by this user.
+  const endedApp = await appOfEnded(request.query.get('ended') ?? '', context)
+  const ended = apps.find(({ view }) => view.appId === endedApp)?.shown ?? null
   const setting = pageSettingFor(request, services)
   const inWords = apps.map(({ shown, view }) => ({
     ...view,
@@ -102,7 +107,7 @@ async function showPage(apps: readonly Listed[], request: HttpRequest, context: 
       return { description: scope ? describeScope(scope, setting.language) : description }
     }),
   }))
-  return connectedAppsPage({ apps: inWords, formId, removed, action: `${config.mountPath}${PATH}` }, setting)
+  return connectedAppsPage({ apps: inWords, formId, removed, ended, action: `${config.mountPath}${PATH}` }, setting)
 }
 
 /** DELETE /oauth/connected-apps/{appId}: withdraws the consent and ends every token of it. */
@@ -134,7 +139,7 @@ async function disconnect(appId: string, context: SignedInContext): Promise<void
   if (!agreed && revoked === 0) throw new ApiError('NOT_FOUND', 'you have not allowed this app')
 }
 
-function viewConnected(app: App, consent: Consent, activeTokens: number, { config }: SignedInContext): ConnectedApp {
+function viewConnected(app: App, consent: Consent, tokens: readonly GrantedToken[], { config }: SignedInContext): ConnectedApp {
   const { clientId, description, homepageUrl, logoUrl, name } = viewApp(app)
   return {
     appId: app.id,
@@ -146,7 +151,8 @@ function viewConnected(app: App, consent: Consent, activeTokens: number, { confi
     homepageUrl,
     scopes: consent.scopes.map(name => ({ name, description: describe(name, config) })),
     grantedAt: new Date(consent.grantedAt).toISOString(),
-    activeTokens,
+    activeTokens: tokens.length,
+    devices: [...devicesOf(tokens)],
   }
 }
 

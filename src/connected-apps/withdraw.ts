@@ -1,3 +1,4 @@
+import { withdrawnUntil } from '../authorize/record-consent.ts'
 import { wireId } from '../base/ids.ts'
 import { markUserEnd } from '../bearer/end-grant.ts'
 import { ApiError } from '../errors/api-error.ts'
@@ -60,9 +61,9 @@ export async function withdraw(
 /** How many times a withdrawal is tried when consent screens are answered concurrently. */
 const TRIES = 60
 
-/** Withdraws a consent. The record stays, without scopes, until every screen that is open now has expired: a late answer must not restore it. */
+/** Withdraws a consent. The record stays for a while, without scopes: a late answer must not restore it. */
 async function withdrawConsent(owner: ConsentOwner, appId: string, { config, now, store }: Context): Promise<boolean> {
-  const expiresAt = now + config.consentSeconds * 1000 + config.storeTimeoutMs + 60_000
+  const expiresAt = withdrawnUntil(now, config)
   for (let tries = 0; tries < TRIES; tries++) {
     const current = await store.consents.get(owner, appId)
     if (!current) return false

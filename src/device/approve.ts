@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import { chosenScopes, isSomething } from '../authorize/agreed-scopes.ts'
 import { scopesToAsk } from '../authorize/allow-request.ts'
 import { contextOf, keepSession } from '../authorize/issue-code.ts'
 import { toLogin } from '../authorize/login.ts'
@@ -5,7 +7,7 @@ import { recordConsent } from '../authorize/record-consent.ts'
 import { orGiveBack, STEP_ID, type SteppedRequest, spendSteps, stepFirst, throughSteps } from '../authorize/steps.ts'
 import { randomId, sha256 } from '../base/crypto.ts'
 import { newGrantId, wireId } from '../base/ids.ts'
-import { OFFLINE_ACCESS, stillAllowed } from '../clients/allowed-scopes.ts'
+import { narrow, OFFLINE_ACCESS, stillAllowed } from '../clients/allowed-scopes.ts'
 import { isOwnForm, makeForm } from '../connected-apps/form.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
 import { isUnknownOutcome } from '../errors/store-error.ts'
@@ -17,8 +19,8 @@ import { NO_CLAIMS } from '../oidc/claims.ts'
 import type { Context, SignedInContext } from '../options/context.ts'
 import { type DeviceView, deviceAnsweredPage, deviceCodePage, devicePage } from '../pages/device-page.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
-import { describeScope } from '../pages/scope-words.ts'
-import type { App, OneTime } from '../store/store.ts'
+import { type ScopeFacts, scopeFacts } from '../pages/scope-words.ts'
+import type { App, OneTime, OneTimeData } from '../store/store.ts'
 import { isNamedLikeApp } from '../token/issue.ts'
 import { DEVICE_PATH } from './paths.ts'
 import { readUserCode, shownUserCode, userCodeId } from './user-code.ts'
@@ -42,22 +44,22 @@ export async function showDevice(request: HttpRequest, context: Context): Promis
   const silent = asJson ? stepFirst(DEVICE_PATH) : null
   const through = config.steps ? await throughSteps(steppedDevice(waiting, silent), stepId, { ...context, principal }) : null
   if (through && 'status' in through) return through
-  const found = await underPolicy(waiting, { ...context, principal: through?.principal ?? principal })
+  const user = through?.principal ?? principal
+  const found = await underPolicy(waiting, { ...context, principal: user })
 
   const formId = await makeForm({ ...context, principal })
-  if (asJson) return json(200, jsonOf(found, formId, context))
-  const { language } = setting
+  const scopes = scopeFacts(found.scopes, config.scopes, setting.language)
+  if (asJson) return json(200, jsonOf(found, formId, scopes))
   const view: DeviceView = {
     // What was passed is spent by the answer.
     action: withParams(action, { [STEP_ID]: through?.entry ? stepId : null }),
     formId,
     app: found.app,
     code: shownUserCode(found.code),
-    user: principal.displayName ?? null,
-    scopes: found.scopes.flatMap(name => {
-      const scope = config.scopes.get(name)
-      return scope ? [{ category: scope.category, description: describeScope(scope, language) }] : []
-    }),
+    user: user.displayName ?? null,
+    accountName: user.accountName ?? null,
+    orgName: user.orgName ?? null,
+    scopes,
     staysConnected: found.scopes.includes(OFFLINE_ACCESS),
     resources: found.entry.data.audience ?? [],
     askedAt: found.entry.data.askedAt,
@@ -71,20 +73,23 @@ export async function decideDevice(request: HttpRequest, context: SignedInContex
   const params = requireForm(request)
   if (!(await isOwnForm(one(params, 'form_id'), context)))
     throw new OAuthError('access_denied', 'this page was not shown to you: open it again', { status: 403, expired: true })
-  const granted = readAnswer(params)
+  const pressedAllow = readAnswer(params)
   const found = await findWaiting(one(params, 'user_code'), context, 'answered too')
   if (!found) throw notWaiting()
   const { config } = context
   // Whoever does not agree passes no step, and the policy is not asked.
-  if (!granted) return answerDevice(request, found, granted, context)
-  if (config.steps === null) return answerDevice(request, await underPolicy(found, context), granted, context)
+  if (!pressedAllow) return answerDevice(request, found, null, context)
+  const chosen = chosenScopes(params, found.scopes, config)
+  if (config.steps === null) return answerDevice(request, await underPolicy(found, context), chosen, context)
   const silent = request.body.kind === 'json' ? stepFirst(DEVICE_PATH) : null
   const through = await throughSteps(steppedDevice(found, silent), request.query.get(STEP_ID), context)
   if ('status' in through) return { ...through, status: 303 }
   const signedIn = { ...context, principal: through.principal }
   const allowed = await underPolicy(found, signedIn)
-  if (await spendSteps(through, context)) return orGiveBack(answerDevice(request, allowed, granted, signedIn), through, context)
-  await requireSameAnswer(found.entry.id, granted, context)
+  if (await spendSteps(through, context)) return orGiveBack(answerDevice(request, allowed, chosen, signedIn), through, context)
+  const decision = await context.store.oneTime.peek('device_decision', found.entry.id)
+  const { granted, scopes } = decisionOf(allowed, chosen)
+  requireSame(decision, { granted, scopes, userId: context.principal.userId })
   return answered(request, found, granted, context)
 }
 
@@ -102,22 +107,37 @@ function steppedDevice({ app, code, entry, scopes }: Waiting, silent: OAuthError
   }
 }
 
+/** What the user's choice comes to; null: they denied. As on the consent page, to allow nothing of what is optional is to deny. */
+function decisionOf(
+  found: Waiting,
+  chosen: readonly string[] | null,
+): Pick<OneTimeData['device_decision'], 'granted' | 'scopes'> {
+  if (chosen === null) return { granted: false, scopes: found.scopes }
+  const scopes = narrow(chosen, found.scopes)
+  return { granted: isSomething(scopes), scopes }
+}
+
 /** Stores the answer, once, and says so. */
 async function answerDevice(
   request: HttpRequest,
   found: Waiting,
-  granted: boolean,
+  chosen: readonly string[] | null,
   context: SignedInContext,
 ): Promise<HttpResponse> {
   const { events, now, principal, services, store } = context
-  const { app, entry, scopes } = found
+  const { app, entry } = found
+  const { granted, scopes } = decisionOf(found, chosen)
   const { orgId, userId } = principal
-  const by = { at: now, clientId: wireId(app), orgId, userId, scopes }
+  const declined = found.scopes.filter(name => !scopes.includes(name))
+  const by = { at: now, clientId: wireId(app), orgId, userId }
 
+  // Before the consent is recorded: it must not say more than what the device was given.
+  if (found.decision) requireSame(found.decision, { granted, scopes, userId })
   if (granted) {
     if (await isNamedLikeApp(userId, app, context)) throw new OAuthError('access_denied', 'this user cannot authorize apps')
     await services.limits.count('codes', [orgId, userId, app.id], store)
-    await recordConsent({ app, scopes }, context)
+    // No box was ticked beforehand: what was allowed elsewhere is not taken back here.
+    await recordConsent({ app, scopes, declined, unticked: [] }, context)
   }
   const kept = contextOf({ audience: entry.data.audience, claims: NO_CLAIMS, nonce: null, scopes }, principal)
   if (granted) await keepSession({ app, scopes }, kept, principal, store)
@@ -136,14 +156,17 @@ async function answerDevice(
       answeredAt: now,
     },
   }
-  const announce = () => events.emit({ type: granted ? 'consent_granted' : 'consent_denied', ...by })
+  const announce = () =>
+    granted
+      ? events.emit({ type: 'consent_granted', ...by, scopes, declined })
+      : events.emit({ type: 'consent_denied', ...by, scopes: found.scopes })
   const first = await store.oneTime.claim(decision, randomId(16)).catch(error => {
     // The repetition may find the device answered, and then emits nothing.
     if (isUnknownOutcome(error)) announce()
     throw error
   })
   if (first) announce()
-  else await requireSameAnswer(entry.id, granted, context)
+  else requireSame(await store.oneTime.peek('device_decision', entry.id), { granted, scopes, userId })
   return answered(request, found, granted, context)
 }
 
@@ -152,10 +175,13 @@ function answered(request: HttpRequest, { app }: Waiting, granted: boolean, { se
   return deviceAnsweredPage({ app: app.name, granted }, pageSettingFor(request, services))
 }
 
-/** Lets a second click have the answer of the first. Rejects with OAuthError where somebody has answered otherwise. */
-async function requireSameAnswer(id: string, granted: boolean, { principal, store }: SignedInContext): Promise<void> {
-  const decided = await store.oneTime.peek('device_decision', id)
-  if (decided?.data.userId !== principal.userId || decided.data.granted !== granted) throw notWaiting()
+/** Lets a second click have the answer of the first. Throws OAuthError where somebody has answered otherwise. */
+function requireSame(
+  decided: OneTime<'device_decision'> | undefined,
+  { granted, scopes, userId }: Pick<OneTimeData['device_decision'], 'granted' | 'scopes' | 'userId'>,
+): void {
+  if (decided?.data.userId !== userId || decided.data.granted !== granted) throw notWaiting()
+  if (granted && !isDeepStrictEqual(decided.data.scopes, scopes)) throw notWaiting()
 }
 
 interface Waiting {
@@ -164,6 +190,8 @@ interface Waiting {
   readonly app: App
   /** What the app may still have of what the device asked for. */
   readonly scopes: readonly string[]
+  /** The answer that the device has already. */
+  readonly decision: OneTime<'device_decision'> | undefined
 }
 
 /**
@@ -187,7 +215,7 @@ async function findWaiting(
   if (!entry || now >= entry.data.answerUntil || (decision && which === undefined)) return undefined
   const app = await store.apps.get(entry.data.appId)
   if (app?.status !== 'active' || app.epoch !== entry.data.epoch) return undefined
-  return { code, entry, app, scopes: stillAllowed(entry.data.scopes, app, config) }
+  return { code, entry, app, scopes: stillAllowed(entry.data.scopes, app, config), decision }
 }
 
 /** The same with the scopes that the host's policy leaves. Rejects with OAuthError where the host denies them. */
@@ -209,16 +237,13 @@ function readAnswer(params: Params): boolean {
   return answer === 'granted'
 }
 
-function jsonOf({ app, code, entry, scopes }: Waiting, formId: string, { config }: Context): object {
+function jsonOf({ app, code, entry, scopes: asked }: Waiting, formId: string, scopes: readonly ScopeFacts[]): object {
   return {
     user_code: shownUserCode(code),
     form_id: formId,
     client: { client_id: wireId(app), name: app.name, description: app.description, ...app.profile },
-    scopes: scopes.flatMap(name => {
-      const scope = config.scopes.get(name)
-      return scope ? [{ name, description: scope.description, category: scope.category }] : []
-    }),
-    offline_access: scopes.includes(OFFLINE_ACCESS),
+    scopes,
+    offline_access: asked.includes(OFFLINE_ACCESS),
     resources: entry.data.audience ?? [],
     asked_at: new Date(entry.data.askedAt).toISOString(),
     ip: entry.data.ip,

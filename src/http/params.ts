@@ -2,13 +2,13 @@ import { OAuthError } from '../errors/oauth-error.ts'
 import type { HttpRequest } from './types.ts'
 
 /**
- * The parameters of one request, each a single string; several of `resource` are joined with spaces. A parameter without a value
+ * The parameters of one request, each a single string; several of those that may be repeated are joined with spaces. A parameter without a value
  * counts as omitted (RFC 6749 §3.1, §3.2).
  */
 export type Params = ReadonlyMap<string, string>
 
-/** RFC 8707 §2: the only parameter that may be given more than once. */
-const REPEATABLE = 'resource'
+/** The parameters that may be given more than once: RFC 8707 §2, and the check boxes of our own form. */
+const REPEATABLE: ReadonlySet<string> = new Set(['resource', 'optional_scope'])
 
 /** Parameters that must not be in the URL of a POST: URLs are logged (RFC 6749 §2.3.1, §3.2). */
 const BODY_ONLY = [
@@ -29,6 +29,7 @@ const BODY_ONLY = [
   'state',
   'consent',
   'consent_id',
+  'optional_scope',
 ]
 
 /** Reads every parameter. Throws `invalid_request` for one that is given twice (RFC 6749 §3.1, §3.2). */
@@ -38,7 +39,7 @@ export function readParams(source: URLSearchParams): Params {
   let omitted: Set<string> | undefined
   source.forEach((value, name) => {
     const before = params.get(name)
-    if ((before !== undefined || omitted?.has(name)) && name !== REPEATABLE) {
+    if ((before !== undefined || omitted?.has(name)) && !REPEATABLE.has(name)) {
       throw new OAuthError('invalid_request', `${printableName(name)} is given more than once`)
     }
     if (value !== '') params.set(name, before === undefined ? value : `${before} ${value}`)

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../base/json.ts'
 import type { EpochMs } from '../base/time.ts'
+import type { KeptDevice } from '../options/device-description.ts'
 
 /** The parts of the authorization request that a grant keeps; nonce and claims only with the scope `openid`. */
 export interface GrantContext extends JsonObject {
@@ -7,6 +8,8 @@ export interface GrantContext extends JsonObject {
   readonly audience?: readonly string[] | null
   /** The epoch of the admission by which the user's organisation let a client in that nobody registered. */
   readonly admission?: number
+  /** What the host keeps of the device from which the user let the app in. */
+  readonly device?: KeptDevice
   /** The thumbprint of the key to which the code was bound (RFC 9449 §10). */
   readonly jkt?: string | null
   readonly nonce?: string | null
@@ -26,6 +29,6 @@ export interface GrantContext extends JsonObject {
 /** Reads a grant's context. Grants that do not come from an authorization request have the defaults. */
 export function grantContext(context: JsonObject): Required<GrantContext> {
   const { acr = null, amr = null, audience = null, nonce = null, authTime = null, sid = null } = context as Partial<GrantContext>
-  const { admission = 0, idTokenClaims = [], jkt = null, userinfoClaims = [] } = context as Partial<GrantContext>
-  return { acr, amr, audience, admission, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
+  const { admission = 0, device = {}, idTokenClaims = [], jkt = null, userinfoClaims = [] } = context as Partial<GrantContext>
+  return { acr, amr, audience, admission, device, jkt, nonce, authTime, sid, idTokenClaims, userinfoClaims }
 }

@@ -42,6 +42,15 @@ const apiError = z.object({
   }),
 })
 
+/** A scope that a page of the host's asks a user for. */
+const askedScope = scopeViewSchema.extend({
+  detail: text,
+  access: z.enum(['read', 'write']).nullable(),
+  sensitive: z.boolean(),
+  optional: z.boolean(),
+})
+const optionalScope = text.optional().describe('the optional scopes that the user allows, separated by spaces')
+
 /** Errors that every route of a kind may answer. */
 const OAUTH_ERRORS = Object.fromEntries([400, 401, 413, 415, 429, 500, 503].map(status => [status, oauthError]))
 const API_ERRORS = { 400: apiError, 401: apiError, 403: apiError, 413: apiError, 415: apiError, 500: apiError, 503: apiError }
@@ -133,6 +142,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
         z.object({
           consent: z.enum(['granted', 'denied']),
           consent_id: text.optional(),
+          optional_scope: optionalScope,
           client_id: text.optional(),
           redirect_uri: text.optional(),
           scope: text.optional(),
@@ -158,7 +168,8 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
           consent_id: text,
           client: z.looseObject({ client_id: text, name: text }),
           redirect_uri: text,
-          scopes: z.array(scopeViewSchema.extend({ granted: z.boolean() })),
+          user: z.object({ name: text.nullable(), account_name: text.nullable(), org_name: text.nullable() }),
+          scopes: z.array(askedScope.extend({ granted: z.boolean() })),
           offline_access: z.boolean(),
           resources: z.array(text),
           unregistered: z.object({ host: text.nullable(), on_device: z.boolean() }).nullable(),
@@ -222,7 +233,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
           user_code: text,
           form_id: text,
           client: z.looseObject({ client_id: text, name: text }),
-          scopes: z.array(scopeViewSchema),
+          scopes: z.array(askedScope),
           offline_access: z.boolean(),
           resources: z.array(text),
           asked_at: text,
@@ -235,7 +246,7 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
     },
     'POST /oauth/device': {
       summary: 'Submit the user’s answer to a device',
-      body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text }),
+      body: z.object({ user_code: text, consent: z.enum(['granted', 'denied']), form_id: text, optional_scope: optionalScope }),
       formToo: true,
       answers: { 200: z.object({ granted: z.boolean() }), 303: null, ...OAUTH_ERRORS, 403: oauthError },
     },
@@ -391,6 +402,16 @@ export function describeOperations(rules: AppRules, services: Pick<Services, 'gr
     'DELETE /oauth/connected-apps/:appId': {
       summary: 'Withdraw the signed-in user’s consent to an app, and end every token of it',
       answers: { 200: z.object({ message: text }), ...OF_APP, ...CHANGE },
+    },
+    'POST /oauth/connected-apps/:appId/devices/:grantId': {
+      summary: 'The same for one device, from the form of the page',
+      body: z.object({ form_id: text }),
+      formToo: true,
+      answers: { 303: null, ...OAUTH_ERRORS, 403: oauthError, 429: oauthError },
+    },
+    'DELETE /oauth/connected-apps/:appId/devices/:grantId': {
+      summary: 'End the tokens of an app on one device of the signed-in user; the consent stays',
+      answers: { 200: z.object({ message: text }), ...OF_APP },
     },
     'GET /oauth-clients': {
       summary: 'List the organisation’s apps, newest first',

@@ -13,6 +13,7 @@ import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Branding } from './branding.ts'
 import type { HostClientAuthentication } from './client-authentication.ts'
 import type { ClientsOptions } from './clients.ts'
+import type { DeviceDescription } from './device-description.ts'
 import type { DevicesOptions } from './devices.ts'
 import type { DpopProofs } from './dpop.ts'
 import type { HostGrant } from './grants.ts'
@@ -136,6 +137,15 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
    * @see docs/pages.md#draw-the-consent-page-yourself
    */
   readonly renderConsent?: ((view: ConsentView) => RenderedPage | Promise<RenderedPage>) | undefined
+  /**
+   * Returns what to keep of the device from which a user lets an app in, or null: the page of connected apps shows it to that user, so
+   * that they recognise what they may end. `request` is that of their browser, never one of the app's; for a device that signs in by a code it is not called. It is personal data: keep what
+   * helps, such as `request => ({ name: browserOf(request.headers['user-agent']) })`. Default: nothing but the time is kept.
+   * @see docs/sign-in.md#active-devices
+   */
+  readonly describeDevice?:
+    | ((request: HttpRequest<Native>) => Promise<DeviceDescription | null | undefined> | DeviceDescription | null | undefined)
+    | undefined
   /** Whether you know who is behind an app: the consent page says so, and warns of the others. Default: the page says nothing. */
   readonly isVerified?: ((clientId: string) => boolean | Promise<boolean>) | undefined
 
@@ -296,7 +306,7 @@ export interface AuthmountOptions<Native = unknown, Scope extends string = strin
   readonly storeTimeoutMs?: number | undefined
   /**
    * How long a request waits for each function of yours (`authenticate`, `claims`, `accessTokenClaims`, `policy`, `steps`,
-   * `renderConsent`, `isVerified`, `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
+   * `describeDevice`, `renderConsent`, `isVerified`, `signInProvider`, `connectors.provider`, `prove` of a client authentication, a grant with its `owner` and `legacyClient`)
    * before it is answered 500. 10–60,000 milliseconds; default 5000.
    */
   readonly hookTimeoutMs?: number | undefined

@@ -10,6 +10,10 @@ export interface Principal {
   readonly isAdmin: boolean
   /** How to name the user on the consent page. Default: the page does not name anyone. */
   readonly displayName?: string | undefined
+  /** The name of the account, such as an email address: the consent page shows it beside `displayName`. Default: not shown. */
+  readonly accountName?: string | undefined
+  /** The name of the organisation, for the consent page. Default: not shown. */
+  readonly orgName?: string | undefined
   /** The host's login session. When given, a consent screen can only be answered from the session that opened it. */
   readonly sessionId?: string | undefined
   /** When the user proved who they are, in milliseconds since 1970. Without it no client can ask for `max_age`. */

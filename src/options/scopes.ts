@@ -1,4 +1,4 @@
-import { flag, type Kind, list, mapOf, text } from './kinds.ts'
+import { flag, type Kind, list, mapOf, oneOf, text } from './kinds.ts'
 import type { Place } from './place.ts'
 import { members, optional, required, type Table } from './rows.ts'
 
@@ -6,24 +6,46 @@ import { members, optional, required, type Table } from './rows.ts'
 export interface ScopeDefinition {
   /** A sentence for the person who is asked: what an app may do with the scope. */
   readonly description: string
+  /** A second sentence, shown smaller: what that includes, or what follows from it. Default: none. */
+  readonly detail?: string | undefined
   /** Groups scopes on the consent page and in app settings. Default: none. */
   readonly category?: string | undefined
-  /** The description in other languages, by tag: `{ de: 'Ihre Daten lesen' }`. Default: none. */
-  readonly translations?: Readonly<Record<string, string>> | undefined
+  /** Description and detail in other languages, by tag: `{ de: 'Ihre Daten lesen' }`, or with both. Default: none. */
+  readonly translations?: Readonly<Record<string, string | ScopeTranslation>> | undefined
+  /** Whether an app can change something with it: the consent page marks those that `write`. Default: the page says nothing. */
+  readonly access?: 'read' | 'write' | undefined
+  /** Let users allow an app the rest without it. It starts unticked, and apps must do with what they get. Default false. */
+  readonly optional?: boolean | undefined
   /** Only ever on behalf of a user: refused to `client_credentials`. Always so for the OpenID Connect scopes. Default false. */
   readonly userOnly?: boolean | undefined
-  /** Never for a client that nobody registered, whatever the option `clients.scopes` says. Default false. */
+  /**
+   * The consent page marks it, and it is never for a client that nobody registered, whatever the option `clients.scopes` says.
+   * Default false.
+   */
   readonly sensitive?: boolean | undefined
   /** The claims it allows, at userinfo and by name. Default: the standard ones of `profile`, `email`, `address` and `phone`. */
   readonly claims?: readonly string[] | undefined
+}
+
+/** A scope in another language. */
+export interface ScopeTranslation {
+  /** The description. */
+  readonly description: string
+  /** The detail. Default: none. */
+  readonly detail?: string | undefined
 }
 
 /** A scope that the server can grant. */
 export interface Scope {
   readonly name: string
   readonly description: string
+  /** Empty: none. */
+  readonly detail: string
   readonly category: string
-  readonly translations: Readonly<Record<string, string>>
+  readonly translations: Readonly<Record<string, { readonly description: string; readonly detail: string }>>
+  readonly access: 'read' | 'write' | null
+  /** Whether users may allow an app the rest without it. */
+  readonly optional: boolean
   /** Ours, and not the host's: said in every language of the pages. */
   readonly builtIn: boolean
   readonly userOnly: boolean
@@ -33,10 +55,24 @@ export interface Scope {
 
 const anyText = text('a text', () => true)
 
+const TRANSLATION = { description: required(anyText), detail: optional(anyText, '') } satisfies Table<ScopeTranslation>
+const whole = members<ScopeTranslation, typeof TRANSLATION>(TRANSLATION)
+
+/** A text is the description alone. */
+const translation: Kind<string | ScopeTranslation, { readonly description: string; readonly detail: string }> = {
+  read: (value, place) => (typeof value === 'string' ? { description: value, detail: '' } : whole.read(value, place)),
+}
+
 const DEFINITION = {
   description: required(text('a description for the people who are asked to agree to the scope', value => value !== '')),
+  detail: optional(anyText, ''),
   category: optional(anyText, ''),
-  translations: optional(mapOf(anyText, "{ de: 'Ihre Daten lesen' }"), new Map<string, string>()),
+  translations: optional(
+    mapOf(translation, "{ de: 'Ihre Daten lesen' }"),
+    new Map<string, { readonly description: string; readonly detail: string }>(),
+  ),
+  access: optional(oneOf(['read', 'write']), null),
+  optional: optional(flag, false),
   userOnly: optional(flag, false),
   sensitive: optional(flag, false),
   claims: optional(list(anyText, "['email']"), null),
@@ -57,16 +93,14 @@ export const catalogue: Kind<Readonly<Record<string, ScopeDefinition>>, Readonly
       return place.refuse("must define at least one scope: { 'read:orders': { description: 'Read your orders' } }")
     if (!names.map(name => isScopeName(name, place)).every(Boolean)) return undefined
     return new Map(
-      [...read].map(([name, { category, claims, description, sensitive, translations, userOnly }]) => [
+      [...read].map(([name, { claims, translations, userOnly, ...same }]) => [
         name,
         {
+          ...same,
           name,
-          description,
-          category,
           translations: Object.fromEntries(translations),
           builtIn: false,
           userOnly: userOnly || OPENID_SCOPES.has(name),
-          sensitive,
           claims: claims ?? STANDARD_CLAIMS.get(name) ?? [],
         },
       ]),
@@ -121,8 +155,11 @@ const STANDARD_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map(
 const OPENID: Scope = {
   name: 'openid',
   description: 'Know who you are',
+  detail: '',
   category: '',
   translations: {},
+  access: null,
+  optional: false,
   builtIn: true,
   userOnly: true,
   sensitive: false,

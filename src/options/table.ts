@@ -57,6 +57,7 @@ export const OPTIONS = {
 
   branding: group<Branding, typeof BRANDING>(BRANDING),
   renderConsent: optional(hook<HookOf<'renderConsent'>>(), null),
+  describeDevice: optional(hook<HookOf<'describeDevice'>>(), null),
   isVerified: optional(hook<HookOf<'isVerified'>>(), null),
 
   sealingKeys: optional(sealingKeys, null),

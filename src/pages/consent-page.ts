@@ -2,12 +2,16 @@ import type { HttpResponse } from '../http/types.ts'
 import type { Messages } from './messages/en.ts'
 import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
+import { optionalScopes, scopeInWords, signedInNames } from './scope-list.ts'
 
 /** The contents of the consent page. */
 export interface ConsentView {
   /** The id of the open consent screen, to post as `consent_id`. */
   readonly consentId: string
-  /** The path to which the form posts `consent_id`, and `consent` as `granted` or `denied`. */
+  /**
+   * The path to which the form posts `consent_id`, `consent` as `granted` or `denied`, and `optional_scope` with the name of each
+   * optional scope that the user allows.
+   */
   readonly action: string
   /** The app that asks. */
   readonly app: {
@@ -37,6 +41,10 @@ export interface ConsentView {
   readonly verified: boolean | null
   /** The display name of the signed-in user; null if the host does not provide one. */
   readonly user: string | null
+  /** The name of the account, such as an email address; null if the host does not provide one. */
+  readonly accountName: string | null
+  /** The name of the user's organisation; null if the host does not provide one. */
+  readonly orgName: string | null
   /** The URL that starts the same request with another user. */
   readonly switchUserUrl: string
   /** The scopes that the app asks for, in the order of the request. */
@@ -57,9 +65,17 @@ export interface AskedScope {
   readonly name: string
   /** Its description, in the language of the page. */
   readonly description: string
+  /** What else there is to know of it, in the same language; empty if there is nothing. */
+  readonly detail: string
   /** Its category; empty if it has none. */
   readonly category: string
-  /** Whether the user has allowed it to the app before. */
+  /** Whether an app can change something with it; null if the host does not say. */
+  readonly access: 'read' | 'write' | null
+  /** Whether the host calls it sensitive: mark it. */
+  readonly sensitive: boolean
+  /** Whether the user may allow the rest without it. It is granted only if its name is posted as `optional_scope`. */
+  readonly optional: boolean
+  /** Whether the user has allowed it to the app before: of the optional ones, only these are ticked. */
   readonly granted: boolean
 }
 
@@ -67,21 +83,25 @@ export interface AskedScope {
 export function consentPage(view: ConsentView, setting: PageSetting): HttpResponse {
   const { app } = view
   const { messages } = setting.language
-  const asked = view.scopes.filter(({ granted }) => !granted)
-  const granted = view.scopes.filter(({ granted }) => granted)
+  const needed = view.scopes.filter(({ optional }) => !optional)
+  const asked = needed.filter(({ granted }) => !granted)
+  const granted = needed.filter(({ granted }) => granted)
   // If every scope was allowed before, show them all as open.
   const [open, folded] = asked.length > 0 ? [asked, granted] : [granted, []]
   const images = app.logoUrl === null ? [] : [app.logoUrl]
   const body = `${header(view, setting)}
 ${who(view, messages)}
-<p>${escapeHtml(messages.asksTo)}</p>
-${byCategory(open)}
-${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded)}</details>` : ''}
+${open.length > 0 ? `<p>${escapeHtml(messages.asksTo)}</p>\n${byCategory(open, messages)}` : ''}
+${folded.length > 0 ? `<details><summary>${fill(messages.alreadyAllowed, { count: String(folded.length) })}</summary>${byCategory(folded, messages)}</details>` : ''}
+<form method="post" action="${escapeHtml(view.action)}">
+<input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
+${optionalScopes(
+  view.scopes.filter(({ optional }) => optional),
+  messages,
+)}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
 ${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
 <p class="soft">${whereTo(view, messages)} ${escapeHtml(messages.takeBack)}</p>
-<form method="post" action="${escapeHtml(view.action)}">
-<input type="hidden" name="consent_id" value="${escapeHtml(view.consentId)}">
 <div class="actions">
 <button name="consent" value="denied">${escapeHtml(messages.deny)}</button>
 <button name="consent" value="granted" class="main">${escapeHtml(messages.allow)}</button>
@@ -138,19 +158,17 @@ ${badge}
 ${app.description ? `<p class="soft"><bdi>${escapeHtml(app.description)}</bdi></p>` : ''}`
 }
 
-function who({ switchUserUrl, user }: ConsentView, messages: Messages): string {
-  const name = user === null ? '' : `<span>${fill(messages.signedInAs, { user: `<strong>${isolated(user)}</strong>` })}</span>`
-  return `<div class="who">${name}<a href="${escapeHtml(switchUserUrl)}">${escapeHtml(messages.notYou)}</a></div>`
+function who({ accountName, orgName, switchUserUrl, user }: ConsentView, messages: Messages): string {
+  const names = signedInNames([user, accountName, orgName], messages)
+  return `<div class="who">${names}<a href="${escapeHtml(switchUserUrl)}">${escapeHtml(messages.notYou)}</a></div>`
 }
 
 /** Lists scopes in the order of the request, grouped by category. */
-function byCategory(scopes: readonly AskedScope[]): string {
+function byCategory(scopes: readonly AskedScope[], messages: Messages): string {
   const categories = [...new Set(scopes.map(({ category }) => category))].toSorted((a, b) => Number(b === '') - Number(a === ''))
   return categories
     .map(category => {
-      const items = scopes
-        .filter(scope => scope.category === category)
-        .map(({ description }) => `<li><bdi>${escapeHtml(description)}</bdi></li>`)
+      const items = scopes.filter(scope => scope.category === category).map(scope => `<li>${scopeInWords(scope, messages)}</li>`)
       return `${category === '' ? '' : `<h2>${isolated(category)}</h2>`}<ul>${items.join('')}</ul>`
     })
     .join('\n')

@@ -2,6 +2,8 @@ import type { EpochMs } from '../base/time.ts'
 import type { HttpResponse } from '../http/types.ts'
 import { escapeHtml, fill, fillText, isolated, renderPage } from './page.ts'
 import type { PageSetting } from './page-setting.ts'
+import { optionalScopes, scopeInWords, signedInNames } from './scope-list.ts'
+import type { ScopeFacts } from './scope-words.ts'
 
 /** Renders the page on which a user types the code that a device shows. */
 export function deviceCodePage(
@@ -31,7 +33,9 @@ export interface DeviceView {
   readonly code: string
   /** The display name of the signed-in user; null if the host does not provide one. */
   readonly user: string | null
-  readonly scopes: readonly { readonly category: string; readonly description: string }[]
+  readonly accountName: string | null
+  readonly orgName: string | null
+  readonly scopes: readonly ScopeFacts[]
   readonly staysConnected: boolean
   readonly resources: readonly string[]
   readonly askedAt: EpochMs
@@ -41,28 +45,34 @@ export interface DeviceView {
 
 /** Renders the page on which a user answers a device: what asks, from where and when, and for what. */
 export function devicePage(view: DeviceView, setting: PageSetting): HttpResponse {
-  const { app, user } = view
+  const { accountName, app, orgName, user } = view
   const { messages, tag } = setting.language
   const time = new Intl.DateTimeFormat(tag, { timeStyle: 'short', timeZone: 'UTC' }).format(view.askedAt)
   const at = `<time datetime="${new Date(view.askedAt).toISOString()}">${escapeHtml(time)} UTC</time>`
   const from =
     view.ip === null ? '' : `<p class="soft">${fill(messages.deviceFrom, { address: isolated(view.ip), time: at })}</p>`
-  const who =
-    user === null ? '' : `<p class="soft">${fill(messages.signedInAs, { user: `<strong>${isolated(user)}</strong>` })}</p>`
+  const names = signedInNames([user, accountName, orgName], messages)
+  const who = names === '' ? '' : `<p class="soft">${names}</p>`
+  const needed = view.scopes.filter(({ optional }) => !optional)
+  const asksTo = `<p>${escapeHtml(messages.asksTo)}</p>
+<ul>${needed.map(scope => `<li>${scopeInWords(scope, messages)}</li>`).join('')}</ul>`
   const body = `<div class="app"><span class="initial" aria-hidden="true">${escapeHtml([...app.name][0]?.toUpperCase() ?? '')}</span><h1>${fill(messages.deviceHeading, { app: isolated(app.name) })}</h1></div>
 ${app.description ? `<p class="soft">${isolated(app.description)}</p>` : ''}
 ${who}
 <p>${fill(messages.deviceCompare, { code: `<strong class="code" dir="ltr">${escapeHtml(view.code)}</strong>` })}</p>
 <p class="badge warn"><span aria-hidden="true">!</span><span>${escapeHtml(messages.deviceWarning)}</span></p>
 ${from}
-<p>${escapeHtml(messages.asksTo)}</p>
-<ul>${view.scopes.map(({ description }) => `<li>${isolated(description)}</li>`).join('')}</ul>
+${needed.length > 0 ? asksTo : ''}
 ${view.resources.map(resource => `<p class="soft">${fill(messages.forUseAt, { resource: isolated(resource) })}</p>`).join('\n')}
 ${view.staysConnected ? `<p class="soft">${escapeHtml(messages.staysConnected)}</p>` : ''}
 <p class="soft">${escapeHtml(messages.takeBack)}</p>
 <form method="post" action="${escapeHtml(view.action)}">
 <input type="hidden" name="form_id" value="${escapeHtml(view.formId)}">
 <input type="hidden" name="user_code" value="${escapeHtml(view.code)}">
+${optionalScopes(
+  view.scopes.filter(({ optional }) => optional),
+  messages,
+)}
 <div class="actions">
 <button name="consent" value="denied">${escapeHtml(messages.deny)}</button>
 <button name="consent" value="granted" class="main">${escapeHtml(messages.allow)}</button>

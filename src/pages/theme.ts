@@ -55,6 +55,10 @@ li::before{content:"";position:absolute;inset-inline-start:.15rem;inset-block-st
 ul.plain li{padding-inline-start:0;border-block-end:1px solid var(--line);padding-block:1rem}
 ul.plain li:last-child{border:0}
 ul.plain li::before{content:none}
+.mark{border:1px solid currentColor;border-radius:.35rem;padding:0 .35rem;font-size:.8125rem;white-space:nowrap;color:var(--soft)}
+.mark.warn{color:var(--warn)}
+.choice{display:flex;gap:.75rem;align-items:start;min-block-size:1.75rem;cursor:pointer}
+.choice input{flex:none;inline-size:1.25rem;block-size:1.25rem;margin:.15rem 0 0;accent-color:var(--accent)}
 details{margin-block:.75rem}
 summary{cursor:pointer;padding-block:.35rem;font-size:.925rem}
 .actions{display:flex;gap:.75rem;margin-block-start:1.5rem}

@@ -32,6 +32,11 @@ function problemOf(answer: Principal): string | undefined {
     if (typeof value !== 'string') return `${name} is ${typeof value}, and must be a string`
     if (value.length === 0 || value.length > 255) return `${name} must have 1 to 255 characters`
   }
+  // What a page shows. `displayName` has always been taken as it is.
+  for (const name of ['accountName', 'orgName'] as const) {
+    const value: unknown = answer[name]
+    if (value !== undefined && typeof value !== 'string') return `${name} is ${typeof value}, and must be a string`
+  }
   const { authTime, sessionId } = answer as { readonly authTime?: unknown; readonly sessionId?: unknown }
   // OpenID Connect's auth_time is in seconds, which read as milliseconds is a day in January 1970.
   if (authTime !== undefined && !(typeof authTime === 'number' && authTime > 1e11 && Number.isFinite(authTime)))

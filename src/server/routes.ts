@@ -11,6 +11,7 @@ import { pushRequest } from '../authorize/pushed-request.ts'
 import { introspect } from '../bearer/introspect.ts'
 import { revoke } from '../bearer/revoke.ts'
 import { deleteRegistration, readRegistration, registerClient } from '../clients/register.ts'
+import { endDevice, endDeviceByForm } from '../connected-apps/devices.ts'
 import { disconnectApp, listConnectedApps, removeApp } from '../connected-apps/list.ts'
 import { authorizeConnector } from '../connectors/authorize.ts'
 import { connectorCallback, postedConnectorCallback } from '../connectors/callback.ts'
@@ -79,6 +80,14 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/oauth/connected-apps', flow: listConnectedApps, access: 'session', errors: 'api or page' },
   { method: 'POST', path: '/oauth/connected-apps/:appId', flow: removeApp, access: 'user', errors: 'browser' },
   { method: 'DELETE', path: '/oauth/connected-apps/:appId', flow: disconnectApp, access: 'user', errors: 'api' },
+  {
+    method: 'POST',
+    path: '/oauth/connected-apps/:appId/devices/:grantId',
+    flow: endDeviceByForm,
+    access: 'user',
+    errors: 'browser',
+  },
+  { method: 'DELETE', path: '/oauth/connected-apps/:appId/devices/:grantId', flow: endDevice, access: 'user', errors: 'api' },
   management('GET', '', listApps, 'user'),
   management('POST', '', createApp, 'admin'),
   management('GET', '/scopes', listScopes, 'user'),

@@ -231,6 +231,8 @@ export interface OneTimeData {
     readonly scopes: readonly string[]
     /** What the steps say that were passed for this request; absent if there were none. */
     readonly steps?: StepsData
+    /** The optional ones among them that were allowed before, and are shown ticked. Absent: none. */
+    readonly ticked?: readonly string[]
     /** A digest of what the screen shows of a client that nobody registered by hand; absent or null for another. */
     readonly clientSeen?: string | null
     /** The id of the pushed request that the screen was opened for, which the answer closes. Absent for a plain request. */
@@ -643,6 +645,10 @@ export interface Consent {
   readonly scopes: readonly string[]
   /** When the owner last agreed. */
   readonly grantedAt: EpochMs
+  /** When scopes were last allowed that were not asked for at `grantedAt`, by name. Absent: all were allowed then. */
+  readonly allowedAt?: Readonly<Record<string, EpochMs>>
+  /** When the user last declined optional scopes, by name, that are not allowed. Absent: none. */
+  readonly declined?: Readonly<Record<string, EpochMs>>
   /** What an admission is. Absent for a user's consent. */
   readonly state?: AdmissionState
   /** The user who asked for an admission. */

@@ -6,7 +6,8 @@ import { newConsent, newId } from './records.ts'
 export const consentCases: readonly StoreCase[] = [
   defineCase('consents: one per owner and app; what is saved is what is read', async ({ consents }) => {
     for (const owner of [{ userId: newId() }, { orgId: newId() }]) {
-      const consent = newConsent({ owner, scopes: ['a', 'b', '\0'], state: 'allowed', epoch: 3 })
+      const dates = { allowedAt: { b: 900 }, declined: { c: 1000 } }
+      const consent = newConsent({ owner, scopes: ['a', 'b', '\0'], state: 'allowed', epoch: 3, ...dates })
       assert.equal(await consents.get(owner, consent.appId), undefined)
       assert.equal(await consents.save(consent), true)
       assert.deepEqual(await consents.get(owner, consent.appId), consent)

@@ -30,6 +30,7 @@ export class Revocations {
         if (event.jti === null) this.#change(event.clientId, now, app => app.addGrant(event.grantId, until))
         else this.#change(event.clientId, now, app => app.addToken(event.jti ?? '', until))
         break
+      case 'device_ended':
       case 'refresh_reuse':
       case 'code_replay':
       case 'session_grant_ended':

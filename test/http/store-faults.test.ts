@@ -503,6 +503,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'POST /oauth/introspect': 'oauth/store-faults',
   'POST /oauth/revoke': 'oauth/ends',
   'DELETE /oauth/connected-apps/{appId}': 'oauth/ends',
+  'DELETE /oauth/connected-apps/{appId}/devices/{grantId}': 'oauth/ends',
+  'POST /oauth/connected-apps/{appId}/devices/{grantId}': 'oauth/ends, as DELETE; its form is that of the whole app',
   'DELETE /oauth-clients/{appId}': 'oauth/ends',
   'POST /oauth-clients/{appId}/revoke-all-tokens': 'oauth/ends',
   'POST /oauth-clients/{appId}/suspend': 'oauth/ends',

@@ -166,7 +166,11 @@ t.test('the page is made in a millisecond', async t => {
   const scopes = Array.from({ length: 20 }, (_, index) => ({
     name: `s${index}`,
     description: `Does ${index}`,
+    detail: '',
     category: `C${index % 4}`,
+    access: null,
+    sensitive: false,
+    optional: false,
     granted: false,
   }))
   const app = {
@@ -186,6 +190,8 @@ t.test('the page is made in a millisecond', async t => {
     staysConnected: false,
     verified: true,
     user: 'Anna',
+    accountName: null,
+    orgName: null,
     switchUserUrl: '/x',
     scopes,
     resources: [],

@@ -4,7 +4,7 @@ import type { Answer, Fields, TestApp } from '../support/client.ts'
 import { CHALLENGE, VERIFIER } from '../support/client.ts'
 import { DEVICE_CODE, deviceApp } from '../support/devices.ts'
 import { everyFramework, everywhere } from '../support/everywhere.ts'
-import type { HostOptions, TestHost } from '../support/host.ts'
+import { type HostOptions, SCOPES, type TestHost } from '../support/host.ts'
 import { SIGN_IN } from '../support/sign-in.ts'
 
 const DEVICES: HostOptions = { devices: {}, rateLimits: { codes: false, screens: false, userCodes: false } }
@@ -300,4 +300,52 @@ everyFramework(
     t.match((await agree(page, '/oauth/device', other.body.user_code, 'denied')).status, 200, 'a denial passes no step')
   },
   { ...DEVICES, steps: () => [{ name: 'factor', url: '/step/factor' }] },
+)
+
+everyFramework(
+  'of optional scopes a device gets those that its user ticks, and none beforehand',
+  async (t, host) => {
+    const app = await deviceApp(host, { allowedScopes: ['read:records', 'read:calendar', 'delete:records'] })
+    const all = { scope: 'read:records read:calendar delete:records' }
+    const asked = await ask(host, app, all)
+    const { body } = await look(host, asked.body.user_code)
+    t.match(body.scopes, [
+      { optional: false },
+      { optional: true, detail: 'To plan around it.' },
+      { optional: true, sensitive: true },
+    ])
+    const page = await host.browse(`/oauth/device?user_code=${asked.body.user_code}`, 'anna', { headers: HTML })
+    t.strictSame(page.text.match(/<input type="checkbox"[^>]*>/g), [
+      '<input type="checkbox" name="optional_scope" value="read:calendar">',
+      '<input type="checkbox" name="optional_scope" value="delete:records">',
+    ])
+    const fields = { user_code: asked.body.user_code, form_id: body.form_id, consent: 'granted' }
+    t.equal((await answer(host, { ...fields, optional_scope: 'write:records' })).status, 400, 'it was not offered')
+    t.equal((await answer(host, { ...fields, optional_scope: 'read:calendar' })).status, 200)
+    t.equal((await answer(host, { ...fields, optional_scope: 'delete:records' })).status, 400, 'a second click changes nothing')
+    t.equal((await answer(host, { ...fields, optional_scope: 'read:calendar' })).status, 200)
+    t.equal((await poll(host, app, asked)).body.scope, 'read:records read:calendar')
+    t.match(
+      host.events.find(({ type }) => type === 'consent_granted'),
+      { scopes: ['read:records', 'read:calendar'], declined: ['delete:records'] },
+    )
+
+    const again = await ask(host, app, all)
+    await decide(host, again)
+    t.equal((await poll(host, app, again)).body.scope, 'read:records', 'nothing is ticked that was allowed elsewhere')
+    const consent = await host.store.consents.get({ userId: 'anna' }, app.clientId)
+    t.strictSame(consent?.scopes, ['read:records', 'read:calendar'], 'nor is it taken back')
+
+    const nothing = await ask(host, app, { scope: 'read:calendar' })
+    t.strictSame((await decide(host, nothing)).body, { granted: false }, 'to allow nothing is to deny')
+    t.equal((await poll(host, app, nothing)).body.error, 'access_denied')
+  },
+  {
+    ...DEVICES,
+    scopes: {
+      ...SCOPES,
+      'read:calendar': { description: 'Read your calendar', detail: 'To plan around it.', optional: true },
+      'delete:records': { description: 'Delete your records', sensitive: true, optional: true },
+    },
+  },
 )

@@ -70,6 +70,15 @@ const flows: Readonly<Record<string, Flow>> = {
       return { tokens: [access, refresh], run: () => host.browse(path, 'anna', { method: 'DELETE' }) }
     },
   },
+  'a user ends one device of an app': {
+    event: 'device_ended',
+    repeated: 200,
+    async prepare(host, app) {
+      const { access, refresh } = await host.tokens(app)
+      const path = `/oauth/connected-apps/${app.clientId}/devices/${/_at_(.+)\./.exec(access)?.[1]}`
+      return { tokens: [access, refresh], run: () => host.browse(path, 'anna', { method: 'DELETE' }) }
+    },
+  },
   'a logout that ends grants': {
     event: 'consent_withdrawn',
     repeated: 200,

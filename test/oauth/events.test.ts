@@ -66,7 +66,7 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
   async consent_granted({ host }) {
     const app = await host.confidentialApp()
     await host.approve(app)
-    return { clientId: app.clientId, ...OF_USER, scopes: SCOPES_OF }
+    return { clientId: app.clientId, ...OF_USER, scopes: SCOPES_OF, declined: [] }
   },
   async consent_denied({ host }) {
     const app = await host.confidentialApp()
@@ -77,6 +77,11 @@ const EVENTS: Readonly<Record<AuthmountEvent['type'], Cause | HeldElsewhere>> = 
     const { app } = await grantOf(host)
     await host.browse(`/oauth/connected-apps/${app.clientId}`, 'anna', { method: 'DELETE' })
     return { clientId: app.clientId, ...OF_USER, revoked: 1 }
+  },
+  async device_ended({ host }) {
+    const { app, of } = await grantOf(host)
+    await host.browse(`/oauth/connected-apps/${app.clientId}/devices/${of.grantId}`, 'anna', { method: 'DELETE' })
+    return of
   },
   async user_grants_ended({ host }) {
     const { app } = await grantOf(host)

@@ -259,6 +259,11 @@ const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
   'clients/admission.ts PENDING_MS': ['self-registered/admission.test.ts', 'of a user five requests wait'],
   'clients/admission.ts DONE_MS': 'no test looks at its end',
   'options/clients.ts DAY_MS': 'a unit',
+  'authorize/agreed-scopes.ts DAY_MS': 'a unit',
+  'authorize/agreed-scopes.ts DECLINED_MS': [
+    'oauth/optional-scopes.test.ts',
+    'what was declined is not asked for at each sign-in',
+  ],
   'authorize/consent.ts LOOK_AFTER_MS': 'how long the loser of two clicks waits for the winner',
   'connectors/provider-metadata.ts DISCOVERY_MS': 'how long what a provider says of itself is remembered',
   'connectors/provider-metadata.ts FORGET_MS': 'how often it is asked while it fails',

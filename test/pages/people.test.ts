@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { axeViolations, launchBrowser, openPage, skipWithoutBrowser } from '../support/browser.ts'
 import type { Fields, TestApp } from '../support/client.ts'
 import { DEVICE_CODE, deviceApp } from '../support/devices.ts'
-import { type HostOptions, startHost, type TestHost } from '../support/host.ts'
+import { type HostOptions, SCOPES, startHost, type TestHost } from '../support/host.ts'
 import { loginMounts } from '../support/login-mounts.ts'
 import { SIGN_IN } from '../support/sign-in.ts'
 
@@ -209,6 +209,54 @@ t.test('pages in a browser', { skip }, async t => {
       await page.keyboard.press('Enter')
       await page.waitForURL(`${home}/**`)
       t.ok(codeOf(page))
+    })
+
+    t.test(`${mount}: a user ticks what they allow, where Enter in a box denies, and ends one device of two`, async t => {
+      const scopes = {
+        ...SCOPES,
+        'read:calendar': { description: 'Read your calendar', detail: 'To plan around it.', optional: true },
+        'delete:records': { description: 'Delete your records', access: 'write', sensitive: true, optional: true },
+      } as const
+      const allowedScopes = ['read:records', 'read:calendar', 'delete:records']
+      const describeDevice = () => ({ name: 'Chromium' })
+      const { authorizeUrl, app, home, host } = await start(t, mount, { allowedScopes }, { scopes, describeDevice })
+      const { context, page } = await openPage(browser, host.url, { viewport: PHONE })
+      await context.addCookies([{ name: 'session', value: 'anna', url: host.url }])
+      const ask = (fields: Fields = {}) => page.goto(host.url + authorizeUrl({ scope: allowedScopes.join(' '), ...fields }))
+      const answer = async () => {
+        await page.waitForURL(`${home}/**`)
+        const redeemed = await host.redeem(app, codeOf(page) ?? '', { redirect_uri: `${home}/cb` })
+        return redeemed.body
+      }
+      await ask()
+      t.strictSame(await axeViolations(page), [])
+      const calendar = page.getByLabel(/Read your calendar/)
+      t.notOk(await calendar.isChecked())
+      await calendar.focus()
+      await page.keyboard.press('Enter')
+      await page.waitForURL(`${home}/**`)
+      t.equal(new URL(page.url()).searchParams.get('error'), 'access_denied')
+
+      await ask()
+      await page.getByText('Read your calendar').click()
+      await page.getByRole('button', { name: 'Allow' }).click()
+      const first = await answer()
+      t.equal(first.scope, 'read:records read:calendar')
+      await ask({ prompt: 'consent' })
+      t.ok(await calendar.isChecked(), 'what was allowed before is ticked')
+      t.notOk(await page.getByLabel(/Delete your records.*Sensitive.*Changes data/).isChecked())
+      await page.getByRole('button', { name: 'Allow' }).click()
+      const second = await answer()
+
+      await page.goto(`${host.url}/oauth/connected-apps`)
+      await page.getByText('Where it is signed in (2)').click()
+      t.strictSame(await axeViolations(page), [])
+      t.ok(((await page.locator('details button').first().boundingBox())?.height ?? 0) >= 44, 'a button a thumb can hit')
+      await page.getByRole('button', { name: 'End this one' }).first().click()
+      await page.getByRole('status').waitFor()
+      t.match(await page.textContent('main'), 'Quarterly Reports can no longer act for you from there')
+      const active = [await host.isActive(app, first.access_token), await host.isActive(app, second.access_token)]
+      t.equal(active.filter(Boolean).length, 1, 'one of the two')
     })
 
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -112,6 +112,10 @@ const SECURITY: Page = {
       'oauth/consent.test.ts',
       'what an app calls itself cannot turn the direction of the text around it',
     ],
+    ['Optional scopes start unticked', 'oauth/optional-scopes.test.ts', 'optional scopes start unticked'],
+    ['but for those the user allowed the app before', 'oauth/optional-scopes.test.ts', 'what was allowed before is ticked'],
+    ['a name that was not offered is refused', 'oauth/optional-scopes.test.ts', 'what was not offered cannot be ticked'],
+    ['a second click cannot change the answer', 'oauth/optional-scopes.test.ts', 'two tabs that are answered differently'],
     [
       'An app that anybody on the device could pose as',
       'oauth/authorize.test.ts',
@@ -644,7 +648,7 @@ const OPERATIONS: Page = {
   ],
   'After a 503': [
     [
-      'revocation, taking an app back, a logout, `endSession`, deleting an app, revoke-all, suspend, activate',
+      'revocation, taking an app back, ending one device, a logout, `endSession`, deleting an app, revoke-all, suspend, activate',
       'oauth/ends.test.ts',
       'revoking a refresh token',
     ],

@@ -9,6 +9,9 @@ export interface Messages {
   readonly asksTo: string
   readonly knowWhoYouAre: string
   readonly alreadyAllowed: string
+  readonly sensitive: string
+  readonly changesData: string
+  readonly optionalScopes: string
   readonly forUseAt: string
   readonly destination: string
   readonly takeBack: string
@@ -40,6 +43,11 @@ export interface Messages {
   readonly connectedSince: string
   readonly removeAccess: string
   readonly accessRemoved: string
+  readonly whereSignedIn: string
+  readonly signedInOn: string
+  readonly lastUsed: string
+  readonly endDevice: string
+  readonly deviceEnded: string
   readonly consentHeadingUnnamed: string
   readonly callsItself: string
   readonly uncheckedApp: string
@@ -71,6 +79,9 @@ export const en: Messages = {
   asksTo: 'It asks to:',
   knowWhoYouAre: 'Know who you are',
   alreadyAllowed: 'Already allowed ({count})',
+  sensitive: 'Sensitive',
+  changesData: 'Changes data',
+  optionalScopes: 'Optional: tick to allow',
   forUseAt: 'It will use this at {resource}.',
   destination: 'You will be sent to {host}.',
   takeBack: 'You can take this back at any time.',
@@ -102,6 +113,11 @@ export const en: Messages = {
   connectedSince: 'Allowed on {date}',
   removeAccess: 'Remove access',
   accessRemoved: '{app} can no longer act for you.',
+  whereSignedIn: 'Where it is signed in',
+  signedInOn: 'Signed in on {date}',
+  lastUsed: 'Last used on {date}',
+  endDevice: 'End this one',
+  deviceEnded: '{app} can no longer act for you from there.',
   consentHeadingUnnamed: 'An app that calls itself “{app}” wants to act for you',
   callsItself: 'It calls itself “{app}”. Nobody at {server} has checked it.',
   uncheckedApp: 'Nobody at {server} has checked it. Allow it only if you have just started it yourself.',
