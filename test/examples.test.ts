@@ -83,7 +83,7 @@ for (const [framework, database] of starts) {
       })
       const cookie = admin.headers.get('set-cookie')?.split(';')[0] ?? ''
       const listed = await fetch(`${origin}/oauth-clients`, { headers: { cookie } })
-      t.match(await listed.json(), { pagination: { total: 2 } })
+      t.match(await listed.json(), { pagination: { total: 3 } })
       const [, appId = ''] = /oauth-clients\/(\w+)\/revoke-all-tokens/.exec(text) ?? []
       const [, json = ''] = /-d '(\{.*\})'/.exec(text) ?? []
       const created = await fetch(`${origin}/oauth-clients`, {

@@ -9,7 +9,7 @@ import type { Deadlines } from '../store/deadlines.ts'
 import { readWantedAuthentication } from '../tokens/authentication.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken, type GuardedRequest, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
-import { type BearerRequirements, tokenInfo } from './bearer.ts'
+import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
 import { findBound } from './bound.ts'
 import { findUsable } from './use.ts'
 
@@ -26,6 +26,7 @@ export function createGuard(
   const { config, deadlines, events } = runtime
   const required = readRequirements(requirements, config)
   const { scopes } = required
+  const find = config.policyAtUse ? findUsable : findBearer
   const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
   const boundChallenge = { ...challenge, proofAlgorithms: PROOF_ALGORITHMS }
   const withoutToken = config.dpop === 'required' ? boundChallenge : challenge
@@ -54,7 +55,7 @@ export function createGuard(
     }
     // Hot path, before every guarded host route: two callbacks in place of `async` and `finally`, which add promises.
     const store = new DeadlineStore(config.store, deadlines)
-    return findUsable(token, required, { config, events, store, now: config.now() }).then(
+    return find(token, required, { config, events, store, now: config.now() }).then(
       found => {
         store.release()
         return { oauth: tokenInfo(found) }

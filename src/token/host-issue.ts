@@ -11,6 +11,7 @@ import type { App } from '../store/store.ts'
 import type { TokenRequest } from './grant.ts'
 import { invalidGrant } from './invalid-grant.ts'
 import {
+  hasRules,
   type Issued,
   isNamedLikeApp,
   makeTokens,
@@ -19,7 +20,7 @@ import {
   storeGrant,
   type WantedTokens,
 } from './issue.ts'
-import { applyRules, hasRules, type Ruled, spendNothing } from './rules.ts'
+import { applyRules, type Ruled, spendNothing } from './rules.ts'
 
 /** The tokens that a host's grant asks for, with the lifetimes that a class for the engine may shorten. */
 export interface HostOrder extends IssueOrder {

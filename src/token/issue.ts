@@ -1,6 +1,7 @@
 import { sha256 } from '../base/crypto.ts'
 import { wireId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
+import type { EpochMs } from '../base/time.ts'
 import { withTimeout } from '../base/timeout.ts'
 import { type Audience, audienceClaim, formatFor, secondsFor } from '../bearer/audience.ts'
 import { findClient } from '../clients/find-client.ts'
@@ -9,9 +10,10 @@ import type { App, Grant, Token } from '../store/store.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
 import { mintAccessToken } from '../tokens/jwt-access-token.ts'
 import { type NewToken, newToken } from '../tokens/opaque.ts'
-import { secondsLeft } from './grant-end.ts'
 import { invalidGrant } from './invalid-grant.ts'
 import type { Ruled } from './rules.ts'
+
+const DAY_MS = 86_400_000
 
 /** The outcome of a token request. */
 export interface Issued {
@@ -64,6 +66,23 @@ export async function requireSigningKeys(
 ): Promise<void> {
   const { config, services } = context
   if (formatFor(audience, config) === 'jwt' || (services.keys && scopes.includes('openid'))) await currentKeys(context)
+}
+
+/** Tells whether the host has a rule for such tokens. Where it has none, nothing is asked and nothing waits. */
+export function hasRules(userId: string | null, { config }: Pick<Context, 'config'>): boolean {
+  return config.policy !== null || config.accessTokenClaims !== null || (userId !== null && config.claims !== null)
+}
+
+/**
+ * Returns how many whole seconds a grant has left until its absolute end: `lifetimes.grantDays`, or the app's own `grantDays` if
+ * that is sooner. Infinity if it has no such end; 0 once it is over. No token of the grant may live longer.
+ */
+export function secondsLeft({ createdAt }: Pick<Grant, 'createdAt'>, app: Pick<App, 'grantDays'>, context: Context): number {
+  const { config, now } = context
+  if (config.grantDays === null && (app.grantDays ?? null) === null) return Number.POSITIVE_INFINITY
+  const days = Math.min(config.grantDays ?? Number.POSITIVE_INFINITY, app.grantDays ?? Number.POSITIVE_INFINITY)
+  const end: EpochMs = createdAt + days * DAY_MS
+  return Math.max(0, Math.floor((end - now) / 1000))
 }
 
 /** Makes the tokens of a grant, in the format the host has chosen. Synchronous for opaque tokens. */

@@ -21,11 +21,6 @@ export interface Ruled {
   readonly refreshTokenSeconds: number | undefined
 }
 
-/** Tells whether the host has a rule for such tokens. Where it has none, nothing is asked and nothing waits. */
-export function hasRules(userId: string | null, { config }: Pick<Context, 'config'>): boolean {
-  return config.policy !== null || config.accessTokenClaims !== null || (userId !== null && config.claims !== null)
-}
-
 /** The end of what was presented, where that was nothing. */
 export async function spendNothing(): Promise<void> {}
 

@@ -84,7 +84,7 @@ for (const { name, mount, connect } of settings) {
       const issuer = new URL(front.url)
       const discovered = await oauth.discoveryRequest(issuer, { ...options, algorithm: 'oidc' })
       const server = await oauth.processDiscoveryResponse(issuer, discovered)
-      t.strictSame(server.id_token_signing_alg_values_supported, [alg])
+      t.ok(server.id_token_signing_alg_values_supported?.includes(alg))
 
       const verifier = oauth.generateRandomCodeVerifier()
       const state = oauth.generateRandomState()

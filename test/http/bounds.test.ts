@@ -233,6 +233,7 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
 
 /** Limits of the code that another test holds, or that bound memory and answers rather than what a caller may do. */
 const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
+  'authorize/kept-device.ts MOST_CHARS': ['oauth/devices.test.ts', 'a function for devices that fails issues nothing'],
   'http/check-input.ts MAX_DETAILS': ['http/surface.test.ts', 'JSON that is nested without end, or has lists without end'],
   'http/check-input.ts MAX_NAME': ['http/surface.test.ts', 'JSON that is nested without end, or has lists without end'],
   'http/body.ts DRAIN_BYTES': ['http/surface.test.ts', 'a body without an end is answered, and its connection closed'],

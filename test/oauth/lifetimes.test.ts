@@ -208,7 +208,7 @@ const LIFETIMES: Readonly<Record<string, Lifetime>> = {
 
 /** Durations of the code that another test holds, or that say how long something of ours waits. */
 const ELSEWHERE: Readonly<Record<string, HeldElsewhere>> = {
-  'token/grant-end.ts DAY_MS': ['oauth/rules.test.ts', 'a grant ends after so many days'],
+  'token/issue.ts DAY_MS': ['oauth/rules.test.ts', 'a grant ends after so many days'],
   'connectors/authorize.ts STATE_SECONDS': ['connectors/attacks.test.ts', 'a state is good for ten minutes'],
   'connectors/retry.ts TRY_MS': ['connectors/outbound.test.ts', 'silence ends in time, wherever it falls'],
   'connectors/connector-tokens.ts LEASE_MS': ['chaos/connectors.test.ts', 'a process dies'],

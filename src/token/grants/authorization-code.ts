@@ -15,9 +15,9 @@ import type { Context } from '../../options/context.ts'
 import type { App, OneTime, OneTimeData } from '../../store/store.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
 import { invalidGrant } from '../invalid-grant.ts'
-import { createGrant, requireSigningKeys } from '../issue.ts'
+import { createGrant, hasRules, requireSigningKeys } from '../issue.ts'
 import { verifyPkce } from '../pkce.ts'
-import { applyRules, hasRules, type Ruled } from '../rules.ts'
+import { applyRules, type Ruled } from '../rules.ts'
 
 type Code = OneTimeData['code']
 

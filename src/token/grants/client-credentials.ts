@@ -3,8 +3,8 @@ import { scopesForItself } from '../../clients/allowed-scopes.ts'
 import { mayActForItself } from '../../clients/client-facts.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import type { TokenGrant } from '../grant.ts'
-import { createGrant } from '../issue.ts'
-import { applyRules, hasRules, type Ruled, spendNothing } from '../rules.ts'
+import { createGrant, hasRules } from '../issue.ts'
+import { applyRules, type Ruled, spendNothing } from '../rules.ts'
 
 /** Issues an access token to an app that acts for itself (RFC 6749 §4.4). */
 export const clientCredentials: TokenGrant = {

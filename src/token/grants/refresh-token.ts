@@ -14,10 +14,9 @@ import type { App, FoundToken, Grant, Spent, Token } from '../../store/store.ts'
 import { openSuccessor, type Successor, sealSuccessor } from '../../tokens/sealed-successor.ts'
 import { tokenRef } from '../../tokens/token-ref.ts'
 import type { TokenGrant, TokenRequest } from '../grant.ts'
-import { secondsLeft } from '../grant-end.ts'
 import { invalidGrant } from '../invalid-grant.ts'
-import { type Issued, makeTokens, requireSigningKeys } from '../issue.ts'
-import { applyRules, hasRules, type Ruled } from '../rules.ts'
+import { hasRules, type Issued, makeTokens, requireSigningKeys, secondsLeft } from '../issue.ts'
+import { applyRules, type Ruled } from '../rules.ts'
 
 /** Exchanges a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2). */
 export const refreshToken: TokenGrant = {
