@@ -21,6 +21,7 @@ import { openapiDocument } from './openapi/document.ts'
 import { type Config, readConfig } from './options/config.ts'
 import type { Context, Services } from './options/context.ts'
 import type { AuthmountOptions } from './options/options.ts'
+import { algorithmsUnder } from './options/profile.ts'
 import type { Outbound } from './outbound/outbound.ts'
 import { createTheme } from './pages/theme.ts'
 import type { Authmount } from './public.ts'
@@ -29,6 +30,7 @@ import { endpointFinder, listEndpoints } from './server/routes.ts'
 import { DeadlineStore } from './store/deadline-store.ts'
 import { Deadlines } from './store/deadlines.ts'
 import { createGrantRegistry, type GrantRegistry } from './token/registry.ts'
+import { PROOF_ALGORITHMS } from './tokens/dpop-proof.ts'
 import { createKeySource } from './tokens/keys.ts'
 import { ProofCheck } from './tokens/proof-check.ts'
 import { ProofNonces } from './tokens/proof-nonces.ts'
@@ -135,7 +137,10 @@ function createServices(
     keys: signing && createKeySource(signing, log),
     limits: createLimits(config, events),
     logoutClient: signing && strangersClient(config, MAX_TOLD_BYTES),
-    proofs: new ProofCheck(dpopProofs.nonces && sealingKeys ? new ProofNonces(sealingKeys) : null),
+    proofs: new ProofCheck(
+      dpopProofs.nonces && sealingKeys ? new ProofNonces(sealingKeys) : null,
+      algorithmsUnder(config.rules, PROOF_ALGORITHMS),
+    ),
     theme: createTheme(branding, issuer),
     upstreams: connectors || signInProvider ? new Upstreams({ ...outbound, allowLoopback: allowLoopbackProviders, now }) : null,
     usedProofs: new UsedProofs(),

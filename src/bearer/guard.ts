@@ -7,7 +7,6 @@ import type { Services } from '../options/context.ts'
 import { DeadlineStore } from '../store/deadline-store.ts'
 import type { Deadlines } from '../store/deadlines.ts'
 import { readWantedAuthentication } from '../tokens/authentication.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken, type GuardedRequest, type TokenGuard, type TokenRequirements } from '../tokens/token-guard.ts'
 import { type BearerRequirements, findBearer, tokenInfo } from './bearer.ts'
 import { findBound } from './bound.ts'
@@ -28,7 +27,7 @@ export function createGuard(
   const { scopes } = required
   const find = config.policyAtUse ? findUsable : findBearer
   const challenge = { issuer: config.issuer, log: config.log, metadata: resourceMetadataUrl(required.resource) }
-  const boundChallenge = { ...challenge, proofAlgorithms: PROOF_ALGORITHMS }
+  const boundChallenge = { ...challenge, proofAlgorithms: runtime.services.proofs.algorithms }
   const withoutToken = config.dpop === 'required' ? boundChallenge : challenge
 
   async function checkBound(token: string, request: GuardedRequest): ReturnType<TokenGuard> {

@@ -7,7 +7,6 @@ import { claimsOfScopes } from '../oidc/claims.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import { currentKeys } from '../tokens/current-keys.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import type { Keys } from '../tokens/keys.ts'
 
 /** GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §3). */
@@ -51,7 +50,7 @@ function describe({ config, services }: Context, keys: Keys | null): object {
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: wireNames(proving),
     // RFC 9449 §5.1
-    dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : PROOF_ALGORITHMS,
+    dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : services.proofs.algorithms,
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     code_challenge_methods_supported: config.allowPlainPkce ? ['S256', 'plain'] : ['S256'],
     authorization_response_iss_parameter_supported: true,

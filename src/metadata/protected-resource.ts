@@ -3,7 +3,6 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Config } from '../options/config.ts'
 import type { Context } from '../options/context.ts'
 import { scopesOfResources } from '../options/scopes.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 
 /** Lists the protected-resource documents of this server: the resources on its own origin, by the path of their document. */
 export function resourceDocuments({
@@ -18,7 +17,7 @@ export function resourceDocuments({
 
 /** GET /.well-known/oauth-protected-resource…: names the server that issues tokens for a resource; a 401 links here (RFC 9728 §2). */
 export function resourceMetadata(resource: string): (request: HttpRequest, context: Context) => Promise<HttpResponse> {
-  return async (_request, { config }) => ({
+  return async (_request, { config, services }) => ({
     status: 200,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=300' },
     body: JSON.stringify({
@@ -27,7 +26,7 @@ export function resourceMetadata(resource: string): (request: HttpRequest, conte
       // Without the scopes of OpenID Connect: they are for the app itself, and clients often ask for every scope of this list.
       scopes_supported: scopesOfResources(config.scopes),
       bearer_methods_supported: ['header'],
-      dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : PROOF_ALGORITHMS,
+      dpop_signing_alg_values_supported: config.dpop === 'off' ? undefined : services.proofs.algorithms,
       dpop_bound_access_tokens_required: config.dpop === 'required' ? true : undefined,
     }),
   })

@@ -9,7 +9,6 @@ import { json } from '../http/reply.ts'
 import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import type { Context } from '../options/context.ts'
 import { deny } from '../rules/deny.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { bearerToken, boundToken } from '../tokens/token-guard.ts'
 import { claimsOf, claimsOfScopes } from './claims.ts'
 import { grantContext } from './grant-context.ts'
@@ -20,7 +19,7 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
   const { config } = context
   const token = presentedToken(request)
   const bound = boundToken(request.headers.authorization)
-  if (token === undefined && bound === undefined) return renderChallenge(undefined, [], challenging(config))
+  if (token === undefined && bound === undefined) return renderChallenge(undefined, [], challenging(context))
   const { found: presented, headers } =
     token === undefined
       ? await findBound(bound ?? '', request, { scopes: SCOPES, urls: [ownUrl('/oauth/userinfo', config)] }, context)
@@ -43,8 +42,8 @@ export async function userinfo(request: HttpRequest, context: Context): Promise<
 
 const SCOPES = ['openid']
 
-function challenging({ dpop, issuer, log }: Context['config']): Challenging {
-  return { issuer, log, proofAlgorithms: dpop === 'required' ? PROOF_ALGORITHMS : undefined }
+function challenging({ config: { dpop, issuer, log }, services }: Context): Challenging {
+  return { issuer, log, proofAlgorithms: dpop === 'required' ? services.proofs.algorithms : undefined }
 }
 
 /**

@@ -46,6 +46,11 @@ const NONE: ProfileRules = {
   redirectStatus: 302,
 }
 
+/** Those of the algorithms that the profile allows; `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
+export function algorithmsUnder({ algorithms }: Pick<ProfileRules, 'algorithms'>, known: readonly string[]): readonly string[] {
+  return algorithms === null ? known : known.filter(alg => algorithms.includes(alg === 'Ed25519' ? 'EdDSA' : alg))
+}
+
 /** What may sign under FAPI 2.0 (§5.4.1). */
 const STRONG: readonly string[] = ['ES256', 'PS256', 'EdDSA']
 

@@ -50,6 +50,7 @@ async function answer<Native>(endpoint: Endpoint, request: HttpRequest<Native>, 
         issuer: config.issuer,
         log: config.log,
         theme: services.theme,
+        proofAlgorithms: services.proofs.algorithms,
         redirectStatus: config.rules.redirectStatus,
         shown: ({ code, description }, reference) =>
           events.emit({ type: 'error_shown', at: context.now, reference, error: code, description }),

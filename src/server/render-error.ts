@@ -13,7 +13,6 @@ import type { HttpRequest, HttpResponse } from '../http/types.ts'
 import { errorPage } from '../pages/error-page.ts'
 import { pageSettingFor } from '../pages/page-setting.ts'
 import type { Theme } from '../pages/theme.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { boundToken } from '../tokens/token-guard.ts'
 
 /**
@@ -27,6 +26,8 @@ interface Rendering {
   readonly issuer: string
   readonly log: Log
   readonly theme: Theme
+  /** The algorithms that a proof of a key may have. */
+  readonly proofAlgorithms: readonly string[]
   /** The status with which an error travels to an app. */
   readonly redirectStatus: 302 | 303
   /** Told of every error that a person is shown. */
@@ -43,7 +44,7 @@ export function renderError(thrown: unknown, request: HttpRequest, rendering: Re
     return renderChallenge(thrown, [], {
       issuer,
       log,
-      proofAlgorithms: boundToken(request.headers.authorization) === undefined ? undefined : PROOF_ALGORITHMS,
+      proofAlgorithms: boundToken(request.headers.authorization) === undefined ? undefined : rendering.proofAlgorithms,
     })
   const error = thrown instanceof ApiError ? oauthErrorOf(thrown) : toOAuthError(thrown, log)
   if (forPerson) return forBrowser(error, request, rendering)

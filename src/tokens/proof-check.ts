@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { sha256 } from '../base/crypto.ts'
 import type { EpochMs } from '../base/time.ts'
 import { OAuthError } from '../errors/oauth-error.ts'
-import { type DpopProof, invalidProof, proofKey, readProof, verifyProof } from './dpop-proof.ts'
+import { type DpopProof, invalidProof, PROOF_ALGORITHMS, proofKey, readProof, verifyProof } from './dpop-proof.ts'
 import type { ProofNonces } from './proof-nonces.ts'
 import { PROOF_AGE_MS, PROOF_AHEAD_MS } from './proof-times.ts'
 
@@ -22,13 +22,16 @@ const MAX_KEYS = 2000
 export class ProofCheck {
   /** Null where no nonce is demanded. */
   readonly nonces: ProofNonces | null
+  /** The algorithms that a proof may have. */
+  readonly algorithms: readonly string[]
   /** Imported keys by thumbprint: importing one takes as long as verifying a signature. Only keys of live tokens get here. */
   readonly #keys = new Map<string, KeyObject>()
   /** The proof that a request has claimed, by its headers. */
   readonly #claimed = new WeakMap<object, string>()
 
-  constructor(nonces: ProofNonces | null) {
+  constructor(nonces: ProofNonces | null, algorithms: readonly string[] = PROOF_ALGORITHMS) {
     this.nonces = nonces
+    this.algorithms = algorithms
   }
 
   /**
@@ -37,6 +40,7 @@ export class ProofCheck {
    */
   verify(header: string | readonly string[] | undefined, { bound, method, urls }: ProvenRequest, now: EpochMs): DpopProof {
     const proof = readProof(header)
+    if (!this.algorithms.includes(proof.alg)) throw invalidProof(`must have an alg of ${this.algorithms.join(', ')}`)
     if (bound && proof.jkt !== bound.jkt) throw new OAuthError('invalid_token', 'the access token is bound to another key')
     if (proof.htm !== method) throw invalidProof(`must have the method of the request as htm: ${method}`)
     requireUrl(proof.htu, urls)

@@ -134,6 +134,23 @@ everywhere(
         headers: { dpop: proof.proof(host, { url: at(path) }) },
       })
     t.match((await host.authorize(app)).params, { error: 'invalid_request', error_description: /must push/ })
+    const query = Object.fromEntries(host.authorizeQuery(app))
+    const weakly = (assertion: string, dpop: string) =>
+      host.send('/oauth/par', {
+        method: 'POST',
+        body: defined({ ...query, client_assertion_type: JWT_BEARER, client_assertion: assertion }),
+        headers: { dpop },
+      })
+    const rsa = newClientKey('RS256')
+    const strong = proof.proof(host, { url: at('/oauth/par') })
+    t.match((await weakly(assertionOf(host, app, rsa), strong)).body, {
+      error_description: /one of PS256, ES256, EdDSA, Ed25519$/,
+    })
+    const weak = new ProofKey('RS256').proof(host, { url: at('/oauth/par') })
+    t.match((await weakly(assertionOf(host, app, key), weak)).body, { error: 'invalid_dpop_proof' })
+    const discovered = (await host.send('/.well-known/oauth-authorization-server')).body
+    for (const [name, listed] of Object.entries(discovered))
+      if (name.includes('_alg_values_supported')) t.notOk([listed].flat().includes('RS256'), name)
     const { body } = await ask('/oauth/par', Object.fromEntries(host.authorizeQuery(app)))
     const screen = await host.open({ client_id: app.clientId, request_uri: String(body.request_uri) })
     const { params } = await host.decide(screen)

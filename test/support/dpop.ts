@@ -20,6 +20,7 @@ const KINDS = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   EdDSA: () => generateKeyPairSync('ed25519'),
   PS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
 } as const
 
 /** A key of a client's, which signs proofs by the clock of a host. */

@@ -5,6 +5,7 @@ import type { EpochMs } from '../../base/time.ts'
 import { OAuthError } from '../../errors/oauth-error.ts'
 import { optional } from '../../http/params.ts'
 import type { Config } from '../../options/config.ts'
+import { algorithmsUnder } from '../../options/profile.ts'
 import type { App } from '../../store/store.ts'
 import type { ClientKeys } from '../client-keys.ts'
 import { ASSERTION_ALGORITHMS } from '../public-keys.ts'
@@ -21,7 +22,7 @@ const LONGEST_MS = 3_600_000
 /** How far a client's clock may be from this one, in milliseconds (FAPI 2.0 Security Profile §5.3.2.1: at least 10 s, below 60 s). */
 const SKEW_MS = 30_000
 
-type Wanted = Pick<Config<never>, 'issuer' | 'mountPath' | 'origin'>
+type Wanted = Pick<Config<never>, 'issuer' | 'mountPath' | 'origin' | 'rules'>
 
 /**
  * Makes the method that authenticates by an assertion which the app signs with its private key (RFC 7523 §2.2, §3; OpenID Connect
@@ -32,7 +33,7 @@ export function createPrivateKeyJwt(config: Wanted, keys: ClientKeys): ClientAut
   return {
     name: 'private_key_jwt',
     wireNames: ['private_key_jwt'],
-    algorithms: ASSERTION_ALGORITHMS,
+    algorithms: algorithmsUnder(config.rules, ASSERTION_ALGORITHMS),
     present: request => present(request, config),
     prove: (app, presented, proving) => prove(app, presented, { ...proving, config, keys }),
   }
@@ -43,7 +44,7 @@ function present({ params }: ClientRequest, config: Wanted): Presented | undefin
   if (assertion === undefined || optional(params, 'client_assertion_type') !== ASSERTION_TYPE) return undefined
   if (assertion.length > MAX_ASSERTION_LENGTH) throw refused(`must have at most ${MAX_ASSERTION_LENGTH} characters`)
   const { claims, header } = decode(assertion)
-  checkHeader(header)
+  checkHeader(header, algorithmsUnder(config.rules, ASSERTION_ALGORITHMS))
   const { aud, iss, jti, sub } = claims
   // RFC 7523 §3: it is the client that issues it, about itself.
   if (typeof sub !== 'string' || sub === '' || iss !== sub) throw refused('must have the client_id as its iss and as its sub')
@@ -117,10 +118,10 @@ function decode(assertion: string): { readonly header: ProtectedHeaderParameters
 }
 
 /** `jwk`, `jku`, `x5c` and `x5u` of the header are never looked at: the keys are those that the app is registered with. */
-function checkHeader({ alg, typ }: ProtectedHeaderParameters): void {
+function checkHeader({ alg, typ }: ProtectedHeaderParameters, algorithms: readonly string[]): void {
   if (typeof alg === 'string' && alg.startsWith('HS'))
     throw refused('must be signed with a private key (private_key_jwt): client_secret_jwt is not supported')
-  if (!ASSERTION_ALGORITHMS.includes(String(alg))) throw refused(`must be signed with one of ${ASSERTION_ALGORITHMS.join(', ')}`)
+  if (!algorithms.includes(String(alg))) throw refused(`must be signed with one of ${algorithms.join(', ')}`)
   if (typ === undefined) return
   if (typeof typ !== 'string' || !TYPES.includes(typ.toLowerCase().replace(/^application\//, '')))
     throw refused('must have no typ, or one of JWT and client-authentication+jwt')
