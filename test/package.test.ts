@@ -54,6 +54,7 @@ t.test('the published package', { skip: !runsOn('package') && 'left out of this 
 
   t.test('type-checks the code of the README and the documentation, strictly', async t => {
     t.ok(blocks.length >= 2)
+    t.equal(new Set(blocks.map(({ name }) => name)).size, blocks.length, 'no two files have one name')
     for (const { name, code } of blocks) await writeFile(join(folder, name), code)
     const compilerOptions = {
       target: 'es2023',
